@@ -1,0 +1,94 @@
+"""The command ``syft-flwr``: commands are gathered here, errors become one sentence and an exit code.
+
+Each command lives in a file of its own and is thin: parse, call, render. What a command needs is
+imported when it runs, so that ``--help`` stays quick.
+"""
+
+import os
+import sys
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from syft_flwr_cli.errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, SyftFlwrError
+from syft_flwr_cli.ui import output
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="syft-flwr",
+    help="Federated learning over files: any Flower app, no server, nobody online at the same time.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMMANDS = (
+    "init",
+    "bootstrap",
+    "run_server",
+    "run_client",
+    "stop",
+    "simulate",
+    "demo",
+    "status",
+    "keys",
+    "review",
+    "audit",
+    "clean",
+    "login",
+    "version",
+)
+"""Modules of this package, each with ``register(app)``; the order is that of ``--help``."""
+
+
+@app.callback()
+def _root(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks. May stand anywhere on the line.")
+    ] = False,
+) -> None:
+    """What holds for every command."""
+
+
+for _name in COMMANDS:
+    try:
+        _module = import_module(f"syft_flwr_cli.cli.{_name}")
+    except ModuleNotFoundError as _error:
+        if _error.name != f"syft_flwr_cli.cli.{_name}":
+            raise
+    else:
+        _module.register(app)
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave the process with the exit code of what happened."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words or os.environ.get("SYFT_FLWR_DEBUG", "") not in ("", "0", "false")
+    words = [word for word in words if word != "--debug"]
+    as_json = "--json" in words
+    try:
+        result = app(words, prog_name="syft-flwr", standalone_mode=False)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+    except SyftFlwrError as error:
+        output.fail(error.what, error.hint, error.exit_code, as_json=as_json, debug=debug)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        output.note("Interrupted.")
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        code = output.usage_problem(error, as_json=as_json)
+        if code is None:
+            code = EXIT_UNEXPECTED
+            output.fail(
+                f"{type(error).__name__}: {error}",
+                "This is not expected. Run the same command with --debug and report what it prints.",
+                code,
+                as_json=as_json,
+                debug=debug,
+            )
+        sys.exit(code)
+    sys.exit(result if isinstance(result, int) else 0)

@@ -1,0 +1,113 @@
+"""The one family of errors, and the exit codes that scripts can rely on.
+
+Every error says what happened and, in ``hint``, what to do about it. The command line prints
+``error: …`` and ``hint: …`` and leaves with ``exit_code``; the library raises. An error is raised
+where it is understood. This module imports nothing of the project.
+"""
+
+from typing import ClassVar
+
+__all__ = [
+    "AuditError",
+    "BusyError",
+    "DivergenceError",
+    "NotAProjectError",
+    "NotApprovedError",
+    "NotThereError",
+    "SyftFlwrError",
+    "TooFewRepliesError",
+    "TransportError",
+    "TrustError",
+    "UsageError",
+]
+
+EXIT_OK = 0
+EXIT_UNEXPECTED = 1
+EXIT_USAGE = 2
+EXIT_MISSING_OWNERS = 3
+EXIT_NOT_A_PROJECT = 10
+EXIT_BUSY = 11
+EXIT_TRUST = 12
+EXIT_TRANSPORT = 13
+EXIT_NOT_APPROVED = 14
+EXIT_TOO_FEW_REPLIES = 15
+EXIT_AUDIT = 16
+EXIT_DIVERGED = 17
+EXIT_INTERRUPTED = 130
+
+
+class SyftFlwrError(Exception):
+    """Something went wrong that the user can be told about in a sentence.
+
+    Parameters
+    ----------
+    what : str
+        One sentence: what happened, to what.
+    hint : str
+        One sentence: what to do about it. Empty only where nothing can be done.
+    """
+
+    exit_code: ClassVar[int] = EXIT_UNEXPECTED
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+
+class UsageError(SyftFlwrError):
+    """A flag, a name or a value was not of the form that is needed."""
+
+    exit_code = EXIT_USAGE
+
+
+class NotAProjectError(SyftFlwrError):
+    """The folder is no Flower project, or no federated one yet."""
+
+    exit_code = EXIT_NOT_A_PROJECT
+
+
+class BusyError(SyftFlwrError):
+    """Another process holds this run."""
+
+    exit_code = EXIT_BUSY
+
+
+class TrustError(SyftFlwrError):
+    """A key is missing, changed, revoked or not verified; or a signature does not hold."""
+
+    exit_code = EXIT_TRUST
+
+
+class TransportError(SyftFlwrError):
+    """The store cannot be reached, or refuses."""
+
+    exit_code = EXIT_TRANSPORT
+
+
+class NotThereError(TransportError):
+    """A file is not there, or not there yet."""
+
+
+class NotApprovedError(SyftFlwrError):
+    """The data owner has not approved this code."""
+
+    exit_code = EXIT_NOT_APPROVED
+
+
+class TooFewRepliesError(SyftFlwrError):
+    """Fewer data owners answered in time than the run needs."""
+
+    exit_code = EXIT_TOO_FEW_REPLIES
+
+
+class AuditError(SyftFlwrError):
+    """An audit log does not verify."""
+
+    exit_code = EXIT_AUDIT
+
+
+class DivergenceError(SyftFlwrError):
+    """On replay the ServerApp did something else than it did before."""
+
+    exit_code = EXIT_DIVERGED

@@ -1,0 +1,182 @@
+"""The transport contract: one participant's view of a dumb store of files.
+
+A transport knows nothing of Flower, of messages or of keys. What it must promise, and what the one
+conformance suite (``tests/contract``) checks of every transport:
+
+* A path is relative, made by ``messaging.names``, in the space of one owner. Everybody writes only
+  into their own space.
+* ``publish`` is atomic: a reader sees the whole file or none. Once it returns, the file survives a
+  crash of the machine. Repeating it with the same path and content is harmless; with other content
+  it replaces the file.
+* ``open``, ``fetch`` and ``watch`` of something that is not there (yet) raise `NotThereError` or yield
+  nothing; they never create anything in a peer's space.
+* ``watch(...).new()`` tells of every file of the folder at least once, in order of creation as far as
+  the store knows it; it may repeat itself. What a sync client leaves behind (temporary, zero-byte,
+  conflict and rejected files) is not told of.
+* ``wait`` returns early when something may have changed since the ``token``; waking up for nothing
+  is allowed, missing a change for longer than the poll interval is not.
+* ``remove`` removes one file of one's own; an absent one is no error.
+* Every method may be called from several threads at once. Failures of the store are
+  `TransportError` with a remedy; a store that comes back is used again.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
+
+from syft_flwr_cli.errors import NotThereError, TransportError
+
+__all__ = [
+    "Buffer",
+    "BytesContent",
+    "Content",
+    "Entry",
+    "NotThereError",
+    "Properties",
+    "Transport",
+    "TransportError",
+    "Usage",
+    "Watch",
+]
+
+Buffer = bytes | bytearray | memoryview
+
+
+@runtime_checkable
+class Content(Protocol):
+    """What is published: a known size, and chunks that are the same each time they are asked for.
+
+    A chunk is valid until the next one is asked for; whoever keeps it copies it.
+    """
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        ...
+
+    def chunks(self) -> Iterator[Buffer]:
+        """The bytes, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BytesContent:
+    """Content that is in memory already."""
+
+    data: Buffer
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return len(self.data)
+
+    def chunks(self) -> Iterator[Buffer]:
+        """The bytes, in one chunk."""
+        yield self.data
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file in a listing: last component of its path, bytes, seconds since 1970 as the store has it."""
+
+    name: str
+    size: int
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much lies in (a part of) one's own space."""
+
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """What a transport declares of itself.
+
+    Parameters
+    ----------
+    inline_limit : int
+        Arrays of more bytes than this travel better as payload files of their own.
+    listing_cost : float
+        What one look into a folder costs, in seconds, roughly.
+    wakes_readers : bool
+        Whether a write of a peer wakes `Transport.wait` without a poll.
+    """
+
+    inline_limit: int
+    listing_cost: float
+    wakes_readers: bool
+
+
+class Watch(Protocol):
+    """One folder of one peer, looked at again and again."""
+
+    def new(self) -> list[Entry]:
+        """What has appeared or changed since the last call; at first, all. Empty if nothing."""
+        ...
+
+    def close(self) -> None:
+        """Look no more."""
+        ...
+
+
+class Transport(Protocol):
+    """See the module's first paragraph for what each method promises."""
+
+    @property
+    def email(self) -> str:
+        """Whose view this is."""
+        ...
+
+    @property
+    def properties(self) -> Properties:
+        """What this transport is good at."""
+        ...
+
+    def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
+        """Put a file into one's own space, readable by exactly ``readers`` (e-mails)."""
+        ...
+
+    def open(self, owner: str, path: str) -> BinaryIO:
+        """Open a file of ``owner`` for streaming; `NotThereError` if it is not there."""
+        ...
+
+    def fetch(self, owner: str, path: str, destination: Path) -> None:
+        """Make ``destination`` a private, lasting copy of ``owner``'s file, by a link where that works."""
+        ...
+
+    def watch(self, owner: str, folder: str) -> Watch:
+        """Begin to look at a folder of ``owner``; it need not be there yet."""
+        ...
+
+    def token(self) -> int:
+        """A number that grows whenever something may have changed."""
+        ...
+
+    def wait(self, token: int, timeout: float) -> int:
+        """Wait until `token()` exceeds ``token`` or ``timeout`` seconds have passed; the token now."""
+        ...
+
+    def wake(self) -> None:
+        """Let every thread that waits look again."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Remove a file of one's own; an absent one is no error."""
+        ...
+
+    def list_own(self, folder: str = "") -> list[tuple[str, Entry]]:
+        """Every file of one's own below ``folder``, with its path, however deep."""
+        ...
+
+    def usage(self, folder: str = "") -> Usage:
+        """How much of one's own lies below ``folder``."""
+        ...
+
+    def close(self) -> None:
+        """Let go of threads and connections; nothing may be called after it."""
+        ...

@@ -1,0 +1,65 @@
+"""What the command line says: notes and errors on stderr, results on stdout, one JSON document if asked.
+
+With ``--json`` exactly one document ``{"schema_version", "status", "data"}`` goes to stdout and
+everything else to stderr. NO_COLOR and pipes are respected.
+"""
+
+import json
+import sys
+import traceback
+from typing import Any
+
+import click
+from rich.console import Console
+
+__all__ = ["emit_json", "err", "fail", "note", "out", "usage_problem"]
+
+SCHEMA_VERSION = 1
+
+
+def out() -> Console:
+    """The console of results (stdout)."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def err() -> Console:
+    """The console of everything else (stderr)."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def note(text: str, style: str = "") -> None:
+    """Say something to the person, on stderr."""
+    err().print(text, style=style, markup=False)
+
+
+def emit_json(data: Any, status: str = "ok") -> None:
+    """Print the one JSON document of a command."""
+    document = {"schema_version": SCHEMA_VERSION, "status": status, "data": data}
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def fail(what: str, hint: str, exit_code: int, *, as_json: bool, debug: bool) -> None:
+    """Say what went wrong and what to do; in JSON too if asked."""
+    if debug:
+        traceback.print_exc(file=sys.stderr)
+    console = err()
+    console.print(f"error: {what}", style="bold red", markup=False)
+    if hint:
+        console.print(f"hint: {hint}", markup=False)
+    if as_json:
+        emit_json({"error": what, "hint": hint, "exit_code": exit_code}, status="error")
+
+
+def usage_problem(error: Exception, *, as_json: bool) -> int | None:
+    """Render an error of the option parser and return its exit code; None if it is no such error."""
+    if not hasattr(error, "format_message") or not hasattr(error, "exit_code"):
+        return None
+    context = getattr(error, "ctx", None)
+    hint = f"See '{context.command_path} --help'." if context is not None else "See 'syft-flwr --help'."
+    exit_code = int(error.exit_code)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) if hasattr(click.exceptions, "NoArgsIsHelpError") else False:
+        err().print(error.format_message(), markup=False)
+        return exit_code
+    fail(str(error.format_message()), hint, exit_code, as_json=as_json, debug=False)
+    return exit_code
