@@ -1,0 +1,144 @@
+"""One run, one process: advisory locks that the kernel takes back when their holder dies.
+
+The one place that knows how a platform locks a file: ``fcntl.flock`` where there is ``fcntl``, a byte
+range of ``msvcrt`` elsewhere. `lock_descriptor` is the bare lock; `FileLock` adds who holds it, since when
+and on which machine, for the sentence that the person reads. A lock file is never removed: removing it
+while another process waits for it would let two processes hold "the" lock. It does not know what the
+lock protects.
+"""
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+__all__ = ["FileLock", "lock_descriptor", "unlock_descriptor"]
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _LOCKED_BYTE = 0x7FFF_FFFE
+    _RETRY_AFTER = 0.05
+
+    def lock_descriptor(descriptor: int, *, wait: bool) -> bool:
+        """Lock an open file against all who opened it apart: False if held and not ``wait``."""
+        while True:
+            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+            try:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            except PermissionError:
+                if not wait:
+                    return False
+                time.sleep(_RETRY_AFTER)
+            else:
+                return True
+
+    def unlock_descriptor(descriptor: int) -> None:
+        """Let go of the lock; closing the descriptor does the same."""
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def lock_descriptor(descriptor: int, *, wait: bool) -> bool:
+        """Lock an open file against all who opened it apart: False if held and not ``wait``."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def unlock_descriptor(descriptor: int) -> None:
+        """Let go of the lock; closing the descriptor does the same."""
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+MAX_NOTE = 4096
+
+
+class FileLock:
+    """A lock that one process holds for as long as it lives, or until it lets go.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file; made (0600, its directory 0700) when it is not there, and never removed.
+    clock : Callable[[], float]
+        Seconds since 1970, for "since when".
+
+    Notes
+    -----
+    Two `FileLock` objects exclude each other within one process too. The lock is not inherited by the
+    programs that this process starts, but by a plain ``fork``.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._clock = clock
+        self._descriptor: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._descriptor is not None
+
+    def try_acquire(self, info: str) -> bool:
+        """Take the lock if nobody holds it, and say in the file who does and what for.
+
+        Parameters
+        ----------
+        info : str
+            What the holder does, such as ``run-client``; shown to whoever finds the lock taken.
+        """
+        if self._descriptor is not None:
+            return True
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            if not lock_descriptor(descriptor, wait=False):
+                os.close(descriptor)
+                return False
+            note = {"info": info, "pid": os.getpid(), "host": platform.node(), "since": self._clock()}
+            _replace_content(descriptor, json.dumps(note).encode("ascii") + b"\n")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return True
+
+    def holder(self) -> str:
+        """Who holds the lock, or held it last, for people: what, process, machine, since when."""
+        try:
+            with self._path.open("rb") as stream:
+                note: Any = json.loads(stream.read(MAX_NOTE))
+            since = datetime.fromtimestamp(float(note["since"]), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            return f"{note['info']}, process {int(note['pid'])} on {note['host']}, since {since}"
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
+            return "another process"
+
+    def release(self) -> None:
+        """Let go; no error if it is not held."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _replace_content(descriptor: int, content: bytes) -> None:
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, content)
