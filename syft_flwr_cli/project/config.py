@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from syft_flwr_cli.errors import NotAProjectError, UsageError
@@ -25,6 +24,7 @@ __all__ = [
     "check_transport",
     "load_project",
     "require_federated",
+    "split_emails",
 ]
 
 TRANSPORTS = ("local", "syftbox", "gdrive")
@@ -32,7 +32,6 @@ TRANSPORTS = ("local", "syftbox", "gdrive")
 
 _ALIASES = {"folder": "local", "p2p": "gdrive"}
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}\Z")
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Project:
     timeout: float | None = None
     min_replies: int | None = None
     retention: float | None = None
-    fingerprints: Mapping[str, str] = _NOTHING
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_transport(text: str) -> str:
@@ -74,6 +73,11 @@ def check_transport(text: str) -> str:
             f"There is no transport {text[:40]!r}.", hint=f"Choose one of: {', '.join(TRANSPORTS)}."
         )
     return name
+
+
+def split_emails(text: str | None) -> tuple[str, ...]:
+    """Return the e-mails of a comma-separated list as they stand; none of None."""
+    return tuple(item.strip() for item in (text or "").split(",") if item.strip())
 
 
 def check_participants(
@@ -215,7 +219,7 @@ def _federation(file: Path, table: Mapping[str, Any]) -> dict[str, Any]:
         "timeout": read("timeout", lambda value: parse_duration(value, "timeout")),
         "retention": read("retention", lambda value: parse_duration(value, "retention")),
         "min_replies": read("min_replies", _count),
-        "fingerprints": read("fingerprints", _fingerprints) or _NOTHING,
+        "fingerprints": read("fingerprints", _fingerprints) or {},
     }
 
 
@@ -249,4 +253,4 @@ def _fingerprints(value: Any) -> Mapping[str, str]:
                 hint="It has 64 hex digits; 'syft-flwr keys show' prints them on that participant's machine.",
             )
         found[check_email(email)] = plain
-    return MappingProxyType(found)
+    return found

@@ -1,0 +1,293 @@
+"""What holds for one participant in one app: the one place where flags, environment and files are combined.
+
+For every value the order is: flag, environment, the participant's own settings, the project, default. The
+result is checked and complete, so that nothing behind it reads the environment again. It does not know
+Flower, and does not touch the disk beyond reading two small files (own settings and SyftBox's config).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from syft_flwr_cli.errors import UsageError
+from syft_flwr_cli.messaging.names import check_app_name, check_email
+from syft_flwr_cli.project.config import Project, check_participants, check_transport, require_federated
+from syft_flwr_cli.project.duration import parse_duration
+from syft_flwr_cli.project.own_settings import FILE_NAME, layers, read_own, remember
+
+__all__ = ["Role", "Settings", "parse_duration", "remember", "resolve"]
+
+Role = Literal["aggregator", "data owner"]
+
+DEFAULT_TIMEOUT = 120.0
+DEFAULT_POLL_INTERVAL = 3.0
+DEFAULT_RETENTION = 7 * 86400.0
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One participant's settings in one app. All times in seconds.
+
+    ``timeout`` is None unless a flag, the own settings or the project set one; ``default_timeout`` then
+    holds for messages that bring no timeout of their own. ``root`` is set for the local transport,
+    ``syftbox_config`` for SyftBox; both and ``data`` are absolute.
+    """
+
+    email: str
+    role: Role
+    app_name: str
+    aggregator: str
+    datasites: tuple[str, ...]
+    transport: str
+    root: Path | None
+    syftbox_config: Path | None
+    data: Path | None
+    encryption: bool
+    timeout: float | None
+    default_timeout: float
+    poll_interval: float
+    min_replies: int
+    retention: float
+
+
+def resolve(
+    project: Project | None,
+    *,
+    environ: Mapping[str, str],
+    home: Path,
+    role: Role | None = None,
+    email: str | None = None,
+    app_name: str | None = None,
+    aggregator: str | None = None,
+    datasites: Sequence[str] | None = None,
+    transport: str | None = None,
+    root: Path | None = None,
+    syftbox_config: Path | None = None,
+    data: Path | None = None,
+    timeout: str | float | None = None,
+    min_replies: int | None = None,
+) -> Settings:
+    """Combine everything that can set a value; see the module's first paragraph for the order.
+
+    Parameters
+    ----------
+    project : Project | None
+        The federated project; None for a program that gives ``app_name`` and ``datasites`` itself.
+    environ : Mapping[str, str]
+        The environment; a variable set to nothing counts as not set.
+    home : Path
+        ``SYFT_FLWR_HOME``.
+    role : Role | None
+        What the command is for; an e-mail of the other role is refused.
+    email, app_name, aggregator, datasites, transport, root, syftbox_config, data, timeout, min_replies
+        The flags (or the arguments of the Python API); None where none was given.
+
+    Raises
+    ------
+    NotAProjectError
+        If the project is not federated and the flags do not make up for it.
+    UsageError
+        If a value is missing or cannot be used; it names the flag, the variable or the file.
+    """
+    if project is not None and not (app_name and datasites and (aggregator or role == "aggregator")):
+        require_federated(project)
+    app = _app_name(app_name or (project.app_name if project else None))
+    center, owners = check_participants(
+        aggregator or (project.aggregator if project else None),
+        datasites or (project.datasites if project else ()),
+    )
+    own = read_own(home)
+    said = email or environ.get("SYFTBOX_EMAIL", "").strip() or None
+    look = _Lookup(environ, home / FILE_NAME, list(layers(own, app, said and check_email(said))))
+    chosen = _transport(look, transport, project)
+    config = look.path(syftbox_config, "SYFTBOX_CLIENT_CONFIG_PATH", "syftbox_config")
+    if chosen == "syftbox" and config is None:
+        config = Path(environ.get("HOME") or Path.home()) / ".syftbox" / "config.json"
+    me = _email(look, email, config if chosen == "syftbox" else None)
+    look = _Lookup(environ, home / FILE_NAME, list(layers(own, app, me)))
+    center, owners = _sides(me, center, owners, role)
+    count = look.count(min_replies, "--min-replies", "min_replies", project.min_replies if project else None)
+    if count > len(owners):
+        raise UsageError(
+            f"{count} replies are asked for, but there are {len(owners)} data owners.",
+            hint="Lower min_replies, or name more data owners.",
+        )
+    where = look.path(root, "SYFT_FLWR_ROOT", "root")
+    if chosen == "local" and where is None:
+        raise UsageError(
+            "The shared folder is not known.",
+            hint="Give it with --root DIR, or set SYFT_FLWR_ROOT; it is remembered for the next command.",
+        )
+    return Settings(
+        email=me,
+        role=_role(me, center, owners, role),
+        app_name=app,
+        aggregator=center,
+        datasites=owners,
+        transport=chosen,
+        root=where if chosen == "local" else None,
+        syftbox_config=config if chosen == "syftbox" else None,
+        data=look.path(data, "DATA_DIR", "data"),
+        encryption=look.switch("SYFT_FLWR_ENCRYPTION_ENABLED", "encryption", default=True),
+        timeout=look.seconds(timeout, "--timeout", None, "timeout", project.timeout if project else None),
+        default_timeout=look.seconds(None, "", "SYFT_FLWR_MSG_TIMEOUT", "default_timeout", DEFAULT_TIMEOUT)
+        or DEFAULT_TIMEOUT,
+        poll_interval=look.seconds(
+            None, "", "SYFT_FLWR_POLL_INTERVAL", "poll_interval", DEFAULT_POLL_INTERVAL
+        )
+        or DEFAULT_POLL_INTERVAL,
+        min_replies=count,
+        retention=look.seconds(None, "", None, "retention", project.retention if project else None)
+        or DEFAULT_RETENTION,
+    )
+
+
+class _Lookup:
+    """One value after the other, in the order flag, environment, own settings, and then what is left."""
+
+    def __init__(self, environ: Mapping[str, str], file: Path, tables: list[Mapping[str, Any]]) -> None:
+        self._environ = environ
+        self._file = file
+        self._tables = tables
+
+    def variable(self, name: str | None) -> str | None:
+        return (self._environ.get(name, "").strip() or None) if name else None
+
+    def own(self, key: str) -> tuple[Any, str]:
+        for table in self._tables:
+            if table.get(key) is not None:
+                return table[key], f"{self._file}, {key}"
+        return None, ""
+
+    def find(self, flag: Any, flag_name: str, variable: str | None, key: str) -> tuple[Any, str]:
+        """The first value that is set, and where it stands."""
+        if flag is not None:
+            return flag, flag_name
+        if (text := self.variable(variable)) is not None:
+            return text, str(variable)
+        return self.own(key)
+
+    def path(self, flag: Path | None, variable: str, key: str) -> Path | None:
+        value, where = self.find(flag, "", variable, key)
+        if value is not None and not isinstance(value, str | Path):
+            raise UsageError(f"{where}: {value!r} is no path.", hint='Write it in quotes: "…".')
+        return None if value is None else Path(value).expanduser().absolute()
+
+    def seconds(
+        self, flag: Any, flag_name: str, variable: str | None, key: str, rest: float | None
+    ) -> float | None:
+        value, where = self.find(flag, flag_name, variable, key)
+        return rest if value is None else parse_duration(value, where)
+
+    def switch(self, variable: str, key: str, *, default: bool) -> bool:
+        value, where = self.find(None, "", variable, key)
+        text = str(value).lower()
+        if value is None:
+            return default
+        if text not in _TRUE + _FALSE:
+            raise UsageError(
+                f"{where}: {str(value)[:40]!r} is neither true nor false.", hint="Set it to true."
+            )
+        return text in _TRUE
+
+    def count(self, flag: int | None, flag_name: str, key: str, rest: int | None) -> int:
+        value, where = self.find(flag, flag_name, None, key)
+        if value is None:
+            return rest or 1
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UsageError(
+                f"{where}: {str(value)[:40]!r} is no count.", hint="Give a whole number of at least 1."
+            )
+        return value
+
+
+def _app_name(text: str | None) -> str:
+    if not text:
+        raise UsageError("The app name is not known.", hint="Give app_name, or a federated project.")
+    return check_app_name(text.removeprefix("flwr/"))  # how callers of the original name their apps
+
+
+def _transport(look: _Lookup, flag: str | None, project: Project | None) -> str:
+    value, where = look.find(flag, "--transport", "SYFT_FLWR_TRANSPORT", "transport")
+    if value is not None:
+        try:
+            return check_transport(str(value))
+        except UsageError as error:
+            raise UsageError(f"{where}: {error.what}", hint=error.hint) from error
+    if project is not None and project.transport is not None:
+        return project.transport
+    # Who names SyftBox's config and no transport runs a program made for the original, where that was enough.
+    return "syftbox" if look.variable("SYFTBOX_CLIENT_CONFIG_PATH") else "local"
+
+
+def _email(look: _Lookup, flag: str | None, config: Path | None) -> str:
+    """Whose machine this is; SyftBox's config comes before what was remembered, and must not contradict."""
+    given = flag or look.variable("SYFTBOX_EMAIL")
+    at_syftbox = _email_of(config) if config is not None else None
+    if given is None and at_syftbox is None:
+        given, _ = look.own("email")
+    text = given or at_syftbox
+    if not isinstance(text, str):
+        raise UsageError(
+            "Which participant you are is not known.",
+            hint="Give your e-mail with --email, or set SYFTBOX_EMAIL.",
+        )
+    me = check_email(text)
+    if at_syftbox is not None and at_syftbox != me:
+        raise UsageError(
+            f"You act as {me}, but {config} belongs to {at_syftbox}.",
+            hint="Name your own config.json with --syftbox-config or SYFTBOX_CLIENT_CONFIG_PATH.",
+        )
+    return me
+
+
+def _email_of(config: Path) -> str | None:
+    try:
+        content = json.loads(config.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"SyftBox's config {config} cannot be read: {error}.",
+            hint="Name the right file with --syftbox-config or SYFTBOX_CLIENT_CONFIG_PATH.",
+        ) from error
+    email = content.get("email") if isinstance(content, dict) else None
+    return check_email(email) if isinstance(email, str) and email else None
+
+
+def _sides(
+    me: str, aggregator: str | None, datasites: tuple[str, ...], role: Role | None
+) -> tuple[str, tuple[str, ...]]:
+    """Complete what a program without a project leaves open: its own side of the federation."""
+    if role == "data owner" and aggregator is None:
+        raise UsageError(
+            "Who the aggregator is is not known.",
+            hint="Give project_dir, the folder of the federated project.",
+        )
+    if role == "data owner" and not datasites:
+        datasites = (me,)
+    if not datasites:
+        raise UsageError("No data owner is named.", hint="Name them with --datasites E,E.")
+    return aggregator or me, datasites
+
+
+def _role(me: str, aggregator: str, datasites: tuple[str, ...], wanted: Role | None) -> Role:
+    found: Role | None = "aggregator" if me == aggregator else "data owner" if me in datasites else None
+    if found is None:
+        raise UsageError(
+            f"{me} has no part in this app.",
+            hint=f"Its aggregator is {aggregator}, its data owners are {', '.join(datasites)}.",
+        )
+    if wanted is not None and found != wanted:
+        command = "run-server" if found == "aggregator" else "run-client"
+        raise UsageError(
+            f"{me} is {'the aggregator' if found == 'aggregator' else 'a data owner'} of this app, "
+            f"not {'the aggregator' if wanted == 'aggregator' else 'a data owner'}.",
+            hint=f"Type: syft-flwr {command}, or give the e-mail of the other role with --email.",
+        )
+    return found
