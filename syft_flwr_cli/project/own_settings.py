@@ -10,8 +10,6 @@ and the data are, whose machine this is. Lookups go from the narrowest table to 
 `remember` writes the first two and leaves the rest of the file, comments included, as it was.
 """
 
-import os
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,6 +19,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from syft_flwr_cli.errors import UsageError
+from syft_flwr_cli.home import locked, write_private
 
 __all__ = ["FILE_NAME", "REMEMBERED", "layers", "read_own", "remember"]
 
@@ -79,21 +78,22 @@ def remember(home: Path, app_name: str, *, email: str | None = None, **values: P
     if unknown:
         raise TypeError(f"not remembered: {', '.join(sorted(unknown))}")
     file = home / FILE_NAME
-    before = file.read_bytes().decode("utf-8") if file.is_file() else ""
-    try:
-        document = tomlkit.parse(before)
-    except TOMLKitError as error:
-        raise _broken(file, error) from error
-    app = _descend(_descend(document, "apps", header=False), app_name)
-    place = app if email is None else _descend(app, email)
-    if email is not None:
-        app["email"] = email
-    for key, value in values.items():
-        if value is not None:
-            place[key] = str(value.expanduser().absolute()) if isinstance(value, Path) else value
-    after = tomlkit.dumps(document)
-    if after != before:
-        _replace(file, after.encode("utf-8"))
+    with locked(file):  # two commands that start together must not forget each other's values
+        before = file.read_bytes().decode("utf-8") if file.is_file() else ""
+        try:
+            document = tomlkit.parse(before)
+        except TOMLKitError as error:
+            raise _broken(file, error) from error
+        app = _descend(_descend(document, "apps", header=False), app_name)
+        place = app if email is None else _descend(app, email)
+        if email is not None:
+            app["email"] = email
+        for key, value in values.items():
+            if value is not None:
+                place[key] = str(value.expanduser().absolute()) if isinstance(value, Path) else value
+        after = tomlkit.dumps(document)
+        if after != before:
+            write_private(file, after.encode("utf-8"))
 
 
 def _broken(file: Path, error: Exception) -> UsageError:
@@ -109,17 +109,3 @@ def _descend(place: Any, name: str, *, header: bool = True) -> Any:
     if name not in place:
         place[name] = tomlkit.table(is_super_table=not header)
     return place[name]
-
-
-def _replace(file: Path, data: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # made with mode 0600
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
