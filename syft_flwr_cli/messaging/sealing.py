@@ -41,6 +41,7 @@ __all__ = [
     "Buffer",
     "SealedPayload",
     "SealingKey",
+    "check_sealing_key",
     "content_digest",
     "open_payload",
     "seal",
@@ -138,13 +139,12 @@ def seal(plaintext: Buffer, recipient: _Recipient, info: bytes) -> bytes:
     RefusedError
         ``key``, if the recipient's key is no key.
     """
-    raw = recipient.sealing_key
-    try:
-        mlkem = MLKEM768PublicKey.from_public_bytes(raw[:_MLKEM_KEY])
-        x25519 = X25519PublicKey.from_public_bytes(raw[_MLKEM_KEY:])
-        return _SUITE.encrypt(plaintext, MLKEM768X25519PublicKey(mlkem, x25519), info)
-    except ValueError as error:
-        raise RefusedError("key", "The recipient's sealing key is not a valid key.") from error
+    return _SUITE.encrypt(plaintext, _public_key(recipient.sealing_key), info)
+
+
+def check_sealing_key(raw: bytes) -> None:
+    """`RefusedError` (``key``) if ``raw`` is no public sealing key."""
+    _public_key(raw)
 
 
 def sealed_size(size: int) -> int:
@@ -277,6 +277,14 @@ def open_payload(stream: BinaryIO, key: bytes, size: int, digest: bytes, out: me
         )
     if hasher.digest() != digest:
         raise RefusedError("damaged", "The payload is not the one that the envelope speaks of.")
+
+
+def _public_key(raw: bytes) -> MLKEM768X25519PublicKey:
+    try:
+        mlkem = MLKEM768PublicKey.from_public_bytes(raw[:_MLKEM_KEY])
+        return MLKEM768X25519PublicKey(mlkem, X25519PublicKey.from_public_bytes(raw[_MLKEM_KEY:]))
+    except ValueError as error:
+        raise RefusedError("key", "The sealing key of the recipient is not a valid key.") from error
 
 
 def _chunk_count(size: int) -> int:
