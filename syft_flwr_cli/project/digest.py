@@ -1,26 +1,22 @@
 """What exactly the code of a project is: a canonical manifest, its digest, and a checked copy to run from.
 
-The manifest lists every file below the project's folder by relative path, mode, size and SHA-256, except
-what a build, an editor or a run leaves behind. The copy made for execution holds exactly the files of the
-manifest, checked while they were copied, and nothing else: what is left out of the digest cannot be
-imported from it. Symbolic links and names that are not the same on every machine are refused. It does not
-know who approved what.
+The manifest lists the files of the project (see `tree`) by relative path, mode, size and SHA-256. The copy
+made for execution holds exactly the files of the manifest, checked while they were copied, and nothing
+else: what is left out of the digest cannot be imported from it. It does not know who approved what.
 """
 
 import hashlib
 import os
 import shutil
-import stat
 import tempfile
-import tomllib
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import BinaryIO
 
-from syft_flwr_cli.errors import NotAProjectError, NotApprovedError
+from syft_flwr_cli.errors import NotApprovedError, NotAProjectError
 from syft_flwr_cli.home import make_private_dir
+from syft_flwr_cli.project.tree import excluded_paths, file_paths, open_plain, read_blocks
 
 __all__ = [
     "Changes",
@@ -35,19 +31,8 @@ __all__ = [
 
 PLAIN = "100644"
 EXECUTABLE = "100755"
-MAX_FILES = 20_000
-MAX_PATH = 1024
-
-LEFT_OUT = (".git", ".venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".DS_Store")
-"""Names that are left out wherever they stand."""
-
-LEFT_OUT_AT_TOP = ("build", "dist")
-"""Folders that are left out at the top of the project; deeper down they may be packages."""
-
-LEFT_OUT_ENDINGS = (".pyc", ".pyo", ".egg-info")
 
 _TAG = b"syft-flwr manifest 1\0"
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -102,8 +87,8 @@ def make_manifest(root: Path) -> Manifest:
         If there is a symbolic link or something else that is no file, a name that is not the same on every
         machine, too many files (20,000), or a file that cannot be read.
     """
-    excluded = _excluded(root)
-    return Manifest(tuple(_read_entry(root, path) for path in _files(root, excluded)))
+    excluded = excluded_paths(root)
+    return Manifest(tuple(_read_entry(root, path) for path in file_paths(root, excluded)))
 
 
 def compare(old: Manifest, new: Manifest) -> Changes:
@@ -144,15 +129,14 @@ def copy_tree(manifest: Manifest, root: Path, destination: Path) -> Path:
             _copy_file(entry, root, scratch)
         for folder, _, _ in os.walk(scratch, topdown=False):
             Path(folder).chmod(0o500)
-        if target.exists():
-            scratch.chmod(0o700)
-            broken = Path(tempfile.mkdtemp(prefix=".altered-", dir=destination))
-            target.chmod(0o700)
-            target.rename(broken / "copy")
-            remove_copy(broken)
-        scratch.chmod(0o700)
-        scratch.rename(target)
-        target.chmod(0o500)
+        if target.exists() or target.is_symlink():
+            _move_aside(target)
+        try:
+            scratch.rename(target)
+        except OSError:
+            if not has_exactly(target, manifest):  # else another process was quicker
+                raise
+            remove_copy(scratch)
     except BaseException:
         remove_copy(scratch)
         raise
@@ -164,7 +148,7 @@ def has_exactly(folder: Path, manifest: Manifest) -> bool:
     if not folder.is_dir() or folder.is_symlink():
         return False
     try:
-        found = Manifest(tuple(_read_entry(folder, path) for path in _files(folder, None)))
+        found = Manifest(tuple(_read_entry(folder, path) for path in file_paths(folder, None)))
     except NotAProjectError:
         return False
     return found == manifest
@@ -175,3 +159,53 @@ def remove_copy(folder: Path) -> None:
     for place, _, _ in os.walk(folder):
         Path(place).chmod(0o700)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read_entry(root: Path, path: str) -> Entry:
+    descriptor = open_plain(root, path)
+    try:
+        return _entry(path, descriptor, read_blocks(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _entry(path: str, descriptor: int, blocks: Iterable[bytes]) -> Entry:
+    mode = EXECUTABLE if os.fstat(descriptor).st_mode & 0o100 else PLAIN
+    hash_, size = hashlib.sha256(), 0
+    for block in blocks:
+        hash_.update(block)
+        size += len(block)
+    return Entry(path, mode, size, hash_.hexdigest())
+
+
+def _copy_file(entry: Entry, root: Path, target: Path) -> None:
+    place = make_private_dir((target / entry.path).parent) / PurePosixPath(entry.path).name
+    descriptor = open_plain(root, entry.path)
+    try:
+        with place.open("xb") as stream:
+            found = _entry(entry.path, descriptor, _written(read_blocks(descriptor), stream))
+    finally:
+        os.close(descriptor)
+    if found != entry:
+        raise NotApprovedError(
+            f"{entry.path} in {root} changed while it was read.",
+            hint="Wait until the project's files are complete, then try again.",
+        )
+    place.chmod(0o500 if entry.mode == EXECUTABLE else 0o400)
+
+
+def _written(blocks: Iterable[bytes], stream: BinaryIO) -> Iterator[bytes]:
+    for block in blocks:
+        stream.write(block)
+        yield block
+
+
+def _move_aside(target: Path) -> None:
+    """Take an altered copy out of the way and remove it."""
+    aside = Path(tempfile.mkdtemp(prefix=".altered-", dir=target.parent))
+    if target.is_symlink() or not target.is_dir():
+        target.unlink()
+    else:
+        target.chmod(0o700)
+        target.rename(aside / "copy")
+    remove_copy(aside)
