@@ -7,7 +7,6 @@ between processes is here too. It knows paths, and nothing of what is in the fil
 
 import os
 import stat
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 import platformdirs
 
 from syft_flwr_cli.errors import TrustError, UsageError
+from syft_flwr_cli.locks import lock_descriptor
 from syft_flwr_cli.messaging.names import check_app_name, check_email
 
 __all__ = [
@@ -142,29 +142,10 @@ def locked(path: Path) -> Iterator[None]:
     make_private_dir(path.parent)
     descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _lock(descriptor)
+        lock_descriptor(descriptor, wait=True)
         yield
     finally:
         os.close(descriptor)
-
-
-if sys.platform == "win32":
-    import msvcrt
-    import time
-
-    def _lock(descriptor: int) -> None:
-        while True:
-            try:
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-            except OSError:
-                time.sleep(0.01)
-            else:
-                return
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _write_beside(path: Path, data: bytes) -> Path:

@@ -92,7 +92,7 @@ class Identity:
         return self._signer.sign(data)
 
     def open_sealed(self, ciphertext: Buffer, info: bytes) -> bytes:
-        """What was sealed to these keys or the ones before; `RefusedError` (``undecryptable``) if it was not."""
+        """What was sealed to these keys or the ones before; `RefusedError` (``undecryptable``) if not."""
         try:
             return self._sealing.open(ciphertext, info)
         except RefusedError:
