@@ -228,7 +228,7 @@ def write_envelope(
         if recipient.revoked:
             raise TrustError(
                 f"The key of {header.recipient} is revoked, so nothing is sent.",
-                hint=f"Ask {header.recipient} for new words, then type: syft-flwr keys trust {header.recipient}",
+                hint=f"Ask for the words of the new key, then type: syft-flwr keys trust {header.recipient}",
             )
         size, suite = len(plaintext) + SEAL_OVERHEAD, SUITE
     line = header_line(replace(header, suite=suite, size=size))
