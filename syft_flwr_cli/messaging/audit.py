@@ -17,11 +17,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from syft_flwr_cli.errors import AuditError, SyftFlwrError
 from syft_flwr_cli.home import make_private_dir
 from syft_flwr_cli.locks import lock_descriptor
+from syft_flwr_cli.messaging.audit_check import (
+    BrokenLogError,
+    PeerHead,
+    Report,
+    verify,
+    verify_against_peer,
+)
 from syft_flwr_cli.messaging.audit_line import (
     EVENTS,
     GENESIS,
@@ -32,44 +39,26 @@ from syft_flwr_cli.messaging.audit_line import (
     parse_line,
     signed_bytes,
 )
+from syft_flwr_cli.messaging.identity import Identity, parse_public
+from syft_flwr_cli.messaging.refusal import RefusedError
 
-__all__ = ["EVENTS", "GENESIS", "AuditLog", "Signer", "SignerPublic", "read_entries"]
+__all__ = [
+    "EVENTS",
+    "GENESIS",
+    "AuditLog",
+    "BrokenLogError",
+    "PeerHead",
+    "Report",
+    "read_entries",
+    "verify",
+    "verify_against_peer",
+]
 
 REMEMBERED = 1000
 """Among how many last entries an ``eid`` that was recorded before is recognised."""
 
 _BLOCK = 256 * 1024
 _FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-
-
-class SignerPublic(Protocol):
-    """The part of a public identity that the log needs."""
-
-    def to_bytes(self) -> bytes:
-        """The identity document."""
-        ...
-
-    def verify(self, message: bytes, signature: bytes) -> bool:
-        """Whether the signature is this identity's, over exactly this message."""
-        ...
-
-    @property
-    def previous(self) -> str | None:
-        """The fingerprint of the key before this one."""
-        ...
-
-
-class Signer(Protocol):
-    """The part of an identity that the log needs."""
-
-    def sign(self, data: bytes) -> bytes:
-        """An Ed25519 signature."""
-        ...
-
-    @property
-    def public(self) -> SignerPublic:
-        """What others know of this identity."""
-        ...
 
 
 @dataclass(slots=True)
@@ -96,8 +85,8 @@ class AuditLog:
     ----------
     path : Path
         The file, ``audit.jsonl`` in the participant's directory; made with the first entry.
-    identity : Signer
-        Signs the entries. When it is another than the one of the last entry, a ``rotated`` entry with the
+    identity : Identity
+        Signs the entries. When the last entry was signed with the keys before, a ``rotated`` entry with the
         new identity document comes first.
     clock : Callable[[], float]
         Seconds since 1970.
@@ -108,7 +97,7 @@ class AuditLog:
     def __init__(
         self,
         path: Path,
-        identity: Signer,
+        identity: Identity,
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -218,10 +207,24 @@ class AuditLog:
             end.eids.append(line.entry.get("eid"))
             if place == len(lines):
                 end.rotated = not self._identity.public.verify(signed_bytes(line.hash), line.signature)
-        if end.rotated and self._identity.public.previous is None:
-            raise self._broken(end.seq, "it is not signed by this participant")
+        if end.rotated:
+            self._check_rotation(end)
         self._end = end
         return end
+
+    def _check_rotation(self, end: _End) -> None:
+        """Refuse to go on with keys that those of the last entry do not vouch for."""
+        named = [entry["identity"] for entry in read_entries(self._path) if "identity" in entry]
+        try:
+            before = parse_public(f"{named[-1]}\n".encode())
+        except (IndexError, RefusedError) as error:
+            raise self._broken(end.seq, "it is not signed by this participant") from error
+        if not before.vouches_for(now := self._identity.public):
+            raise self._broken(
+                end.seq,
+                f"it is signed with keys of {before.email} (number {before.version}) that the keys in use "
+                f"now (number {now.version} of {now.email}) do not follow",
+            )
 
     def _own_entries(self, end: _End) -> list[dict[str, Any]]:
         """What the log has to say by itself before anything else is appended."""

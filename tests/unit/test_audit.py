@@ -7,37 +7,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from syft_flwr_cli.errors import AuditError, SyftFlwrError, UsageError
-from syft_flwr_cli.messaging.audit import GENESIS, AuditLog, read_entries
+from syft_flwr_cli.messaging.audit import (
+    GENESIS,
+    AuditLog,
+    BrokenLogError,
+    read_entries,
+    verify,
+    verify_against_peer,
+)
+from syft_flwr_cli.messaging.audit_check import export
+from syft_flwr_cli.messaging.audit_line import make_line
+from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity
 
-
-class Signer:
-    """An identity as far as the writing of a log needs it."""
-
-    def __init__(self, seed: int = 1, previous: str | None = None) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
-        self.previous = previous
-        self.seed = seed
-
-    @property
-    def public(self) -> "Signer":
-        return self
-
-    def sign(self, data: bytes) -> bytes:
-        return self._key.sign(data)
-
-    def verify(self, message: bytes, signature: bytes) -> bool:
-        try:
-            self._key.public_key().verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
-
-    def to_bytes(self) -> bytes:
-        return f'{{"seed":{self.seed}}}\n'.encode()
+ALICE = Identity.create("alice@a.example", 1.0, bytes(range(SECRETS_SIZE)))
+BOB = Identity.create("bob@b.example", 1.0, bytes(SECRETS_SIZE))
 
 
 @pytest.fixture
@@ -47,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def log(path: Path) -> AuditLog:
-    return AuditLog(path, Signer(), clock=lambda: 1.5)
+    return AuditLog(path, ALICE, clock=lambda: 1.5)
 
 
 def events(path: Path) -> list[str]:
@@ -57,7 +42,11 @@ def events(path: Path) -> list[str]:
 def test_the_first_entry_says_whose_log_it_is(log: AuditLog) -> None:
     log.append([{"event": "sent", "peer": "bob@b.example"}])
     first, second = log.entries()
-    assert (first["seq"], first["event"], first["identity"]) == (1, "opened", '{"seed":1}')
+    assert (first["seq"], first["event"], first["identity"]) == (
+        1,
+        "opened",
+        ALICE.public.to_bytes().decode().strip(),
+    )
     assert (second["seq"], second["event"], second["peer"], second["time"]) == (
         2,
         "sent",
@@ -112,7 +101,7 @@ def test_an_event_id_seen_before_is_skipped(log: AuditLog, path: Path) -> None:
 
 def test_event_ids_are_remembered_by_the_next_process(log: AuditLog, path: Path) -> None:
     log.append([{"event": "sent", "eid": f"e{number}"} for number in range(1200)])
-    again = AuditLog(path, Signer())
+    again = AuditLog(path, ALICE)
     again.append([{"event": "sent", "eid": "e1199"}, {"event": "sent", "eid": "e201"}])
     assert len(list(read_entries(path))) == 1201
     again.append([{"event": "sent", "eid": "e0"}])
@@ -165,7 +154,7 @@ def test_a_torn_line_is_cut_and_the_cut_is_recorded(log: AuditLog, path: Path) -
     log.append([{"event": "received", "note": "x" * 900}])
     torn = path.read_bytes()[len(whole) : -1]
     path.write_bytes(whole + torn)
-    AuditLog(path, Signer()).append([{"event": "executed"}])
+    AuditLog(path, ALICE).append([{"event": "executed"}])
     assert events(path) == ["opened", "sent", "repaired", "executed"]
     repaired = list(read_entries(path))[2]
     assert repaired["cut_bytes"] == len(torn)
@@ -194,7 +183,7 @@ def test_a_torn_line_is_not_read(log: AuditLog, path: Path) -> None:
     with path.open("ab") as stream:
         stream.write(b'{"seq":3,')
     assert events(path) == ["opened", "sent"]
-    assert AuditLog(path, Signer()).head() == head
+    assert AuditLog(path, ALICE).head() == head
 
 
 def test_a_full_disk_leaves_the_log_as_it_was(
@@ -242,20 +231,32 @@ def test_nothing_follows_a_last_entry_that_was_altered(
     assert path.read_bytes() == before
 
 
-def test_a_new_key_of_the_same_participant_is_announced_first(log: AuditLog, path: Path) -> None:
+def test_new_keys_of_the_same_participant_are_announced_first(log: AuditLog, path: Path) -> None:
     log.append([{"event": "sent"}])
-    AuditLog(path, Signer(2, previous="fingerprint of 1")).append([{"event": "received"}])
-    assert events(path) == ["opened", "sent", "rotated", "received"]
+    rotated = ALICE.rotate(2.0)
+    AuditLog(path, rotated).append([{"event": "received"}])
+    AuditLog(path, rotated).append([{"event": "executed"}])
+    assert events(path) == ["opened", "sent", "rotated", "received", "executed"]
+    for known in (ALICE.public, rotated.public):
+        assert verify(path, known).fingerprint == rotated.public.fingerprint
+
+
+def test_a_process_with_old_keys_does_not_write_after_the_new_ones(log: AuditLog, path: Path) -> None:
+    log.append([{"event": "sent"}])
+    AuditLog(path, ALICE.rotate(2.0)).append([])
+    with pytest.raises(AuditError, match="number 2"):
+        log.append([{"event": "received"}])
+    assert events(path) == ["opened", "sent", "rotated"]
 
 
 def test_a_log_of_somebody_else_is_not_continued(log: AuditLog, path: Path) -> None:
     log.append([{"event": "sent"}])
-    with pytest.raises(AuditError, match="not signed by this participant"):
-        AuditLog(path, Signer(2)).append([{"event": "received"}])
+    with pytest.raises(AuditError, match="do not follow"):
+        AuditLog(path, BOB).append([{"event": "received"}])
 
 
 def test_two_writers_in_one_process_make_one_chain(path: Path) -> None:
-    logs = [AuditLog(path, Signer()), AuditLog(path, Signer())]
+    logs = [AuditLog(path, ALICE), AuditLog(path, ALICE)]
     for number in range(20):
         logs[number % 2].append([{"event": "sent", "eid": str(number // 2)}])
     entries = list(read_entries(path))
@@ -271,7 +272,7 @@ def test_a_log_moved_aside_is_begun_anew(log: AuditLog, path: Path) -> None:
 
 
 def append_many(path: Path, name: str) -> None:
-    log = AuditLog(path, Signer())
+    log = AuditLog(path, ALICE)
     for number in range(25):
         log.append([{"event": "sent", "eid": f"{name}{number}"}, {"event": "sent", "eid": f"common{number}"}])
 
@@ -294,8 +295,175 @@ def test_several_processes_make_one_chain_without_doubles(path: Path) -> None:
 
 
 def test_a_line_is_the_same_bytes_for_the_same_entry(path: Path) -> None:
-    log = AuditLog(path, Signer(), clock=lambda: 0.1 + 0.2, random=bytes)
+    log = AuditLog(path, ALICE, clock=lambda: 0.1 + 0.2, random=bytes)
     log.append([{"peer": "b", "event": "sent", "app": "a"}])
     line = path.read_bytes().splitlines()[1]
     assert list(json.loads(line)) == ["seq", "time", "event", "app", "peer", "salt", "prev", "hash", "sig"]
     assert line.startswith(b'{"seq":2,"time":0.3,"event":"sent","app":"a","peer":"b","salt":"0000')
+
+
+def test_a_log_as_it_was_written_verifies(log: AuditLog, path: Path) -> None:
+    log.append([{"event": "sent", "time": 7.0}, {"event": "received", "time": 9.0}])
+    report = verify(path, ALICE.public)
+    assert (report.entries, report.head, report.email) == (3, log.head(), "alice@a.example")
+    assert (report.first, report.last, report.hidden, report.repairs) == (1.5, 9.0, 0, 0)
+
+
+def test_a_repaired_log_verifies_and_says_so(log: AuditLog, path: Path) -> None:
+    log.append([{"event": "sent"}])
+    with path.open("ab") as stream:
+        stream.write(b'{"seq":3,')
+    with pytest.raises(BrokenLogError, match="incomplete"):
+        verify(path, ALICE.public)
+    log.append([])
+    assert verify(path, ALICE.public).repairs == 1
+
+
+def lines_of(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(
+    ("alter", "bad"),
+    [
+        (lambda lines: lines[:2] + lines[3:], 3),
+        (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], 2),
+        (lambda lines: [*lines, lines[-1]], 6),
+        (lambda lines: lines[1:], 1),
+        (lambda lines: [lines[0], lines[1].replace(b'"sent"', b'"held"'), *lines[2:]], 2),
+        (lambda lines: [lines[0], b" " + lines[1], *lines[2:]], 2),
+        (lambda lines: [lines[0], lines[1][:-1] + b"\r\n", *lines[2:]], 2),
+        (lambda lines: [*lines[:3], lines[3][:-1], *lines[4:]], 4),
+        (lambda lines: [*lines[:4], lines[4][:-1]], 5),
+        (lambda lines: [*lines, b"\n"], 6),
+        (lambda lines: [*lines, b"[" * 70000 + b"\n"], 6),
+        (lambda lines: [], 1),
+    ],
+)
+def test_an_altered_log_does_not_verify_and_the_first_bad_entry_is_named(
+    log: AuditLog, path: Path, alter: Callable[[list[bytes]], list[bytes]], bad: int
+) -> None:
+    log.append([{"event": "sent"}, {"event": "received"}, {"event": "executed"}, {"event": "sent"}])
+    path.write_bytes(b"".join(alter(lines_of(path))))
+    with pytest.raises(BrokenLogError) as caught:
+        verify(path, ALICE.public)
+    assert caught.value.entry == bad and f"Entry {bad} of " in caught.value.what
+    assert caught.value.exit_code == 16
+
+
+def test_a_log_written_anew_by_somebody_else_does_not_verify(tmp_path: Path) -> None:
+    mallory = Identity.create("alice@a.example", 1.0, b"m" * SECRETS_SIZE)
+    AuditLog(tmp_path / "log", mallory).append([{"event": "sent"}])
+    with pytest.raises(BrokenLogError, match="keys that are not those known"):
+        verify(tmp_path / "log", ALICE.public)
+    AuditLog(tmp_path / "other", BOB).append([{"event": "sent"}])
+    with pytest.raises(BrokenLogError, match=r"belongs to bob@b\.example"):
+        verify(tmp_path / "other", ALICE.public)
+
+
+def test_new_keys_that_the_old_ones_did_not_sign_end_the_log(log: AuditLog, path: Path) -> None:
+    head = log.append([{"event": "sent"}])
+    stranger = Identity.create("alice@a.example", 1.0, b"m" * SECRETS_SIZE).rotate(2.0)
+    document = stranger.public.to_bytes().decode().strip()
+    fields = {"time": 2.0, "event": "rotated", "identity": document}
+    line, _ = make_line(3, fields, "00", head, stranger.sign)
+    path.write_bytes(path.read_bytes() + line)
+    with pytest.raises(BrokenLogError, match="does not follow the key before it") as caught:
+        verify(path, ALICE.public)
+    assert caught.value.entry == 3
+
+
+def test_a_log_from_before_a_rotation_verifies_with_the_keys_of_today(log: AuditLog, path: Path) -> None:
+    log.append([{"event": "sent"}])
+    assert verify(path, ALICE.rotate(2.0).public).entries == 2
+
+
+def test_no_log_is_no_proof(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="no audit log"):
+        verify(tmp_path / "absent", ALICE.public)
+
+
+@pytest.fixture
+def bobs(log: AuditLog, tmp_path: Path) -> Path:
+    """Bob's log: he received two messages from Alice, each with her head of that time."""
+    his = AuditLog(tmp_path / "bob.jsonl", BOB, clock=lambda: 2.0)
+    for number in range(2):
+        head = log.append([{"event": "run-started"}])
+        log.append([{"event": "sent", "peer": "bob@b.example", "app": "demo"}])
+        his.append(
+            [
+                {"event": "received", "peer": "alice@a.example", "peer_head": head, "app": "demo"},
+                {
+                    "event": "received",
+                    "peer": "carol@c.example",
+                    "peer_head": f"{number:064x}",
+                    "app": "other",
+                },
+            ]
+        )
+    return tmp_path / "bob.jsonl"
+
+
+def test_every_head_that_a_peer_saw_is_there(bobs: Path, path: Path) -> None:
+    own, theirs = verify_against_peer(path, ALICE.public, bobs, BOB.public)
+    assert (own.checked_heads, theirs.email) == (2, "bob@b.example")
+
+
+def test_dropping_the_last_entries_shows_at_the_peer(bobs: Path, path: Path) -> None:
+    path.write_bytes(b"".join(lines_of(path)[:-2]))
+    assert verify(path, ALICE.public).entries == 3
+    with pytest.raises(BrokenLogError, match=r"bob@b\.example recorded .* dropped or rewritten") as caught:
+        verify_against_peer(path, ALICE.public, bobs)
+    assert caught.value.exit_code == 16
+
+
+def test_a_past_written_anew_with_the_same_keys_shows_at_the_peer(bobs: Path, path: Path) -> None:
+    path.unlink()
+    AuditLog(path, ALICE, clock=lambda: 1.5).append([{"event": "run-started"}, {"event": "sent"}])
+    verify(path, ALICE.public)
+    with pytest.raises(BrokenLogError, match="dropped or rewritten"):
+        verify_against_peer(path, ALICE.public, bobs)
+
+
+def test_a_peer_log_that_is_altered_or_not_the_peers_proves_nothing(bobs: Path, path: Path) -> None:
+    with pytest.raises(BrokenLogError, match="belongs to bob@b"):
+        verify_against_peer(
+            path, ALICE.public, bobs, Identity.create("carol@c.example", 1.0, b"c" * SECRETS_SIZE).public
+        )
+    bobs.write_bytes(bobs.read_bytes().replace(b'"peer_head":"0', b'"peer_head":"1'))
+    with pytest.raises(BrokenLogError, match=r"Entry 3 of .*bob\.jsonl"):
+        verify_against_peer(path, ALICE.public, bobs)
+
+
+def test_an_export_shows_only_what_its_reader_may_see_and_still_verifies(
+    bobs: Path, path: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "for-alice.jsonl"
+    export(bobs, BOB.public, copy, {"demo"})
+    assert copy.stat().st_mode & 0o077 == 0
+    assert b"carol" not in copy.read_bytes() and b'"other"' not in copy.read_bytes()
+    own, theirs = verify_against_peer(path, ALICE.public, copy, BOB.public)
+    assert (theirs.entries, theirs.hidden, own.checked_heads) == (5, 2, 2)
+    assert theirs.head == verify(bobs, BOB.public).head
+
+
+def test_a_withheld_entry_does_not_belong_into_a_log_of_ones_own(bobs: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.jsonl"
+    export(bobs, BOB.public, copy, {"demo"})
+    with pytest.raises(BrokenLogError, match="withheld") as caught:
+        verify(copy, BOB.public)
+    assert caught.value.entry == 3
+
+
+def test_an_export_of_everything_is_the_log_itself(bobs: Path, tmp_path: Path) -> None:
+    export(bobs, BOB.public, tmp_path / "copy.jsonl", None)
+    assert (tmp_path / "copy.jsonl").read_bytes() == bobs.read_bytes()
+
+
+def test_an_export_overwrites_nothing_and_proves_nothing_false(bobs: Path, tmp_path: Path) -> None:
+    with pytest.raises(SyftFlwrError, match="cannot be written"):
+        export(bobs, BOB.public, bobs, None)
+    bobs.write_bytes(bobs.read_bytes().replace(b"carol", b"darol"))
+    with pytest.raises(BrokenLogError):
+        export(bobs, BOB.public, tmp_path / "copy.jsonl", None)
+    assert not (tmp_path / "copy.jsonl").exists()
