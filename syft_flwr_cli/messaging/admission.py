@@ -144,12 +144,11 @@ def _is_or_was(trusted: Entry, before: PublicIdentity, expected: str) -> bool:
 
 
 def _changed(entry: Entry, document: PublicIdentity) -> TrustError:
-    new = document.words
     return TrustError(
         f"The key of {entry.email} has changed: pinned on {_day(entry.pinned)} was "
-        f"{entry.identity.words}, now it shows {new}.",
-        hint=f"Ask {entry.email} on the phone whether it made new keys and which words they have. Only if "
-        f"they agree, type: syft-flwr keys trust {entry.email} --words {new}",
+        f"{entry.identity.words}, now it shows {document.words}.",
+        hint=f"Ask {entry.email} on the phone whether it made new keys, and have the words of the new ones "
+        f"read out. Only if they agree, type: {_trust_command(entry.email)}",
     )
 
 
@@ -161,12 +160,16 @@ def revoked(entry: Entry, successor: PublicIdentity | None) -> TrustError:
     )
     if successor is None:
         return TrustError(what, hint=f"Ask {entry.email} on the phone for its new key.")
-    new = successor.words
     return TrustError(
-        f"{what} It now shows {new}, for which the old key cannot vouch.",
-        hint=f"Ask {entry.email} on the phone for its words. Only if they agree, type: "
-        f"syft-flwr keys trust {entry.email} --words {new}",
+        f"{what} It now shows {successor.words}, for which the old key cannot vouch.",
+        hint=f"Ask {entry.email} on the phone to read out the words of its new key. Only if they agree, "
+        f"type: {_trust_command(entry.email)}",
     )
+
+
+def _trust_command(email: str) -> str:
+    # The words are left out on purpose: they are to come from the phone, not from this screen.
+    return f'syft-flwr keys trust {email} --words "THE WORDS YOU HEARD"'
 
 
 def _revoked_itself(document: PublicIdentity) -> TrustError:
@@ -188,7 +191,8 @@ def _not_expected(document: PublicIdentity, expected: str) -> TrustError:
 def never_compared(identity: PublicIdentity) -> TrustError:
     """The error for a key that is pinned only, where only compared keys are accepted."""
     return TrustError(
-        f"The key of {identity.email} ({identity.words}) was never compared; only compared keys are accepted.",
+        f"The key of {identity.email} ({identity.words}) was never compared, "
+        "and only compared keys are accepted.",
         hint=f"Ask {identity.email} on the phone for its words, then type: "
         f"syft-flwr keys verify {identity.email}",
     )
