@@ -6,18 +6,25 @@ conformance suite (``tests/contract``) checks of every transport:
 * A path is relative, made by ``messaging.names``, in the space of one owner. Everybody writes only
   into their own space.
 * ``publish`` is atomic: a reader sees the whole file or none. Once it returns, the file survives a
-  crash of the machine. Repeating it with the same path and content is harmless; with other content
-  it replaces the file.
-* ``open``, ``fetch`` and ``watch`` of something that is not there (yet) raise `NotThereError` or yield
-  nothing; they never create anything in a peer's space.
-* ``watch(...).new()`` tells of every file of the folder at least once, in order of creation as far as
-  the store knows it; it may repeat itself. What a sync client leaves behind (temporary, zero-byte,
-  conflict and rejected files) is not told of.
+  crash of the machine; when it raises, a reader sees what was there before, or the new file, and never
+  a part. Repeating it with the same path and content is harmless; with other content it replaces the
+  file. Nothing empty is published (`ValueError`): to a reader, a file without a byte is not there yet.
+* ``open`` and ``fetch`` of something that is not there (yet) raise `NotThereError`, ``watch`` yields
+  nothing; they never create anything in a peer's space. Only plain files in the owner's space are
+  ever there: not a folder, a pipe, or a link that leads elsewhere. A stream that is open, and a file
+  that was fetched, stay what they were when the owner replaces or removes the file.
+* ``watch(...).new()`` tells of every file of the folder at least once, and again when it has changed;
+  it may repeat itself. Within one call the order is that of creation as far as the store knows it.
+  What a sync client leaves behind (temporary, zero-byte, conflict and rejected files) is not told of,
+  nor are folders. It never waits.
 * ``wait`` returns early when something may have changed since the ``token``; waking up for nothing
-  is allowed, missing a change for longer than the poll interval is not.
+  is allowed, missing a change for longer than the poll interval is not. Take the token *before*
+  looking (``token``, ``new``, ``wait``), or a change in between waits for the poll.
 * ``remove`` removes one file of one's own; an absent one is no error.
-* Every method may be called from several threads at once. Failures of the store are
-  `TransportError` with a remedy; a store that comes back is used again.
+* ``list_own`` and ``usage`` tell of what one has published, and not of temporary or control files.
+* Every method may be called from several threads at once. Names that could leave the space are a
+  `UsageError`. Failures of the store are `TransportError` with a remedy, of its kind `TransientError`
+  where trying again may help; a store that comes back is used again.
 """
 
 from collections.abc import Collection, Iterator
@@ -34,6 +41,7 @@ __all__ = [
     "Entry",
     "NotThereError",
     "Properties",
+    "TransientError",
     "Transport",
     "TransportError",
     "Usage",
@@ -41,6 +49,10 @@ __all__ = [
 ]
 
 Buffer = bytes | bytearray | memoryview
+
+
+class TransientError(TransportError):
+    """The store cannot do it now; the same call may well succeed a little later."""
 
 
 @runtime_checkable

@@ -1,0 +1,74 @@
+"""How the threads of one participant wait for the store: a number that grows, and a pace.
+
+Whoever learns that something may have changed rings; whoever waits is woken at once. Where nobody
+rings (a file system without events) the bell rings by itself: soon after something happened, then
+less and less often, at the least once in ``ceiling`` seconds. It has no thread of its own: the time
+is kept by those who wait. It knows nothing of files.
+"""
+
+import threading
+import time
+
+__all__ = ["Bell"]
+
+QUICKEST = 0.01
+"""Seconds between two looks right after something has happened."""
+
+
+class Bell:
+    """A token that grows, to wait on.
+
+    Parameters
+    ----------
+    ceiling : float
+        The longest time, in seconds, that anybody waits without being told to look again.
+    """
+
+    def __init__(self, ceiling: float) -> None:
+        self._ceiling = max(ceiling, QUICKEST)
+        self._condition = threading.Condition()
+        self._token = 0
+        self._pace = self._ceiling
+        self._due = time.monotonic() + self._pace
+
+    def token(self) -> int:
+        """How often the bell has rung so far."""
+        with self._condition:
+            return self._token
+
+    def ring(self) -> None:
+        """Wake everybody who waits."""
+        with self._condition:
+            self._token += 1
+            self._condition.notify_all()
+
+    def expect(self, delay: float) -> None:
+        """Ring by itself in ``delay`` seconds at the latest."""
+        with self._condition:
+            due = time.monotonic() + delay
+            if due < self._due:
+                self._due = due
+                self._condition.notify_all()
+
+    def quicken(self) -> None:
+        """Start again at the quickest pace, because something has happened that may go on."""
+        with self._condition:
+            self._pace = min(QUICKEST, self._ceiling)
+        self.expect(QUICKEST)
+
+    def wait(self, token: int, timeout: float) -> int:
+        """Wait until the token exceeds ``token``, at most ``timeout`` seconds; the token then."""
+        deadline = time.monotonic() + timeout
+        with self._condition:
+            while self._token <= token:
+                now = time.monotonic()
+                if now >= self._due:
+                    self._pace = min(self._pace * 2, self._ceiling)
+                    self._due = now + self._pace
+                    self._token += 1
+                    self._condition.notify_all()
+                elif now >= deadline:
+                    break
+                else:
+                    self._condition.wait(min(self._due, deadline) - now)
+            return self._token
