@@ -61,7 +61,7 @@ def check_email(text: str) -> str:
             f"The e-mail {text[:40]!r}… is longer than {MAX_EMAIL} characters.",
             hint="Use a shorter address for this participant.",
         )
-    if ".." in email or not _EMAIL.match(email):
+    if ".." in email or email.endswith(".") or not _EMAIL.match(email):
         raise UsageError(
             f"{text!r} cannot name a participant.",
             hint="Give an e-mail such as alice@lab.example: plain ASCII, no '/', no '..', no spaces.",
@@ -104,7 +104,7 @@ def check_message_id(text: str) -> str:
         canonical = str(uuid.UUID(text))
     except ValueError:
         canonical = ""
-    if canonical != text:
+    if not canonical or canonical != text:
         raise UsageError(f"{text[:80]!r} is no message id.", hint="Message ids are UUIDs in lower case.")
     return text
 
