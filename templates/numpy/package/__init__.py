@@ -1,0 +1,1 @@
+"""{{project}}: a small neural network that learns handwritten digits without collecting them."""

@@ -1,0 +1,34 @@
+"""What runs at the aggregator: hand the model out, average what comes back, and again."""
+
+import numpy as np
+from flwr.app import ConfigRecord, Context
+from flwr.serverapp import Grid, ServerApp
+from flwr.serverapp.strategy import FedAvg
+
+from .task import from_record, new_model, to_record
+
+FOR_TRAINING = ("local-epochs", "batch-size", "learning-rate", "seed")
+"""What of the run config travels to the data owners with every model."""
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Run federated averaging for as many rounds as the run config says."""
+    config = context.run_config
+    nodes = int(config["min-nodes"])
+    strategy = FedAvg(
+        fraction_train=float(config["fraction-train"]),
+        min_train_nodes=nodes,
+        min_evaluate_nodes=nodes,
+        min_available_nodes=nodes,
+    )
+    result = strategy.start(
+        grid=grid,
+        initial_arrays=to_record(new_model(int(config["seed"]))),
+        num_rounds=int(config["num-server-rounds"]),
+        train_config=ConfigRecord({key: config[key] for key in FOR_TRAINING}),
+    )
+    if config["save-model"]:
+        np.savez(str(config["save-model"]), **from_record(result.arrays))

@@ -1,0 +1,1 @@
+"""{{project}}: a convolutional network that learns handwritten digits without collecting them."""

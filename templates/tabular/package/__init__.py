@@ -1,0 +1,1 @@
+"""{{project}}: logistic regression over tables that stay where they are."""
