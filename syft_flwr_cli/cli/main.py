@@ -66,7 +66,9 @@ for _name in COMMANDS:
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with the exit code of what happened."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words or os.environ.get("SYFT_FLWR_DEBUG", "") not in ("", "0", "false")
+    if "--debug" in words:
+        # Processes that this one starts say their tracebacks, too.
+        os.environ["SYFT_FLWR_DEBUG"] = "1"
     words = [word for word in words if word != "--debug"]
     as_json = "--json" in words
     try:
@@ -74,7 +76,7 @@ def run(arguments: list[str] | None = None) -> None:
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
     except SyftFlwrError as error:
-        output.fail(error.what, error.hint, error.exit_code, as_json=as_json, debug=debug)
+        output.fail(error.what, error.hint, error.exit_code, as_json=as_json)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         output.note("Interrupted.")
@@ -88,7 +90,6 @@ def run(arguments: list[str] | None = None) -> None:
                 "This is not expected. Run the same command with --debug and report what it prints.",
                 code,
                 as_json=as_json,
-                debug=debug,
             )
         sys.exit(code)
     sys.exit(result if isinstance(result, int) else 0)

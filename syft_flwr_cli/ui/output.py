@@ -5,6 +5,7 @@ everything else to stderr. NO_COLOR and pipes are respected.
 """
 
 import json
+import os
 import sys
 import traceback
 from typing import Any
@@ -12,9 +13,14 @@ from typing import Any
 import click
 from rich.console import Console
 
-__all__ = ["emit_json", "err", "fail", "note", "out", "usage_problem"]
+__all__ = ["debugging", "emit_json", "err", "fail", "note", "out", "usage_problem"]
 
 SCHEMA_VERSION = 1
+
+
+def debugging() -> bool:
+    """Whether tracebacks are wanted: ``--debug``, or SYFT_FLWR_DEBUG in the environment."""
+    return os.environ.get("SYFT_FLWR_DEBUG", "").lower() not in ("", "0", "false")
 
 
 def out() -> Console:
@@ -39,9 +45,9 @@ def emit_json(data: Any, status: str = "ok") -> None:
     sys.stdout.flush()
 
 
-def fail(what: str, hint: str, exit_code: int, *, as_json: bool, debug: bool) -> None:
+def fail(what: str, hint: str, exit_code: int, *, as_json: bool) -> None:
     """Say what went wrong and what to do; in JSON too if asked."""
-    if debug:
+    if debugging() and sys.exc_info()[0] is not None:
         traceback.print_exc(file=sys.stderr)
     console = err()
     console.print(f"error: {what}", style="bold red", markup=False)
@@ -58,8 +64,8 @@ def usage_problem(error: Exception, *, as_json: bool) -> int | None:
     context = getattr(error, "ctx", None)
     hint = f"See '{context.command_path} --help'." if context is not None else "See 'syft-flwr --help'."
     exit_code = int(error.exit_code)
-    if isinstance(error, click.exceptions.NoArgsIsHelpError) if hasattr(click.exceptions, "NoArgsIsHelpError") else False:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         err().print(error.format_message(), markup=False)
         return exit_code
-    fail(str(error.format_message()), hint, exit_code, as_json=as_json, debug=False)
+    fail(str(error.format_message()), hint, exit_code, as_json=as_json)
     return exit_code

@@ -1,0 +1,106 @@
+"""``syft-flwr simulate``: the whole federation on this machine, in as many processes as participants."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from syft_flwr_cli.cli.options import Json
+from syft_flwr_cli.ui import output
+
+__all__ = ["register", "run_simulation"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+
+    @app.command(
+        epilog="Examples: syft-flwr simulate study --json   ·   "
+        'syft-flwr simulate study --datasites 5 --run-config "num-server-rounds=2" --keep'
+    )
+    def simulate(
+        project: Annotated[
+            Path, typer.Argument(help="The project's folder.", show_default="this folder")
+        ] = Path(),
+        datasites: Annotated[
+            str | None,
+            typer.Option(
+                help="How many data owners, or which.", metavar="N|E,E", show_default="the project's"
+            ),
+        ] = None,
+        mock_data: Annotated[
+            str | None,
+            typer.Option(
+                help="Data folders, in the order of the data owners.", metavar="DIR,DIR", show_default=False
+            ),
+        ] = None,
+        run_config: Annotated[
+            str | None, typer.Option(help="Overrides, as \"k=v k2='s'\".", metavar="K=V", show_default=False)
+        ] = None,
+        timeout: Annotated[
+            str | None, typer.Option(help="How long an answer may take.", metavar="TIME", show_default=False)
+        ] = None,
+        keep: Annotated[
+            bool, typer.Option("--keep", help="Keep messages, homes and logs, and say where.")
+        ] = False,
+        verbose: Annotated[
+            bool, typer.Option("--verbose", "-v", help="Say what every participant says.")
+        ] = False,
+        as_json: Json = False,
+    ) -> int:
+        """Run the whole federation on this machine: one process per participant, the real code path."""
+        from syft_flwr_cli.fl_orchestrator import simulation
+
+        options = [] if run_config is None else ["--run-config", run_config]
+        options += [] if timeout is None else ["--timeout", timeout]
+        federation = simulation.Federation(
+            project=project,
+            datasites=simulation.split_datasites(datasites),
+            data=[Path(part) for part in mock_data.split(",")] if mock_data else [],
+            server_options=options,
+        )
+        place = simulation.make_place()
+        try:
+            outcome = run_simulation(federation, place, verbose=verbose)
+            data = outcome.document["data"]
+            if as_json:
+                output.emit_json(data, status=outcome.document["status"])
+            else:
+                _render(outcome)
+            return int(outcome.exit_code)
+        finally:
+            if keep:
+                output.note(f"Messages, homes and logs: {place}")
+            else:
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def run_simulation(federation: Any, place: Path, *, verbose: bool) -> Any:
+    """Simulate, and say what the aggregator says (with ``verbose``, everybody)."""
+    from syft_flwr_cli.fl_orchestrator import simulation
+
+    aggregator: list[str] = []
+
+    def hear(who: str, line: str) -> None:
+        if verbose:
+            output.note(f"{who:>28} | {line}")
+        elif who.startswith("ds@") or who in aggregator:
+            output.note(line)
+
+    return simulation.simulate(federation, place, hear)
+
+
+def _render(outcome: Any) -> None:
+    from syft_flwr_cli.ui.rounds import print_rounds
+
+    data = outcome.document["data"]
+    if outcome.document["status"] == "error":
+        output.note(f"error: {data['error']}", style="bold red")
+        return
+    print_rounds(data["rounds"])
+    if data["missing"]:
+        output.note(f"Finished, but without {', '.join(data['missing'])}.", style="bold yellow")
+    else:
+        count = len(data["datasites"])
+        output.note(f"The run is complete: {count} data owners, {data['seconds']:.1f} s.", style="bold green")

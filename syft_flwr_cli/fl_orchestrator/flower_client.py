@@ -1,0 +1,179 @@
+"""A data owner's node: takes the aggregator's requests, runs the ClientApp, until the run is over.
+
+The node holds the keys and the journal; the app runs in a worker process that has neither. The code that
+runs is the approved copy. A failing app is an error reply; a failing store is waited out; only the stop
+signal, an interrupt, or something that cannot be mended ends the node.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from syft_flwr_cli.fl_orchestrator.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
+from syft_flwr_cli.fl_orchestrator.session import Session, open_api_session
+from syft_flwr_cli.messaging import names
+from syft_flwr_cli.messaging.inbox import Inbox, Stopped, Work
+
+if TYPE_CHECKING:
+    from flwr.app import Context
+    from flwr.clientapp import ClientApp
+
+__all__ = ["NodeOptions", "NodeResult", "run_node", "syftbox_flwr_client"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """How a node runs.
+
+    Parameters
+    ----------
+    keep_alive : bool
+        Wait for the next run when one is over.
+    isolation : str
+        ``subprocess`` or ``inline``.
+    python : Path, optional
+        The interpreter of the app's environment.
+    memory_limit : int, optional
+        Bytes the app may allocate.
+    node_config : mapping
+        What the app sees as its node config.
+    mods : sequence of str
+        The owner's mods, wrapped around the app whatever the app says.
+    gate : callable, optional
+        Says why a genuine request is not executed; None lets it pass.
+    code : str, optional
+        The digest of what is run.
+    """
+
+    keep_alive: bool = False
+    isolation: str = "subprocess"
+    python: Path | None = None
+    memory_limit: int | None = None
+    node_config: Mapping[str, Any] = field(default_factory=dict)
+    mods: tuple[str, ...] = ()
+    gate: Callable[[Work], str | None] | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """How a node ended: the runs that ended meanwhile, and whether it was interrupted."""
+
+    stopped: list[Stopped]
+    interrupted: bool
+
+
+def default_node_config(datasites: tuple[str, ...], email: str) -> dict[str, Any]:
+    """What Flower's simulation tells its nodes, too: which partition of how many this node is."""
+    return {"partition-id": list(datasites).index(email), "num-partitions": len(datasites)}
+
+
+def make_runner(session: Session, project: Path, clientapp: str, options: NodeOptions) -> Runner:
+    """The runner that ``options`` ask for."""
+    settings = session.settings
+    config = {**default_node_config(settings.datasites, settings.email), **options.node_config}
+    setup = AppSetup(
+        project=project,
+        clientapp=clientapp,
+        app=settings.app_name,
+        node=names.node_id(settings.email),
+        node_config=config,
+        data=settings.data,
+        python=options.python,
+        memory_limit=options.memory_limit,
+        mods=options.mods,
+    )
+    if options.isolation == "inline":
+        return InlineRunner(setup)
+    return SubprocessRunner(setup, session.me.directory / "logs" / "app.log")
+
+
+def run_node(session: Session, runner: Runner, options: NodeOptions) -> NodeResult:
+    """Serve requests until the run is over, or for ever with ``keep_alive``."""
+    me = session.me
+    runner.start()
+    inbox = Inbox(me, session.settings.aggregator, runner, code=options.code, gate=options.gate)
+    interrupted = threading.Event()
+
+    def interrupt() -> None:
+        interrupted.set()
+        inbox.interrupt()
+
+    try:
+        inbox.recover()
+        me.tell("node-ready", {"email": me.email, "aggregator": session.settings.aggregator})
+        with _on_signals(interrupt):
+            inbox.serve(lambda: bool(inbox.stopped) and not options.keep_alive)
+    finally:
+        inbox.close()
+        runner.close()
+    return NodeResult(list(inbox.stopped), interrupted.is_set())
+
+
+@contextmanager
+def _on_signals(action: Callable[[], None]) -> Iterator[None]:
+    """Run ``action`` on SIGINT and SIGTERM; a second one ends the process as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+        # The handler may have interrupted a lock that `action` needs, so it acts from elsewhere.
+        threading.Thread(target=action, daemon=True).start()
+
+    for kind in before:
+        signal.signal(kind, handle)
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def syftbox_flwr_client(
+    client_app: "ClientApp",
+    context: "Context",
+    app_name: str,
+    project_dir: Path | None = None,
+    *,
+    aggregator: str | None = None,
+) -> None:
+    """Run a ClientApp for one data owner until the aggregator ends the run.
+
+    Parameters
+    ----------
+    client_app : ClientApp
+        The app; it runs in this process.
+    context : Context
+        Its node config and run config are the app's.
+    app_name : str
+        The app; a leading ``flwr/`` is dropped.
+    project_dir : Path, optional
+        The project that names the aggregator and the data owners.
+    aggregator : str, optional
+        The aggregator, where no project names it.
+    """
+    session = open_api_session(app_name, [], project_dir, role="data owner", aggregator=aggregator)
+    try:
+        settings = session.settings
+        setup = AppSetup(
+            project=Path(project_dir or Path.cwd()),
+            clientapp="",
+            app=settings.app_name,
+            node=names.node_id(settings.email),
+            node_config={**default_node_config(settings.datasites, settings.email), **context.node_config},
+            run_config=dict(context.run_config),
+            data=settings.data or (Path(os.environ["DATA_DIR"]) if os.environ.get("DATA_DIR") else None),
+        )
+        run_node(session, InlineRunner(setup, client_app), NodeOptions(isolation="inline"))
+    finally:
+        session.close()

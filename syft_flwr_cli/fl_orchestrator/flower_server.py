@@ -1,0 +1,247 @@
+"""The aggregator's run: an unmodified ServerApp on a SyftGrid, begun, taken up again, or ended.
+
+A run that was interrupted is taken up by starting the ServerApp again from the top: what it pushes is
+answered from the journal as far as the journal goes. Stop signals go out after success and after failure
+alike; a pause (Ctrl-C) or a kill leaves the run, and the data owners, waiting.
+"""
+
+import logging
+import os
+import secrets
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flwr.app import Context
+from flwr.serverapp import ServerApp
+
+from syft_flwr_cli.app_environment import APP_NAME_VARIABLE
+from syft_flwr_cli.errors import DivergenceError, SyftFlwrError, TransportError, UsageError
+from syft_flwr_cli.fl_orchestrator.session import Session, open_api_session
+from syft_flwr_cli.fl_orchestrator.syft_grid import SyftGrid
+from syft_flwr_cli.messaging.journal import Run
+from syft_flwr_cli.project import flower
+
+__all__ = ["RunOptions", "ServerResult", "run_server_app", "syftbox_flwr_server"]
+
+log = logging.getLogger("syft_flwr")
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run is run.
+
+    Parameters
+    ----------
+    run_config : mapping
+        What was given with ``--run-config``.
+    fresh : bool
+        Withdraw an unfinished run and begin a new one.
+    accept_divergence : bool
+        Go on live where the ServerApp does something else than before.
+    code : str, optional
+        Digest of the project.
+    dependencies : sequence of str
+        What the project depends on.
+    """
+
+    run_config: Mapping[str, Any] = field(default_factory=dict)
+    fresh: bool = False
+    accept_divergence: bool = False
+    code: str | None = None
+    dependencies: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class ServerResult:
+    """How a run ended: everything that ``--json`` shows, and the exception if it failed."""
+
+    run: str
+    resumed: bool
+    seconds: float
+    missing: list[str]
+    rounds: list[dict[str, Any]]
+    context: Context
+    error: BaseException | None = None
+
+
+def new_run_id() -> int:
+    """63 unpredictable bits, never 0."""
+    return secrets.randbits(63) or 1
+
+
+def run_server_app(
+    session: Session,
+    load: Callable[[], ServerApp],
+    context: Context,
+    options: RunOptions,
+) -> ServerResult:
+    """Run a ServerApp to its end, or take up an unfinished run of it.
+
+    ``context`` gets the run's id; its run config is the app's. An exception of the ServerApp ends the run
+    (stop signals go out) and is in the result; one that leaves the run open (`DivergenceError`,
+    `TransportError`, a pause) is raised.
+    """
+    os.environ[APP_NAME_VARIABLE] = session.settings.app_name
+    run, resumed = _begin(session, options)
+    number = int(run.run)
+    context.run_id, context.node_id = number, flower.SERVER_NODE_ID
+    flower.seed_everything(int(run.facts["seed"], 16), options.dependencies)
+    settings = session.settings
+    grid = SyftGrid(
+        settings.app_name,
+        settings.datasites,
+        session.me,
+        timeout=settings.timeout,
+        default_timeout=settings.default_timeout,
+        min_replies=settings.min_replies,
+        code=options.code,
+        run_config=dict(options.run_config),
+        accept_divergence=options.accept_divergence,
+        written=lambda: session.meter.snapshot().bytes_written,
+    )
+    begun = time.monotonic()
+    error: BaseException | None = None
+    try:
+        grid.set_run(number)
+        session.me.tell("run", {"run": run.run, "resumed": resumed, "datasites": list(settings.datasites)})
+        try:
+            app = load()
+            flower.seed_everything(int(run.facts["seed"], 16), options.dependencies)
+            flower.run_server(grid, context, app)
+            grid.outbox.check()
+        except (DivergenceError, TransportError):
+            raise
+        except Exception as raised:
+            error = _first_failure(grid, raised)
+            if isinstance(error, DivergenceError | TransportError):
+                raise error from raised
+            error.__cause__ = error.__cause__ or (raised if error is not raised else None)
+            log.error("The ServerApp failed: %s\n%s", raised, traceback.format_exc())
+        missing = grid.rounds.missing()
+        _end(session, grid, run, error)
+    finally:
+        grid.close()
+    return ServerResult(
+        run.run, resumed, time.monotonic() - begun, missing, grid.rounds.report(), context, error
+    )
+
+
+def _first_failure(grid: SyftGrid, raised: Exception) -> BaseException:
+    """What went wrong first: Flower may have turned it into something that came of it."""
+    try:
+        grid.outbox.check()
+    except BaseException as first:
+        return first
+    return raised
+
+
+def _begin(session: Session, options: RunOptions) -> tuple[Run, bool]:
+    journal = session.me.journal
+    unfinished = journal.unfinished_run("aggregator")
+    wanted = {"run_config": dict(options.run_config), "datasites": sorted(session.settings.datasites)}
+    if unfinished is not None and options.fresh:
+        end_run(session, unfinished.run, "withdrawn: a new run takes its place", "stopped", signal=True)
+        unfinished = None
+    if unfinished is not None:
+        before = {key: unfinished.facts.get(key) for key in wanted}
+        if before != wanted and not options.accept_divergence:
+            changed = next(key for key in wanted if before[key] != wanted[key])
+            raise DivergenceError(
+                f"Run {unfinished.run} is not finished, and was begun with {changed.replace('_', ' ')} "
+                f"{before[changed]!r}; now it is {wanted[changed]!r}.",
+                hint="Repeat the command as it was to go on, or begin anew with --fresh.",
+            )
+        return unfinished, True
+    run = str(new_run_id())
+    facts = {**wanted, "seed": secrets.token_hex(16), "code": options.code}
+    now = session.me.clock()
+    entry = {
+        "event": "run-started",
+        "time": now,
+        "run": run,
+        "datasites": " ".join(session.settings.datasites),
+    }
+    if options.code:
+        entry["code"] = options.code
+    journal.begin_run(run, "aggregator", now, facts, entry)
+    session.me.flush_audit()
+    begun = journal.run(run)
+    assert begun is not None
+    return begun, False
+
+
+def _end(session: Session, grid: SyftGrid, run: Run, error: BaseException | None) -> None:
+    reason = "the run is complete" if error is None else f"the ServerApp failed: {error}"[:300]
+    _close_run(session, grid, run.run, reason, "finished" if error is None else "failed")
+
+
+def end_run(session: Session, run: str, reason: str, state: str, *, signal: bool) -> list[str]:
+    """End a run from outside: withdraw what is open, tell the data owners; to whom the signal went."""
+    known = session.me.journal.run(run)
+    if known is None or known.ended is not None:
+        raise UsageError(f"Run {run} is not open.", hint="See the open runs with: syft-flwr status")
+    datasites = known.facts.get("datasites") or session.settings.datasites
+    grid = SyftGrid(session.settings.app_name, datasites, session.me)
+    try:
+        grid.set_run(int(run))
+        return _close_run(session, grid, run, reason, state)
+    finally:
+        grid.close()
+
+
+def _close_run(session: Session, grid: SyftGrid, run: str, reason: str, state: str) -> list[str]:
+    grid.outbox.withdraw()
+    told = grid.send_stop_signal(group_id="final", reason=reason)
+    now = session.me.clock()
+    event = "run-finished" if state == "finished" else "stopped"
+    entry = {"event": event, "time": now, "run": run, "why": reason}
+    session.me.journal.end_run(run, state, now, reason, entry)
+    session.me.flush_audit()
+    grid.outbox.clear()
+    return told
+
+
+def syftbox_flwr_server(
+    server_app: ServerApp,
+    context: Context,
+    datasites: list[str],
+    app_name: str,
+    project_dir: Path | None = None,
+) -> Context:
+    """Run a ServerApp with its data owners behind folders.
+
+    Parameters
+    ----------
+    server_app : ServerApp
+        The app.
+    context : Context
+        Its ``run_config`` is the app's; the run id is set here.
+    datasites : list of str
+        E-mails of the data owners.
+    app_name : str
+        The app; a leading ``flwr/`` is dropped.
+    project_dir : Path, optional
+        The project whose ``[tool.syft_flwr]`` says the transport and the rest; the environment and the
+        participant's own settings otherwise.
+
+    Returns
+    -------
+    Context
+        The context with what the app left in it; as it was given if the ServerApp raised.
+    """
+    session = open_api_session(app_name, datasites, project_dir, tell=_log_event)
+    try:
+        result = run_server_app(session, lambda: server_app, context, RunOptions())
+    finally:
+        session.close()
+    if isinstance(result.error, SyftFlwrError):
+        raise result.error
+    return result.context
+
+
+def _log_event(event: str, facts: Mapping[str, Any]) -> None:
+    log.info("%s %s", event, " ".join(f"{key}={value}" for key, value in facts.items()))

@@ -1,0 +1,345 @@
+"""SyftGrid: Flower's Grid over files.
+
+Thin: it turns Flower's messages into drafts for the outbox and answers back into messages, knows which
+node id is which data owner, and decides how long is waited. Everything that lasts, and everything that
+can be attacked, is below it.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from flwr.app import DEFAULT_TTL, Message, RecordDict
+from flwr.app.metadata import Metadata
+from flwr.proto.node_pb2 import NodeInfo
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run
+
+from syft_flwr_cli.errors import SyftFlwrError, TooFewRepliesError, UsageError
+from syft_flwr_cli.fl_orchestrator.rounds import RoundLog
+from syft_flwr_cli.messaging import codec, names
+from syft_flwr_cli.messaging.body import Body, PayloadRef, Slot
+from syft_flwr_cli.messaging.delivery import Outgoing
+from syft_flwr_cli.messaging.outbox import Draft, Outbox, Reply, unknown_recipient
+from syft_flwr_cli.messaging.participant import Participant
+from syft_flwr_cli.messaging.payloads import Digests
+from syft_flwr_cli.messaging.sealing import content_digest, open_payload
+from syft_flwr_cli.project import flower
+
+__all__ = ["SyftGrid"]
+
+NO_ANSWER, DAMAGED = 5, 3
+STOP_TTL = 7 * 86400.0
+SYSTEM = "system"
+
+
+class SyftGrid(Grid):
+    """A Grid whose nodes are data owners behind folders.
+
+    Parameters
+    ----------
+    app_name : str
+        The app; a leading ``flwr/`` is dropped.
+    datasites : sequence of str
+        E-mails of the data owners.
+    client : Participant, optional
+        Who sends; opened from the environment and the participant's own settings if None.
+    timeout : float, optional
+        Seconds for every answer, whatever the app says; None leaves it to the app.
+    default_timeout : float
+        Seconds where neither the app nor ``timeout`` says anything.
+    min_replies : int
+        Fewer answers than this to one round's requests end the run.
+    code : str, optional
+        Digest of the project that the data owners are expected to run.
+    """
+
+    def __init__(
+        self,
+        app_name: str,
+        datasites: Sequence[str],
+        client: Participant | None = None,
+        *,
+        timeout: float | None = None,
+        default_timeout: float = 120.0,
+        min_replies: int = 1,
+        code: str | None = None,
+        run_config: dict[str, Any] | None = None,
+        accept_divergence: bool = False,
+        written: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.app_name = names.check_app_name(app_name.removeprefix("flwr/"))
+        self.datasites = [names.check_email(email) for email in datasites]
+        self._emails = {names.node_id(email): email for email in self.datasites}
+        if len(self._emails) != len(self.datasites) or not self.datasites:
+            raise UsageError(
+                "The data owners are not distinct, or there are none.",
+                hint="Give each e-mail once, at least one.",
+            )
+        if client is None:
+            from syft_flwr_cli.fl_orchestrator.session import open_for_api
+
+            client = open_for_api(self.app_name, self.datasites)
+        self.client = client
+        self._timeout = timeout
+        self._default_timeout = default_timeout
+        self._min_replies = min_replies
+        self._code = code
+        self._run_config = dict(run_config or {})
+        self._accept_divergence = accept_divergence
+        self._run: Run | None = None
+        self._outbox: Outbox | None = None
+        self._asked: dict[str, tuple[tuple[int, str], str, Metadata, bool]] = {}
+        self._delivered: set[str] = set()
+        self.rounds = RoundLog(written)
+
+    # Flower's Grid
+
+    def set_run(self, run: Run | int) -> None:
+        """Set the run, by its id or by Flower's object of it; messages can be made and sent from then on."""
+        run_object = flower.empty_run(run) if isinstance(run, int) else run
+        if not isinstance(run_object, Run):
+            raise TypeError(f"`run` must be a Run or a run id, got {type(run).__name__}")
+        self._run = run_object
+        flower.become(run_object.run_id, flower.SERVER_NODE_ID)
+        if self._outbox is not None:
+            self._outbox.close()
+        self._outbox = Outbox(
+            self.client, str(run_object.run_id), self.datasites, accept_divergence=self._accept_divergence
+        )
+
+    @property
+    def run(self) -> Run:
+        """The run; an error before `set_run`."""
+        if self._run is None:
+            raise UsageError("The grid has no run yet.", hint="Call grid.set_run(run_id) first.")
+        return Run(**vars(self._run))
+
+    @property
+    def outbox(self) -> Outbox:
+        """The messages of this run."""
+        if self._outbox is None:
+            raise UsageError("The grid has no run yet.", hint="Call grid.set_run(run_id) first.")
+        return self._outbox
+
+    def create_message(
+        self,
+        content: RecordDict,
+        message_type: str,
+        dst_node_id: int,
+        group_id: str,
+        ttl: float | None = None,
+    ) -> Message:
+        """Make a message of this run to a node; ``ttl`` in seconds."""
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def get_node_ids(self) -> list[int]:
+        """The node ids of the data owners, whether they are there at the moment or not."""
+        self.outbox.check()
+        return list(self._emails)
+
+    def get_nodes(self) -> list[NodeInfo]:
+        """The data owners, as Flower describes nodes; their e-mails are the names."""
+        self.outbox.check()
+        return [NodeInfo(node_id=node, name=email) for node, email in self._emails.items()]
+
+    def email_of(self, node: int) -> str:
+        """The data owner behind a node id."""
+        if node not in self._emails:
+            raise unknown_recipient(node)
+        return self._emails[node]
+
+    def push_messages(self, messages: Iterable[Message]) -> list[str]:
+        """Send messages; their ids, by which replies are pulled."""
+        return self._push(list(messages), None)
+
+    def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
+        """The replies that are there by now, each once, in the order of ``message_ids``; never waits."""
+        ids = [mid for mid in message_ids if mid not in self._delivered]
+        return self._deliver(ids, self.outbox.collect(ids, time.monotonic()), explicit=True)
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
+        """Send messages and wait for the replies, at most ``timeout`` seconds.
+
+        Replies come in the order of ``messages``. With a ``timeout``, whoever does not answer is left out, as
+        in Flower; without one, an error reply stands for it when its time is up.
+        """
+        ids = self._push(list(messages), timeout)
+        if not ids:
+            return []
+        replies = self.outbox.collect(ids, None)
+        answered = sum(reply.body is not None for reply in replies.values())
+        if answered < min(self._min_replies, len(ids)) and len(ids) > 1:
+            self._too_few(answered, ids)
+        return self._deliver(ids, replies, explicit=timeout is None)
+
+    def _too_few(self, answered: int, ids: list[str]) -> None:
+        silent = sorted({self._asked[mid][1] for mid in ids} - self._answered_by(ids))
+        error = TooFewRepliesError(
+            f"{answered} of {len(ids)} data owners answered in time; the run needs {self._min_replies}. "
+            f"No answer from {', '.join(silent)}.",
+            hint="Give them more time (--timeout 24h), find out what keeps them (their run-client says it), "
+            "or accept fewer (--min-replies).",
+        )
+        self.outbox.fail(error)
+        raise error
+
+    def _answered_by(self, ids: list[str]) -> set[str]:
+        replies = self.outbox.collect(ids, time.monotonic())
+        return {self._asked[mid][1] for mid, reply in replies.items() if reply.body is not None}
+
+    def send_stop_signal(
+        self, group_id: str = "final", reason: str = "Server stopped", ttl: float = STOP_TTL
+    ) -> list[str]:
+        """Tell every data owner that the run is over; to whom it went.
+
+        A SYSTEM message with group id ``final`` and ``{"config": {"action": "stop", "reason": …}}``.
+        """
+        for email in self.datasites:
+            body = Body(type=SYSTEM, group=group_id, facts={"action": "stop", "reason": reason[:1000]})
+            self.outbox.stop(email, body, ttl)
+        return list(self.datasites)
+
+    # Down
+
+    def _push(self, messages: list[Message], timeout: float | None) -> list[str]:
+        outbox = self.outbox
+        digests = Digests()
+        drafts = [self._draft(message, timeout, digests) for message in messages]
+        keys = [self.rounds.asked(draft.recipient, draft.body.type, draft.body.round) for draft in drafts]
+        ids = outbox.push(drafts)
+        for key in set(keys):
+            self.rounds.published(key)
+        for mid, message, draft, key in zip(ids, messages, drafts, keys, strict=True):
+            message.metadata.__dict__["_message_id"] = mid
+            metadata = _copy(message.metadata)
+            self._asked[mid] = (key, draft.recipient, metadata, False)
+            self._delivered.discard(mid)
+        return ids
+
+    def _draft(self, message: Message, timeout: float | None, digests: Digests) -> Draft:
+        recipient = self.email_of(message.metadata.dst_node_id)
+        packed = codec.pack_message(message)
+        plain = codec.content_skeleton(message)
+        number = codec.round_of(message)
+        metadata = message.metadata
+        tag = f"{metadata.message_type}\0{metadata.group_id}\0".encode()
+        places = repr(plain.places).encode()
+        contents = b"".join(digests.of(blob) for blob in plain.blobs)
+        facts = {f"config.{key}": value for key, value in self._run_config.items()}
+        body = Body(
+            type=metadata.message_type,
+            group=metadata.group_id,
+            round=number,
+            skeleton=packed.skeleton,
+            code=self._code,
+            facts=facts,
+        )
+        label = f"round {number}" if number is not None else metadata.group_id
+        return Draft(
+            recipient=recipient,
+            body=body,
+            digest=content_digest([tag, plain.skeleton, places, contents]),
+            outline=codec.describe(message, lambda data: digests.of(data).hex()[:12]),
+            places=packed.places,
+            blobs=packed.blobs,
+            allowance=self._allowance(metadata.ttl, timeout),
+            meta={"label": label, "type": metadata.message_type, "round": number},
+            digests=digests,
+        )
+
+    def _allowance(self, ttl: float, timeout: float | None) -> float:
+        if self._timeout is not None:
+            return self._timeout
+        if timeout is not None:
+            return min(timeout, ttl)
+        return ttl if ttl != DEFAULT_TTL else self._default_timeout
+
+    # Up
+
+    def _deliver(self, ids: list[str], replies: dict[str, Reply], *, explicit: bool) -> list[Message]:
+        delivered = []
+        for mid in ids:
+            reply = replies.get(mid)
+            if reply is None or mid in self._delivered:
+                continue
+            self._delivered.add(mid)
+            message = self._message(mid, reply, explicit)
+            if message is not None:
+                delivered.append(message)
+        return delivered
+
+    def _message(self, mid: str, reply: Reply, explicit: bool) -> Message | None:
+        key, who, asked, _ = self._asked[mid]
+        run = self.run.run_id
+        body = reply.body
+        if body is None:
+            self.rounds.absent(who)
+            if not explicit or reply.sent.state is Outgoing.WITHDRAWN:
+                return None
+            reason = f"{who} did not answer within {reply.sent.meta['allowance']:g} seconds"
+            return codec.error_reply(asked, NO_ANSWER, reason, run=run, message_id=mid, created=time.time())
+        if body.error is not None:
+            code, reason = body.error
+            self.rounds.answered(key, who, {}, reason)
+            return codec.error_reply(asked, code, reason, run=run, message_id=mid, created=time.time())
+        loaders = [self._loader(body, slot) for slot in body.slots]
+        try:
+            message = codec.unpack_message(
+                body.skeleton, [slot.at for slot in body.slots], loaders, lazy=True
+            )
+        except ValueError as error:
+            reason = f"the reply of {who} cannot be read: {error}"
+            self.rounds.answered(key, who, {}, reason)
+            return codec.error_reply(asked, DAMAGED, reason, run=run, message_id=mid, created=time.time())
+        codec.set_metadata(
+            message,
+            run=run,
+            message_id=mid,
+            source=asked.dst_node_id,
+            destination=flower.SERVER_NODE_ID,
+            reply_to=mid,
+        )
+        error_text = message.error.reason or "error" if message.has_error() else None
+        self.rounds.answered(key, who, codec.metrics_of(message), error_text)
+        return message
+
+    def _loader(self, body: Body, slot: Slot) -> Callable[[], bytes | bytearray]:
+        if slot.payload < 0:
+            piece = bytes(memoryview(body.inline)[slot.offset : slot.offset + slot.size])
+            return lambda: piece
+        ref = body.payloads[slot.payload]
+        path = self.outbox.store_path(ref.id)
+
+        def load() -> bytearray:
+            return _read_slot(path, ref, slot)
+
+        return load
+
+    def close(self) -> None:
+        """End the threads; the run stays as it is and can be taken up again."""
+        if self._outbox is not None:
+            self._outbox.close()
+            self._outbox = None
+
+
+def _read_slot(path: Any, ref: PayloadRef, slot: Slot) -> bytearray:
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:
+        raise SyftFlwrError(
+            "A reply's array was asked for after its run had ended.",
+            hint="Convert what you keep (array.numpy()) before the ServerApp returns.",
+        ) from None
+    with stream:
+        content = bytearray(ref.size)
+        open_payload(stream, ref.key, ref.size, ref.digest, memoryview(content))
+    if slot.size == ref.size:
+        return content
+    return content[slot.offset : slot.offset + slot.size]
+
+
+def _copy(metadata: Metadata) -> Metadata:
+    copied = Metadata.__new__(Metadata)
+    copied.__dict__.update(metadata.__dict__)
+    return copied

@@ -1,0 +1,310 @@
+"""Flower's messages and states, taken apart into a small protobuf skeleton and the byte strings, and back.
+
+Arrays and other large byte strings never pass through protobuf (which can write more than 2 GiB but
+not read it again): they are taken out as buffers, without a copy, and put back where they were.
+This is one of the rooms in which flwr's private corners are known. It imports neither keys nor
+transports, so the worker process, which may live in another Python environment, can use it.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
+from flwr.app.message import make_message
+from flwr.app.metadata import Metadata
+from flwr.common.serde import (
+    message_from_proto,
+    message_to_proto,
+    recorddict_from_proto,
+    recorddict_to_proto,
+)
+from flwr.proto.message_pb2 import Message as ProtoMessage
+from flwr.proto.recorddict_pb2 import RecordDict as ProtoRecordDict
+
+__all__ = [
+    "LazyArray",
+    "Packed",
+    "pack_message",
+    "pack_state",
+    "round_of",
+    "unpack_message",
+    "unpack_state",
+]
+
+MIN_BLOB = 512
+"""Byte strings shorter than this stay in the protobuf."""
+
+Path = tuple[str | int, ...]
+Loader = Callable[[], bytes | bytearray]
+
+
+@dataclass(slots=True)
+class Packed:
+    """A message or state, taken apart.
+
+    Parameters
+    ----------
+    skeleton : bytes
+        The protobuf without its larger byte strings.
+    places : list of tuple
+        Where each byte string belongs: record name, item name[, index].
+    blobs : list of bytes-like
+        The byte strings, in the order of ``places``; the caller's own memory, not copies.
+    """
+
+    skeleton: bytes
+    places: list[Path] = field(default_factory=list)
+    blobs: list[Any] = field(default_factory=list)
+
+
+class LazyArray(Array):
+    """An `Array` whose bytes are brought in when they are used, and not kept.
+
+    Flower hands all replies of a round to the strategy at once; with real arrays that is N models in
+    memory, with these it is the one that is being added. ``numpy()`` gives a fresh, writable array.
+    """
+
+    def __init__(self, dtype: str, shape: tuple[int, ...], stype: str, load: Loader) -> None:
+        self.__dict__.update({"dtype": dtype, "shape": shape, "stype": stype, "_load": load})
+
+    @property
+    def data(self) -> bytes:  # type: ignore[override]
+        """The serialised array; read anew each time it is asked for."""
+        held = self.__dict__.get("_data")
+        if held is not None:
+            return bytes(held)
+        return bytes(self.__dict__["_load"]())
+
+    @data.setter
+    def data(self, value: bytes) -> None:
+        self.__dict__["_data"] = value
+
+    def numpy(self) -> Any:
+        """The array, in memory of its own."""
+        if "_data" in self.__dict__ or self.stype != "numpy.ndarray":
+            return super().numpy()
+        return _npy(self.__dict__["_load"]())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "LazyArray":
+        return self
+
+
+def _npy(buffer: bytes | bytearray) -> Any:
+    """Read a ``.npy`` held in memory without copying a writable buffer; never unpickles."""
+    if not isinstance(buffer, bytearray):
+        return np.load(BytesIO(buffer), allow_pickle=False)
+    head = BytesIO(memoryview(buffer)[: 1 << 16])
+    version = np.lib.format.read_magic(head)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(head)
+    if dtype.hasobject:
+        raise ValueError("an array of Python objects is not accepted")
+    count = math.prod(shape)
+    flat = np.frombuffer(buffer, dtype=dtype, count=count, offset=head.tell())
+    return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def pack_message(message: Message) -> Packed:
+    """Take a message apart; its metadata goes along in the skeleton."""
+    packed = Packed(b"")
+    light: Message = message
+    if message.has_content():
+        light = make_message(message.metadata, content=_lighten(message.content, packed))
+    packed.skeleton = message_to_proto(light).SerializeToString(deterministic=True)
+    return packed
+
+
+def content_skeleton(message: Message) -> Packed:
+    """Take only a message's content apart (no metadata): what two equal messages have in common."""
+    packed = Packed(b"")
+    if message.has_content():
+        light = _lighten(message.content, packed)
+        packed.skeleton = recorddict_to_proto(light).SerializeToString(deterministic=True)
+    return packed
+
+
+def unpack_message(
+    skeleton: bytes, places: Sequence[Path], loaders: Sequence[Loader], *, lazy: bool = False
+) -> Message:
+    """Put a message together again; the inverse of `pack_message`.
+
+    Raises
+    ------
+    ValueError
+        If the skeleton is no Flower message, or a place is not in it.
+    """
+    try:
+        message = message_from_proto(ProtoMessage.FromString(skeleton))
+    except Exception as error:  # protobuf and flwr raise many kinds here; all mean the same
+        raise ValueError(f"not a Flower message: {type(error).__name__}: {error}") from None
+    if places:
+        _fill(message.content, places, loaders, lazy)
+    return message
+
+
+def pack_state(context: Context) -> Packed:
+    """Take the state of a context apart."""
+    packed = Packed(b"")
+    light = _lighten(context.state, packed)
+    packed.skeleton = recorddict_to_proto(light).SerializeToString(deterministic=True)
+    return packed
+
+
+def unpack_state(skeleton: bytes, places: Sequence[Path], loaders: Sequence[Loader]) -> RecordDict:
+    """Put a state together again; the inverse of `pack_state`."""
+    state = recorddict_from_proto(ProtoRecordDict.FromString(skeleton))
+    _fill(state, places, loaders, lazy=False)
+    return state
+
+
+def round_of(message: Message) -> int | None:
+    """The round a message belongs to: from the strategy's config record, or the legacy group id."""
+    if message.has_content():
+        for record in message.content.config_records.values():
+            value = record.get("server-round")
+            if isinstance(value, int):
+                return value
+    group = message.metadata.group_id
+    return int(group) if group.isdecimal() and len(group) < 10 else None
+
+
+def set_metadata(
+    message: Message, *, run: int, message_id: str, source: int, destination: int, reply_to: str
+) -> None:
+    """Overwrite what a peer may not decide: run, ids and nodes."""
+    message.metadata.__dict__.update(
+        {
+            "_run_id": run,
+            "_message_id": message_id,
+            "_src_node_id": source,
+            "_dst_node_id": destination,
+            "_reply_to_message_id": reply_to,
+        }
+    )
+
+
+def error_reply(
+    request: Metadata, code: int, reason: str, *, run: int, message_id: str, created: float
+) -> Message:
+    """An error reply to a request of which only the metadata is at hand."""
+    metadata = Metadata(
+        run_id=run,
+        message_id=message_id,
+        src_node_id=request.dst_node_id,
+        dst_node_id=request.src_node_id,
+        reply_to_message_id=request.message_id,
+        group_id=request.group_id,
+        created_at=created,
+        ttl=request.ttl,
+        message_type=request.message_type,
+    )
+    metadata.delivered_at = ""
+    return make_message(metadata, error=Error(code=code, reason=reason))
+
+
+def describe(message: Message, digest: Callable[[Any], str]) -> dict[str, str]:
+    """What a message is, item by item, in words short enough to compare and to show."""
+    lines = {"type": message.metadata.message_type, "group": message.metadata.group_id}
+    if not message.has_content():
+        return lines
+    for name, record in message.content.items():
+        for key, value in record.items():
+            if isinstance(value, Array):
+                shape = "x".join(str(n) for n in value.shape)
+                lines[f"{name}/{key}"] = f"{value.dtype}[{shape}] {digest(value.data)}"
+            else:
+                text = json.dumps(
+                    value, default=lambda raw: digest(raw) if isinstance(raw, bytes) else repr(raw)
+                )
+                lines[f"{name}/{key}"] = text if len(text) <= 80 else digest(text.encode())
+    return lines
+
+
+def _lighten(content: RecordDict, packed: Packed) -> RecordDict:
+    light = RecordDict()
+    for name, record in content.items():
+        if isinstance(record, ArrayRecord):
+            light[name] = _light_arrays(name, record, packed)
+        elif isinstance(record, ConfigRecord):
+            light[name] = _light_config(name, record, packed)
+        else:
+            light[name] = record
+    return light
+
+
+def _light_arrays(name: str, record: ArrayRecord, packed: Packed) -> ArrayRecord:
+    light = ArrayRecord()
+    for key, array in record.items():
+        data = array.data
+        if len(data) < MIN_BLOB:
+            light[key] = array
+            continue
+        packed.places.append((name, key))
+        packed.blobs.append(data)
+        light[key] = Array(array.dtype, tuple(array.shape), array.stype, b"")
+    return light
+
+
+def _light_config(name: str, record: ConfigRecord, packed: Packed) -> ConfigRecord:
+    light = ConfigRecord()
+    for key, value in record.items():
+        if isinstance(value, bytes) and len(value) >= MIN_BLOB:
+            packed.places.append((name, key))
+            packed.blobs.append(value)
+            light[key] = b""
+        elif isinstance(value, list) and any(isinstance(v, bytes) and len(v) >= MIN_BLOB for v in value):
+            rest: list[bytes] = []
+            for index, item in enumerate(value):
+                if len(item) >= MIN_BLOB:
+                    packed.places.append((name, key, index))
+                    packed.blobs.append(item)
+                rest.append(b"" if len(item) >= MIN_BLOB else item)
+            light[key] = rest
+        else:
+            light[key] = value
+    return light
+
+
+def _fill(content: RecordDict, places: Sequence[Path], loaders: Sequence[Loader], lazy: bool) -> None:
+    for place, load in zip(places, loaders, strict=True):
+        try:
+            record: Any = content[str(place[0])]
+            key = str(place[1])
+            if isinstance(record, ArrayRecord):
+                array = record[key]
+                if lazy:
+                    record[key] = LazyArray(array.dtype, tuple(array.shape), array.stype, load)
+                else:
+                    array.data = bytes(load())
+            elif isinstance(record, ConfigRecord) and len(place) == 3:
+                record[key][int(place[2])] = bytes(load())  # type: ignore[index]
+            elif isinstance(record, ConfigRecord):
+                record[key] = bytes(load())
+            else:
+                raise KeyError(key)
+        except (KeyError, IndexError, TypeError) as error:
+            raise ValueError(f"the message has no place {place!r}: {error}") from None
+
+
+def metrics_of(message: Message) -> dict[str, Any]:
+    """The metrics a reply carries, by plain names, ``num-examples`` among them where it tells.
+
+    The legacy API's records (``fitres.*``, ``evaluateres.*``) are read as what they mean.
+    """
+    found: dict[str, Any] = {}
+    if not message.has_content():
+        return found
+    for name, record in message.content.items():
+        if isinstance(record, MetricRecord):
+            for key, value in record.items():
+                found["num-examples" if key in ("num_examples", "num-examples") else key] = value
+        elif isinstance(record, ConfigRecord) and name.endswith("res.metrics"):
+            for key, value in record.items():
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    found[key] = value
+    return found

@@ -1,0 +1,485 @@
+"""A data owner's side: requests in, each executed to one visible effect, responses out.
+
+A request is taken only from the one aggregator, whole, signed, sealed for us, of a run that goes on, and
+in time; anything else is refused with one sentence and never answered. It is claimed in the journal,
+executed, and its response and the new state are committed together before the response is published.
+Asked again, the same response is published again. It does not know Flower: ``execute`` does the work.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from syft_flwr_cli import faults
+from syft_flwr_cli.errors import NotThereError, TransportError, TrustError
+from syft_flwr_cli.messaging import names
+from syft_flwr_cli.messaging.body import Body, decode_body, encode_body
+from syft_flwr_cli.messaging.delivery import Incoming
+from syft_flwr_cli.messaging.envelope import (
+    MAX_FILE,
+    Envelope,
+    Header,
+    open_envelope,
+    read_envelope,
+    write_envelope,
+)
+from syft_flwr_cli.messaging.journal import Request
+from syft_flwr_cli.messaging.participant import Participant
+from syft_flwr_cli.messaging.payloads import Digests, PayloadWriter, lay_out, payload_of, remove_payloads
+from syft_flwr_cli.messaging.refusal import RefusedError
+from syft_flwr_cli.messaging.sealing import open_payload
+from syft_flwr_cli.messaging.shared_bytes import SharedBytes
+from syft_flwr_cli.transports.base import Buffer, BytesContent
+
+__all__ = ["Inbox", "Outcome", "Stopped", "Work"]
+
+STALE_STOP = 600.0
+"""Seconds after which the end of a run that we never took part in is no news any more."""
+
+_WAIT = 60.0
+
+
+@dataclass(slots=True)
+class Work:
+    """A request, opened: what `execute` gets.
+
+    Parameters
+    ----------
+    id, run : str
+        The request and its run.
+    body : Body
+        What it says; its slots index into ``body.inline`` and ``shared``.
+    offsets : list of int
+        Where in ``shared`` each payload's content begins.
+    shared : SharedBytes, optional
+        The contents of the payloads, one after the other.
+    state : bytes, optional
+        The state of the run as the last response left it; None at first.
+    """
+
+    id: str
+    run: str
+    body: Body
+    offsets: list[int]
+    shared: SharedBytes | None
+    state: bytes | None
+    attempts: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it: a reply taken apart or an error, and the new state if it changed."""
+
+    skeleton: bytes = b""
+    places: Sequence[tuple[str | int, ...]] = ()
+    blobs: Sequence[Buffer] = ()
+    error: tuple[int, str] | None = None
+    state: bytes | None = None
+    release: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A run ended: which, why, and how many requests of it were answered here."""
+
+    run: str
+    reason: str
+    answered: int
+
+
+@dataclass(slots=True)
+class _Pending:
+    envelope: Envelope
+    body: Body
+    data_digest: str
+    told: bool = False
+
+
+class Inbox:
+    """The requests of one aggregator to one data owner.
+
+    Parameters
+    ----------
+    me : Participant
+        The data owner.
+    aggregator : str
+        The only one whose requests are looked at.
+    execute : callable
+        Runs the app on a `Work`; may be called again for the same request after a crash.
+    code : str, optional
+        The digest of the code that is run; stated in every response.
+    gate : callable, optional
+        Says in a sentence why a request is not executed though it is genuine; None lets it pass.
+    """
+
+    def __init__(
+        self,
+        me: Participant,
+        aggregator: str,
+        execute: Callable[[Work], Outcome],
+        *,
+        code: str | None = None,
+        gate: Callable[[Work], str | None] | None = None,
+    ) -> None:
+        self.me = me
+        self.aggregator = aggregator
+        self._execute = execute
+        self._code = code
+        self._gate = gate
+        self._started = me.clock()
+        self._folder = names.rpc_folder(aggregator, me.email, me.app)
+        self._own_folder = names.rpc_folder(me.email, aggregator, me.app)
+        self._watch = me.transport.watch(aggregator, self._folder)
+        self._pending: dict[str, _Pending] = {}
+        self._ignored: set[str] = set()
+        self._first = True
+        self._answered_before: set[str] = set()
+        self._closing = threading.Event()
+        self.stopped: list[Stopped] = []
+
+    def recover(self) -> None:
+        """Take up what an earlier process left: publish committed responses, remove payloads of none."""
+        lying = {path for path, _ in self.me.transport.list_own(self._own_folder)}
+        self._answered_before = {
+            path.rsplit("/", 1)[-1].removesuffix(".response") for path in lying if path.endswith(".response")
+        }
+        wanted: set[str] = set()
+        for run in self.me.journal.runs():
+            for request in self.me.journal.requests(run.run):
+                if request.state is not Incoming.DONE:
+                    continue
+                wanted.update(request.payloads)
+                if self._response_path(request.id) not in lying:
+                    self._publish(request)
+        rows = [row for row in self.me.journal.payloads() if row.id not in wanted]
+        remove_payloads(self.me, rows)
+        self.me.flush_audit()
+
+    def serve(self, until: Callable[[], bool]) -> None:
+        """Work until ``until()`` is true, which is asked after everything that is done."""
+        while not self._closing.is_set() and not until():
+            token = self.me.transport.token()
+            try:
+                busy = self.step()
+            except TransportError as error:
+                self.me.tell("store-fails", {"error": error.what, "hint": error.hint})
+                busy = False
+            if not busy and not until() and not self._closing.is_set():
+                self.me.transport.wait(token, _WAIT)
+
+    def interrupt(self) -> None:
+        """Let `serve` end soon; safe from a signal handler's thread."""
+        self._closing.set()
+        self.me.transport.wake()
+
+    def step(self) -> bool:
+        """Take in what is new and execute at most one request; whether anything was done."""
+        self._take_new()
+        self._handle_stops()
+        for mid, pending in sorted(self._pending.items(), key=_age):
+            if self._expired(pending.envelope.header):
+                del self._pending[mid]
+                self._refuse_pending(
+                    pending, RefusedError("expired", "it expired before it could be executed")
+                )
+                return True
+            if self._answer(mid, pending):
+                return True
+        return False
+
+    # In
+
+    def _take_new(self) -> None:
+        first, self._first = self._first, False
+        for entry in self._watch.new():
+            mid = entry.name.removesuffix(".request")
+            if mid == entry.name or mid in self._pending or mid in self._ignored:
+                continue
+            known = self.me.journal.request(mid)
+            if known is not None and known.state is Incoming.DONE:
+                if not first:
+                    self._publish(known)
+                continue
+            if known is not None and known.state is Incoming.ACKNOWLEDGED:
+                continue
+            self._take(mid, entry.name)
+
+    def _take(self, mid: str, name: str) -> None:
+        path = f"{self._folder}/{name}"
+        try:
+            with self.me.transport.open(self.aggregator, path) as stream:
+                data = stream.read(MAX_FILE + 1)
+        except NotThereError:
+            return
+        try:
+            envelope = read_envelope(data)
+            self._check(envelope.header, mid)
+            body = self._open(envelope)
+        except RefusedError as error:
+            self.me.refuse(self.aggregator, path, data, error)
+            return
+        self._pending[mid] = _Pending(envelope, body, envelope.digest)
+
+    def _check(self, header: Header, mid: str) -> None:
+        if header.kind != "request" or header.endpoint != names.MESSAGES_ENDPOINT:
+            raise RefusedError("misaddressed", "it is no request to this endpoint")
+        if header.id != mid:
+            raise RefusedError("replayed", "its file has another name than the id it was signed with")
+        if header.app != self.me.app:
+            raise RefusedError("wrong-app", f"it is for the app {header.app}")
+        if header.sender != self.aggregator:
+            raise RefusedError("stranger", f"it says it is from {header.sender}, who is not the aggregator")
+        if header.recipient != self.me.email:
+            raise RefusedError("misaddressed", f"it is for {header.recipient}")
+
+    def _open(self, envelope: Envelope) -> Body:
+        public = self.me.peer(self.aggregator)
+        if public is None:
+            raise RefusedError("key", f"{self.aggregator} has published no key yet")
+        try:
+            plain = open_envelope(envelope, self.me.identity, public, self.me.encryption)
+        except RefusedError as error:
+            if error.reason != "signature":
+                raise
+            try:
+                fresh = self.me.peer(self.aggregator, again=True)
+            except TrustError as trust:
+                raise RefusedError("key", trust.what, hint=trust.hint) from trust
+            if fresh is None or fresh == public:
+                raise
+            plain = open_envelope(envelope, self.me.identity, fresh, self.me.encryption)
+        self._check_time(envelope.header)
+        return decode_body(plain)
+
+    def _check_time(self, header: Header) -> None:
+        run = self.me.journal.run(header.run)
+        if run is not None and run.ended is not None:
+            raise RefusedError("wrong-run", f"run {header.run} has ended ({run.reason})")
+
+    def _expired(self, header: Header) -> bool:
+        return header.expires < self.me.clock()
+
+    def _refuse_pending(self, pending: _Pending, error: RefusedError) -> None:
+        mid = pending.envelope.header.id
+        self._ignored.add(mid)
+        self.me.refuse(self.aggregator, f"{self._folder}/{mid}.request", pending.envelope.line, error)
+
+    # Stop
+
+    def _handle_stops(self) -> None:
+        stops = [mid for mid, item in self._pending.items() if item.body.facts.get("action") == "stop"]
+        for mid in stops:
+            pending = self._pending.pop(mid)
+            self._ignored.add(mid)
+            self._stop(pending)
+
+    def _stop(self, pending: _Pending) -> None:
+        header, body = pending.envelope.header, pending.body
+        reason = str(body.facts.get("reason") or "the aggregator ended the run")
+        known = self.me.journal.run(header.run)
+        if known is None and header.created < self._started - STALE_STOP:
+            self.me.tell("old-stop", {"run": header.run, "reason": reason, "ended": header.created})
+            return
+        now = self.me.clock()
+        self._consumed(body.acks)
+        self.me.journal.begin_run(header.run, "data owner", now, {}, {})
+        entry = {
+            "event": "stopped",
+            "time": now,
+            "run": header.run,
+            "peer": self.aggregator,
+            "why": reason[:200],
+        }
+        self.me.journal.end_run(
+            header.run, "finished", now, reason, {**entry, "peer_head": header.audit or ""}
+        )
+        for mid in [m for m, item in self._pending.items() if item.envelope.header.run == header.run]:
+            del self._pending[mid]
+            self._ignored.add(mid)
+        remove_payloads(self.me, self.me.journal.payloads(header.run))
+        self.me.flush_audit()
+        answered = sum(r.state is not Incoming.CLAIMED for r in self.me.journal.requests(header.run))
+        self.stopped.append(Stopped(header.run, reason, answered))
+        self.me.tell("stopped", {"run": header.run, "reason": reason, "answered": answered})
+
+    def _consumed(self, acks: Sequence[str]) -> None:
+        for request in self.me.journal.acknowledged(acks):
+            self.me.tell("consumed", {"message": request.id})
+
+    # Out
+
+    def _answer(self, mid: str, pending: _Pending) -> bool:
+        header, body = pending.envelope.header, pending.body
+        if mid in self._answered_before and self.me.journal.request(mid) is None:
+            del self._pending[mid]
+            self._ignored.add(mid)
+            self.me.tell("answered-before", {"message": mid})
+            return True
+        self._begin(header)
+        now = self.me.clock()
+        entry = {
+            "event": "received",
+            "time": now,
+            "message": mid,
+            "peer": self.aggregator,
+            "run": header.run,
+            "type": body.type,
+            "digest": pending.data_digest,
+            "peer_head": header.audit or "",
+        }
+        claim = Request(
+            mid, header.run, header.sender, Incoming.CLAIMED, pending.data_digest, now, 0, None, ()
+        )
+        row = self.me.journal.claim(claim, entry)
+        try:
+            work = self._work(row, body)
+        except NotThereError:
+            self._say_once(pending, "payload-awaited", "")
+            return False
+        except RefusedError as error:
+            self._say_once(pending, "payload-damaged", error.what)
+            return False
+        del self._pending[mid]
+        self.me.tell("executing", {"message": mid, "type": body.type, "round": body.round, "run": header.run})
+        try:
+            outcome = self._carry_out(work)
+            try:
+                self._respond(pending, outcome)
+            finally:
+                outcome.release()
+        finally:
+            if work.shared is not None:
+                work.shared.close()
+        return True
+
+    def _say_once(self, pending: _Pending, event: str, what: str) -> None:
+        if not pending.told:
+            pending.told = True
+            self.me.tell(event, {"message": pending.envelope.header.id, "sentence": what})
+
+    def _begin(self, header: Header) -> None:
+        if self.me.journal.run(header.run) is None:
+            now = self.me.clock()
+            entry = {"event": "run-started", "time": now, "run": header.run, "peer": self.aggregator}
+            if self._code:
+                entry["code"] = self._code
+            self.me.journal.begin_run(header.run, "data owner", now, {}, entry)
+            self.me.tell("run-started", {"run": header.run})
+
+    def _work(self, row: Request, body: Body) -> Work:
+        offsets, total = [], 0
+        for ref in body.payloads:
+            offsets.append(total)
+            total += ref.size
+        shared = SharedBytes.create(total) if body.payloads else None
+        try:
+            for ref, offset in zip(body.payloads, offsets, strict=True):
+                assert shared is not None
+                path = payload_of(self.aggregator, self.me.email, self.me.app, ref)
+                with self.me.transport.open(self.aggregator, path) as stream:
+                    out = shared.view[offset : offset + ref.size]
+                    open_payload(stream, ref.key, ref.size, ref.digest, out)
+                    out.release()
+        except BaseException:
+            if shared is not None:
+                shared.close()
+            raise
+        return Work(row.id, row.run, body, offsets, shared, self.me.journal.state(row.run), row.attempts)
+
+    def _carry_out(self, work: Work) -> Outcome:
+        refusal = self._gate(work) if self._gate is not None else None
+        if refusal is not None:
+            self.me.tell("policy", {"message": work.id, "sentence": refusal})
+            now = self.me.clock()
+            entry = {"event": "refused", "time": now, "message": work.id, "reason": "policy"}
+            self.me.journal.hear([{**entry, "sentence": refusal[:500]}])
+            return Outcome(error=(6, refusal))
+        faults.point("inbox.before-execute")
+        outcome = self._execute(work)
+        faults.point("inbox.after-execute")
+        return outcome
+
+    def _respond(self, pending: _Pending, outcome: Outcome) -> None:
+        header, asked = pending.envelope.header, pending.body
+        me = self.me
+        layout = lay_out(outcome.places, outcome.blobs, me.transport.properties.inline_limit)
+        writer = PayloadWriter(me, header.run, self.aggregator, (self.aggregator,))
+        digests = Digests()
+        refs = [writer.ensure(group, digests.of_group(group)) for group in layout.groups]
+        body = Body(
+            type=asked.type,
+            group=asked.group,
+            round=asked.round,
+            skeleton=outcome.skeleton,
+            inline=layout.inline,
+            slots=tuple(layout.slots),
+            payloads=tuple(refs),
+            code=self._code,
+            error=outcome.error,
+        )
+        public = me.peer(self.aggregator)
+        assert public is not None
+        now = me.clock()
+        answer = Header(
+            kind="response",
+            id=header.id,
+            app=me.app,
+            run=header.run,
+            sender=me.email,
+            recipient=self.aggregator,
+            endpoint=header.endpoint,
+            created=now,
+            expires=max(header.expires, now),
+            answers=pending.data_digest,
+            audit=me.audit.head(),
+        )
+        sealed = write_envelope(answer, encode_body(body), me.identity, public if me.encryption else None)
+        facts: dict[str, Any] = {"message": header.id, "run": header.run, "time": now}
+        executed = {**facts, "event": "executed", "type": asked.type, "outcome": _word(outcome)}
+        if self._code:
+            executed["code"] = self._code
+        sent = {**facts, "event": "sent", "peer": self.aggregator, "digest": read_envelope(sealed).digest}
+        me.journal.finish(header.id, sealed, [ref.id for ref in refs], outcome.state, now, [executed, sent])
+        me.flush_audit()
+        self._consumed(asked.acks)
+        request = me.journal.request(header.id)
+        assert request is not None
+        self._publish(request)
+        self._sweep(header.run)
+        me.tell("answered", {"message": header.id, "type": asked.type, "error": outcome.error})
+
+    def _publish(self, request: Request) -> None:
+        if request.response is None:
+            return
+        faults.point("inbox.before-publish")
+        self.me.publish(
+            self._response_path(request.id), BytesContent(request.response), (self.aggregator,), float("inf")
+        )
+        faults.point("inbox.after-publish")
+
+    def _response_path(self, mid: str) -> str:
+        return names.response_path(self.me.email, self.aggregator, self.me.app, mid)
+
+    def _sweep(self, run: str) -> None:
+        """Remove payloads that every response that needed them has been consumed of."""
+        rows = self.me.journal.payloads(run)
+        if not rows:
+            return
+        wanted: set[str] = set()
+        for request in self.me.journal.requests(run):
+            if request.state is Incoming.DONE:
+                wanted.update(request.payloads)
+        remove_payloads(self.me, [row for row in rows if row.id not in wanted])
+
+    def close(self) -> None:
+        """Look no more."""
+        self._watch.close()
+
+
+def _age(item: tuple[str, _Pending]) -> tuple[float, str]:
+    return item[1].envelope.header.created, item[0]
+
+
+def _word(outcome: Outcome) -> str:
+    return "error" if outcome.error else "reply"

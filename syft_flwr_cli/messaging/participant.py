@@ -1,0 +1,186 @@
+"""One participant in one app: who it is, whom it trusts, where it writes and what it remembers.
+
+It gathers identity, roster, transport, journal and audit log, and does what both sides do alike:
+publish its own identity, learn a peer's (pinned at first contact, said loudly and once), hand what
+happened to the audit log, and put what is refused into quarantine with one sentence. It does not
+know what messages mean.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from syft_flwr_cli.errors import NotThereError, TransportError, TrustError
+from syft_flwr_cli.messaging.audit import AuditLog
+from syft_flwr_cli.messaging.identity import Identity, PublicIdentity, parse_public
+from syft_flwr_cli.messaging.journal import Journal
+from syft_flwr_cli.messaging.names import IDENTITY_PATH, check_email
+from syft_flwr_cli.messaging.refusal import RefusedError
+from syft_flwr_cli.messaging.roster import Roster
+from syft_flwr_cli.transports.base import BytesContent, Content, Transport
+
+__all__ = ["Participant", "Tell"]
+
+Tell = Callable[[str, Mapping[str, Any]], None]
+"""How the outside hears what happens: an event's name and its facts."""
+
+MAX_IDENTITY = 16 << 10
+PATIENCE = 60.0
+"""Seconds for which a store that fails is tried again before the run gives up on it."""
+
+
+@dataclass(slots=True)
+class Participant:
+    """See the module's first paragraph.
+
+    Parameters
+    ----------
+    email, app : str
+        Who, in which app.
+    directory : Path
+        The participant's own directory for this app, 0700.
+    encryption : bool
+        False only for debugging: envelopes are signed but not sealed.
+    expected : mapping
+        Fingerprints that the project pins, by e-mail.
+    tell : callable
+        Hears what happens.
+    clock : callable
+        Seconds since 1970.
+    """
+
+    email: str
+    app: str
+    directory: Path
+    identity: Identity
+    roster: Roster
+    transport: Transport
+    journal: Journal
+    audit: AuditLog
+    encryption: bool = True
+    expected: Mapping[str, str] = field(default_factory=dict)
+    tell: Tell = lambda event, facts: None
+    clock: Callable[[], float] = time.time
+    _peers: dict[str, PublicIdentity] = field(default_factory=dict)
+    _seen: dict[str, bytes] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def store(self) -> Path:
+        """Where payloads of peers are kept while a run may need them again."""
+        return self.directory / "store"
+
+    def publish(
+        self, path: str, content: Content, readers: Collection[str], patience: float = PATIENCE
+    ) -> None:
+        """Publish, and try again for ``patience`` seconds while the store fails."""
+        deadline, pause = time.monotonic() + patience, 0.2
+        while True:
+            try:
+                self.transport.publish(path, content, readers)
+                return
+            except TransportError as error:
+                if time.monotonic() >= deadline:
+                    raise
+                self.tell("store-fails", {"error": error.what, "hint": error.hint})
+            time.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+    def publish_identity(self, readers: Collection[str]) -> None:
+        """Put the public identity document where peers look for it, unless it lies there already."""
+        document = self.identity.public.to_bytes()
+        try:
+            with self.transport.open(self.email, IDENTITY_PATH) as stream:
+                if stream.read(MAX_IDENTITY + 1) == document:
+                    return
+        except NotThereError:
+            pass
+        self.publish(IDENTITY_PATH, BytesContent(document), readers)
+
+    def peer(self, email: str, *, again: bool = False) -> PublicIdentity | None:
+        """The trusted identity of ``email``; None while it has published none.
+
+        Parameters
+        ----------
+        email : str
+            The peer.
+        again : bool
+            Look at the published document anew, as after a signature that does not hold.
+
+        Raises
+        ------
+        TrustError
+            If its key has changed without a rotation, is revoked, or is not verified where that is asked.
+        """
+        with self._lock:
+            known = self._peers.get(email)
+            if known is not None and not again:
+                return known
+            try:
+                with self.transport.open(email, IDENTITY_PATH) as stream:
+                    document = stream.read(MAX_IDENTITY + 1)
+            except NotThereError:
+                return known
+            if known is not None and document == self._seen.get(email):
+                return known
+            self._seen[email] = document
+            return self._admit(email, document)
+
+    def _admit(self, email: str, document: bytes) -> PublicIdentity | None:
+        try:
+            public = parse_public(document)
+            if public.email != check_email(email):
+                raise RefusedError("key", f"the identity document of {email} names {public.email}")
+        except RefusedError as error:
+            self.refuse(email, IDENTITY_PATH, document, error)
+            return self._peers.get(email)
+        try:
+            admission = self.roster.admit(public, self.clock(), self.expected.get(email))
+        except TrustError as error:
+            self.refuse(email, IDENTITY_PATH, document, RefusedError("key", error.what, hint=error.hint))
+            raise
+        if admission.kind != "known":
+            facts = {"peer": email, "fingerprint": public.fingerprint, "words": public.words}
+            self.journal.hear([{"event": admission.kind, **facts, "time": self.clock()}])
+            self.tell(admission.kind, facts)
+        self._peers[email] = public
+        return public
+
+    def refuse(self, owner: str, path: str, data: bytes, error: RefusedError) -> bool:
+        """Note that a file was not taken; True if this content was not refused there before."""
+        digest = hashlib.sha256(data).hexdigest()
+        now = self.clock()
+        entry = {
+            "event": "refused",
+            "time": now,
+            "peer": owner,
+            "path": path[:500],
+            "reason": error.reason,
+            "sentence": error.what[:500],
+            "digest": digest,
+        }
+        first = self.journal.quarantine(digest, owner, path, error.reason, error.what, now, entry)
+        if first:
+            self.tell(
+                "refused", {"peer": owner, "path": path, "reason": error.reason, "sentence": error.what}
+            )
+        self.flush_audit()
+        return first
+
+    def flush_audit(self) -> str:
+        """Hand what happened to the audit log; its head."""
+        with self._lock:
+            head = ""
+            while pending := self.journal.audit_pending():
+                head = self.audit.append([entry for _, entry in pending])
+                self.journal.audit_heard(pending[-1][0])
+            return head or self.audit.head()
+
+    def close(self) -> None:
+        """Let go of the transport and the journal."""
+        self.transport.close()
+        self.journal.close()

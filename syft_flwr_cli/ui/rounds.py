@@ -1,0 +1,45 @@
+"""The rounds of a run as a table for people."""
+
+from typing import Any
+
+from rich.table import Table
+
+from syft_flwr_cli.ui import output
+
+__all__ = ["print_rounds"]
+
+
+def print_rounds(rounds: list[dict[str, Any]]) -> None:
+    """Print one row per round and phase, with the metrics aggregated over the data owners."""
+    if not rounds:
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("round", "phase", "answered", "seconds", "written"):
+        table.add_column(name, justify="left" if name == "phase" else "right")
+    table.add_column("metrics")
+    for entry in rounds:
+        for phase, facts in entry["phases"].items():
+            metrics = facts["metrics"]["aggregated"]
+            shown = "  ".join(f"{k} {_short(v)}" for k, v in metrics.items() if k != "num-examples")
+            table.add_row(
+                str(entry["round"]),
+                phase,
+                f"{facts['answered']}/{facts['asked']}",
+                f"{facts['seconds']:.2f}",
+                _size(facts["bytes_written"]),
+                shown,
+            )
+    output.err().print(table)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
