@@ -11,8 +11,9 @@ conformance suite (``tests/contract``) checks of every transport:
   file. Nothing empty is published (`ValueError`): to a reader, a file without a byte is not there yet.
 * ``open`` and ``fetch`` of something that is not there (yet) raise `NotThereError`, ``watch`` yields
   nothing; they never create anything in a peer's space. Only plain files in the owner's space are
-  ever there: not a folder, a pipe, or a link that leads elsewhere. A stream that is open, and a file
-  that was fetched, stay what they were when the owner replaces or removes the file.
+  ever there: not a folder, a pipe, or a link that leads elsewhere. When the owner replaces or removes
+  the file meanwhile, a fetched copy stays what it is, and an open stream goes on with the bytes that
+  it began with or raises `TransportError`; it never mixes two files.
 * ``watch(...).new()`` tells of every file of the folder at least once, and again when it has changed;
   it may repeat itself. Within one call the order is that of creation as far as the store knows it.
   What a sync client leaves behind (temporary, zero-byte, conflict and rejected files) is not told of,
