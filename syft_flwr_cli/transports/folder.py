@@ -23,6 +23,7 @@ from syft_flwr_cli.transports import disk, placing
 from syft_flwr_cli.transports.base import Content, Entry, Properties, TransientError, Usage, Watch
 from syft_flwr_cli.transports.bell import Bell
 from syft_flwr_cli.transports.events import Events
+from syft_flwr_cli.transports.leftovers import is_conflict, is_rejected
 from syft_flwr_cli.transports.watching import FolderWatch
 
 __all__ = ["FolderTransport"]
@@ -46,6 +47,10 @@ class FolderTransport:
         Whether to use file system events.
     inside : str
         Folder inside every owner's space that all paths start from, for stores that prescribe one.
+    ignored : Collection[str]
+        Names of files that belong to the store and are never told of.
+    settle : Callable[[int], None], optional
+        What else to do with a file once it is in place, given a descriptor to read and write it.
 
     Raises
     ------
@@ -54,11 +59,21 @@ class FolderTransport:
     """
 
     def __init__(
-        self, root: Path, email: str, poll_interval: float = 3.0, *, events: bool = True, inside: str = ""
+        self,
+        root: Path,
+        email: str,
+        poll_interval: float = 3.0,
+        *,
+        events: bool = True,
+        inside: str = "",
+        ignored: Collection[str] = (),
+        settle: Callable[[int], None] | None = None,
     ) -> None:
         self._root = root.absolute()
         self._email = names.check_email(email)
         self._inside = tuple(names.check_component(part) for part in inside.split("/")) if inside else ()
+        self._ignored = frozenset(ignored)
+        self._settle = settle
         self._poll_interval = poll_interval
         self._bell = Bell(poll_interval)
         self._events = Events(enabled=events)
@@ -115,7 +130,7 @@ class FolderTransport:
     def watch(self, owner: str, folder: str) -> Watch:
         """Begin to look at a folder; it is waited for if it is not there."""
         parts = self._parts(owner, folder) if folder else [names.check_email(owner), *self._inside]
-        return FolderWatch(self._root, parts, self._events, self._bell, self._poll_interval)
+        return FolderWatch(self._root, parts, self._events, self._bell, self._poll_interval, self._ignored)
 
     def token(self) -> int:
         """A number that grows whenever something may have changed."""
@@ -160,12 +175,9 @@ class FolderTransport:
         self._events.close()
         self._bell.ring()
 
-    _settle: Callable[[int], None] | None = None
-    """What else a store needs done with a file in place, given a descriptor to read and write it."""
-
     def _is_control(self, name: str) -> bool:
-        """Whether a file of this name in one's own space was not published, but belongs to the store."""
-        return name.startswith(".")
+        """Whether a file of this name was not published, but belongs to the store."""
+        return name.startswith(".") or name in self._ignored or is_conflict(name) or is_rejected(name)
 
     def _parts(self, owner: str, path: str) -> list[str]:
         """The components of a file's way from the root."""
@@ -210,10 +222,10 @@ class FolderTransport:
         with entries:
             for entry in entries:
                 inner = f"{path}/{entry.name}" if path else entry.name
-                if self._is_control(entry.name):
-                    continue
                 if entry.is_dir(follow_symlinks=False):
                     yield from self._published(here / entry.name, inner)
+                    continue
+                if self._is_control(entry.name):
                     continue
                 with suppress(FileNotFoundError):
                     facts = entry.stat(follow_symlinks=False)

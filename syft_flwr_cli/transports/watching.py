@@ -15,7 +15,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
@@ -81,14 +81,25 @@ class FolderWatch:
         What to ring when there may be something new.
     ceiling : float
         Seconds between two scans where events work.
+    ignored : Collection[str]
+        Names that are never told of.
     """
 
-    def __init__(self, root: Path, parts: Sequence[str], events: Events, bell: Bell, ceiling: float) -> None:
+    def __init__(
+        self,
+        root: Path,
+        parts: Sequence[str],
+        events: Events,
+        bell: Bell,
+        ceiling: float,
+        ignored: Collection[str] = (),
+    ) -> None:
         self._root = root
         self._parts = tuple(parts)
         self._events = events
         self._bell = bell
         self._ceiling = ceiling
+        self._ignored = ignored
         self._lock = threading.Lock()
         # Taken by the observer's thread too, and never held while anything else is waited for.
         self._hint_lock = threading.Lock()
@@ -147,11 +158,14 @@ class FolderWatch:
                 self._stirred = True
             elif news is News.FOLDER:
                 self._stirred = True
-            elif is_leftover(name):
+            elif self._passed_over(name):
                 return
             else:
                 self._hints[name] = self._hints.get(name, False) or news is News.WHOLE
         self._bell.ring()
+
+    def _passed_over(self, name: str) -> bool:
+        return name in self._ignored or is_leftover(name)
 
     def _arm(self) -> None:
         """Listen at the folder, or at the nearest one above it; look twice, for it may just be made."""
@@ -230,7 +244,7 @@ class FolderWatch:
         found, seen = [], set()
         with os.scandir(folder) as entries:
             for entry in entries:
-                if is_leftover(entry.name):
+                if self._passed_over(entry.name):
                     continue
                 with suppress(FileNotFoundError):
                     found += self._judge(entry.name, entry.stat(follow_symlinks=False), False, now)
