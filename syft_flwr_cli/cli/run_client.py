@@ -99,11 +99,7 @@ def register(app: typer.Typer) -> None:
             require_verified=require_verified,
         )
         try:
-            remember(
-                here,
-                settings.app_name,
-                **{k: v for k, v in (("root", root), ("data", data)) if v is not None},
-            )
+            remember(here, settings.app_name, email=settings.email, root=root, data=data)
             runner = flower_client.make_runner(opened, found.path, found.clientapp, options)
             result = flower_client.run_node(opened, runner, options)
         finally:

@@ -96,8 +96,7 @@ def register(app: typer.Typer) -> None:
             require_verified=require_verified,
         )
         try:
-            if root is not None:
-                remember(here, settings.app_name, root=settings.root)
+            remember(here, settings.app_name, email=settings.email, root=root)
             options = flower_server.RunOptions(
                 run_config=override,
                 fresh=fresh,

@@ -286,7 +286,7 @@ class InlineRunner:
         setup, given = self._setup, self._client_app
 
         def load() -> Any:
-            app = given if given is not None else flower.load_client_app(setup.clientapp, setup.project)
+            app: Any = given if given is not None else flower.load_client_app(setup.clientapp, setup.project)
             return flower.wrap_mods(app, setup.mods, setup.project)
 
         os.environ[APP_NAME_VARIABLE] = setup.app

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
@@ -73,7 +73,7 @@ class LazyArray(Array):
         self.__dict__.update({"dtype": dtype, "shape": shape, "stype": stype, "_load": load})
 
     @property
-    def data(self) -> bytes:  # type: ignore[override]
+    def data(self) -> bytes:
         """The serialised array; read anew each time it is asked for."""
         held = self.__dict__.get("_data")
         if held is not None:
@@ -259,7 +259,7 @@ def _light_config(name: str, record: ConfigRecord, packed: Packed) -> ConfigReco
             light[key] = b""
         elif isinstance(value, list) and any(isinstance(v, bytes) and len(v) >= MIN_BLOB for v in value):
             rest: list[bytes] = []
-            for index, item in enumerate(value):
+            for index, item in enumerate(cast(list[bytes], value)):
                 if len(item) >= MIN_BLOB:
                     packed.places.append((name, key, index))
                     packed.blobs.append(item)
@@ -282,7 +282,7 @@ def _fill(content: RecordDict, places: Sequence[Path], loaders: Sequence[Loader]
                 else:
                     array.data = bytes(load())
             elif isinstance(record, ConfigRecord) and len(place) == 3:
-                record[key][int(place[2])] = bytes(load())  # type: ignore[index]
+                cast(list[bytes], record[key])[int(place[2])] = bytes(load())
             elif isinstance(record, ConfigRecord):
                 record[key] = bytes(load())
             else:
@@ -304,7 +304,7 @@ def metrics_of(message: Message) -> dict[str, Any]:
             for key, value in record.items():
                 found["num-examples" if key in ("num_examples", "num-examples") else key] = value
         elif isinstance(record, ConfigRecord) and name.endswith("res.metrics"):
-            for key, value in record.items():
-                if isinstance(value, int | float) and not isinstance(value, bool):
-                    found[key] = value
+            for key, plain in record.items():
+                if isinstance(plain, int | float) and not isinstance(plain, bool):
+                    found[key] = plain
     return found

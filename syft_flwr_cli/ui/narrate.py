@@ -72,7 +72,7 @@ class Narrator:
                 if self._once(event, facts["error"], int(time.monotonic() // 60)):
                     return f"{facts['error']} Trying again. {facts.get('hint', '')}".strip()
             case "diverged":
-                return facts["sentence"]
+                return str(facts["sentence"])
             case "run":
                 how = "Taking up" if facts["resumed"] else "Starting"
                 return f"{how} run {facts['run']} with {len(facts['datasites'])} data owners."

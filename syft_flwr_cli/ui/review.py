@@ -5,10 +5,8 @@ that no file name and no value can move the cursor, hide or reorder what stands 
 the project and does not decide anything.
 """
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -30,7 +28,7 @@ _SHOWN_DIGITS = 16
 
 
 def describe(
-    review: Review, path: Path, email: str, rules: Sequence[str], diff: Sequence[str] | None
+    review: Review, place: str, email: str, rules: Sequence[str], diff: Sequence[str] | None
 ) -> dict[str, Any]:
     """Everything a review shows, in the types of JSON.
 
@@ -38,8 +36,8 @@ def describe(
     ----------
     review : Review
         What would run.
-    path : Path
-        The project as the person named it, for the command to type next.
+    place : str
+        The project, and what else the person named, for the command to type next.
     email : str
         The data owner.
     rules : Sequence[str]
@@ -73,7 +71,7 @@ def describe(
         "policy": list(rules),
         "before": None,
         "changes": None,
-        **describe_decision(review.decided, review.manifest.digest, path),
+        **describe_decision(review.decided, review.manifest.digest, place),
     }
     if review.before is not None and changes is not None:
         document["before"] = {"digest": review.before.digest, "time": review.before.time}
@@ -87,9 +85,8 @@ def describe(
     return document
 
 
-def describe_decision(decided: Approval | None, digest: str, path: Path) -> dict[str, Any]:
+def describe_decision(decided: Approval | None, digest: str, place: str) -> dict[str, Any]:
     """What was decided about the files of ``digest``, and the command to type next."""
-    place = shlex.quote(str(path))
     if decided is None:
         state, next_ = "undecided", f"syft-flwr review {place} --approve --digest {digest[:_SHOWN_DIGITS]}"
     elif decided.decision == "approve":
@@ -143,14 +140,14 @@ def _files(console: Console, document: Mapping[str, Any]) -> None:
     if document["changes"]:
         marks = dict.fromkeys(document["changes"]["added"], "new")
         marks |= dict.fromkeys(document["changes"]["changed"], "changed")
-    table = _table()
-    table.add_column("size", justify="right")
-    table.add_column("file", overflow="fold")
-    table.add_column("SHA-256")
-    table.add_column("")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(justify="right")
+    table.add_column(overflow="fold")
+    table.add_column()
+    table.add_column()
     for file in files:
         note = " ".join(filter(None, ("executable" * (file["mode"] == "100755"), marks.get(file["path"]))))
-        table.add_row(f"{file['size']:,}", _text(file["path"]), file["sha256"][:12], note)
+        table.add_row(f"  {file['size']:,}", _text(file["path"]), file["sha256"][:12], note)
     _titled(console, f"Files ({len(files)}, {sum(file['size'] for file in files):,} bytes)")
     console.print(table)
 
@@ -160,17 +157,13 @@ def _findings(console: Console, findings: Sequence[Mapping[str, Any]]) -> None:
     if not findings:
         _line(console, "  none found")
         return
-    table = _table()
-    table.add_column("what")
-    table.add_column("where", overflow="fold")
-    table.add_column("text", overflow="fold")
     before = ""
     for found in findings:
-        what = KINDS[found["kind"]] if found["kind"] != before else ""
-        before = found["kind"]
+        if found["kind"] != before:
+            before = found["kind"]
+            _line(console, f"  {KINDS[before]}")
         where = f"{found['path']}:{found['line']}" if found["line"] else found["path"]
-        table.add_row(what, _text(where), _text(found["text"]))
-    console.print(table)
+        _line(console, f"    {where}  {found['text']}")
 
 
 def _changes(console: Console, document: Mapping[str, Any]) -> None:
@@ -212,7 +205,8 @@ def _pairs(console: Console, pairs: Mapping[str, Any]) -> None:
     flat = dict(_flat(pairs))
     width = max((len(name) for name in flat), default=0)
     for name, value in flat.items():
-        _line(console, f"  {name:<{width}}  {value}")
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        _line(console, f"  {name:<{width}}  {shown}")
 
 
 def _flat(pairs: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
@@ -221,10 +215,6 @@ def _flat(pairs: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]
             yield from _flat(value, f"{above}{name}.")
         else:
             yield above + name, value
-
-
-def _table() -> Table:
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
 
 
 def _titled(console: Console, title: str) -> None:

@@ -1,0 +1,57 @@
+# Everything that a fresh machine needs is python3 (3.11 or later) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: help setup demo test test-fault test-fuzz test-gdrive-live bench lint wheel clean
+
+help:
+	@echo "make demo              train a real model with three data owners, before your eyes"
+	@echo "make test              all tests (under ten minutes on two cores)"
+	@echo "make test-fault        the full fault suite: kill -9 at every write point"
+	@echo "make test-fuzz         a million damaged inputs for the parsers"
+	@echo "make test-gdrive-live  the Drive suite on real accounts, where their tokens are given"
+	@echo "make bench             the benchmarks of docs/benchmarks.md"
+	@echo "make lint              ruff, mypy --strict, import-linter"
+	@echo "make wheel             build the wheel and try its installed copy"
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.11 …"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $(STAMP)
+
+setup: $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/syft-flwr demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not full and not live"
+
+test-fault: $(STAMP)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/fault --timeout 900
+
+test-fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz/fuzz_parsers.py
+
+test-gdrive-live: $(STAMP)
+	$(BIN)/python -m pytest -q -rs tests/live -m live
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.run
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+wheel: $(STAMP)
+	$(BIN)/python tests/wheel_check.py
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
