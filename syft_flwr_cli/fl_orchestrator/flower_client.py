@@ -6,17 +6,15 @@ signal, an interrupt, or something that cannot be mended ends the node.
 """
 
 import os
-import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from syft_flwr_cli.fl_orchestrator.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
 from syft_flwr_cli.fl_orchestrator.session import Session, open_api_session
+from syft_flwr_cli.fl_orchestrator.signals import on_interrupt
 from syft_flwr_cli.messaging import names
 from syft_flwr_cli.messaging.inbox import Inbox, Stopped, Work
 
@@ -108,35 +106,12 @@ def run_node(session: Session, runner: Runner, options: NodeOptions) -> NodeResu
     try:
         inbox.recover()
         me.tell("node-ready", {"email": me.email, "aggregator": session.settings.aggregator})
-        with _on_signals(interrupt):
+        with on_interrupt(interrupt, raises=False):
             inbox.serve(lambda: bool(inbox.stopped) and not options.keep_alive)
     finally:
         inbox.close()
         runner.close()
     return NodeResult(list(inbox.stopped), interrupted.is_set())
-
-
-@contextmanager
-def _on_signals(action: Callable[[], None]) -> Iterator[None]:
-    """Run ``action`` on SIGINT and SIGTERM; a second one ends the process as usual."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
-        # The handler may have interrupted a lock that `action` needs, so it acts from elsewhere.
-        threading.Thread(target=action, daemon=True).start()
-
-    for kind in before:
-        signal.signal(kind, handle)
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
 
 
 def syftbox_flwr_client(

@@ -21,6 +21,7 @@ from flwr.serverapp import ServerApp
 from syft_flwr_cli.app_environment import APP_NAME_VARIABLE
 from syft_flwr_cli.errors import DivergenceError, SyftFlwrError, TransportError, UsageError
 from syft_flwr_cli.fl_orchestrator.session import Session, open_api_session
+from syft_flwr_cli.fl_orchestrator.signals import on_interrupt
 from syft_flwr_cli.fl_orchestrator.syft_grid import SyftGrid
 from syft_flwr_cli.messaging.journal import Run
 from syft_flwr_cli.project import flower
@@ -109,9 +110,10 @@ def run_server_app(
         grid.set_run(number)
         session.me.tell("run", {"run": run.run, "resumed": resumed, "datasites": list(settings.datasites)})
         try:
-            app = load()
-            flower.seed_everything(int(run.facts["seed"], 16), options.dependencies)
-            flower.run_server(grid, context, app)
+            with on_interrupt(lambda: grid.outbox.fail(KeyboardInterrupt()), raises=True):
+                app = load()
+                flower.seed_everything(int(run.facts["seed"], 16), options.dependencies)
+                flower.run_server(grid, context, app)
             grid.outbox.check()
         except (DivergenceError, TransportError):
             raise

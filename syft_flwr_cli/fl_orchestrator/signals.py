@@ -1,0 +1,42 @@
+"""What happens on Ctrl-C and on a polite request to end: the one place that touches signal handlers.
+
+The first signal runs an action in a thread of its own (the handler may have interrupted a lock that the
+action needs); a second one does what it would have done without us.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["on_interrupt"]
+
+
+@contextmanager
+def on_interrupt(action: Callable[[], None], *, raises: bool) -> Iterator[None]:
+    """Run ``action`` on SIGINT or SIGTERM, and raise KeyboardInterrupt in the main thread if ``raises``.
+
+    Outside the main thread, where no handler can be set, nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for kind, handler in before.items():
+            signal.signal(kind, handler if handler is not None else signal.SIG_DFL)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        restore()
+        threading.Thread(target=action, name="syft-flwr-interrupt", daemon=True).start()
+        if raises:
+            raise KeyboardInterrupt
+
+    for kind in before:
+        signal.signal(kind, handle)
+    try:
+        yield
+    finally:
+        restore()
