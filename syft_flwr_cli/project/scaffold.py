@@ -201,7 +201,7 @@ def _given(
         if stands is not None and stands != wanted and not force:
             text = ", ".join(stands) if isinstance(stands, tuple) else stands
             raise UsageError(
-                f"[tool.syft_flwr] already names another {key}: {text}.",
+                f"[tool.syft_flwr] already says {key} = {text}.",
                 hint=f"Leave --{key} out to keep it, or add --force to replace it.",
             )
     return center, owners, way
