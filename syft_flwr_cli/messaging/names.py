@@ -44,6 +44,7 @@ MAX_COMPONENT = 200
 _EMAIL = re.compile(r"[a-z0-9!#$%&'+=^_{}~-][a-z0-9!#$%&'+=^_{}~.-]*@[a-z0-9][a-z0-9.-]*\Z")
 _COMPONENT = re.compile(r"[A-Za-z0-9@!#$%&'+=^_{}~-][A-Za-z0-9@!#$%&'+=^_{}~. -]*\Z")
 _PROJECT = re.compile(r"[^A-Za-z0-9._-]+")
+_DOTS = re.compile(r"\.\.+")
 
 
 def check_email(text: str) -> str:
@@ -89,7 +90,7 @@ def check_component(text: str, what: str = "name") -> str:
 
 def app_name(aggregator: str, project: str, created: int) -> str:
     """``{aggregator}_{project}_{unix time of bootstrap}``; ``created`` in whole seconds."""
-    plain = _PROJECT.sub("-", project).strip("-.")[:60] or "app"
+    plain = _DOTS.sub(".", _PROJECT.sub("-", project)).strip("-.")[:60] or "app"
     return check_app_name(f"{check_email(aggregator)}_{plain}_{created:d}")
 
 

@@ -113,6 +113,7 @@ def test_paths_follow_the_folder_rule() -> None:
 def test_an_app_is_named_after_its_aggregator_project_and_time() -> None:
     assert app_name(ALICE, "My  study!", 1750000000) == f"{ALICE}_My-study_1750000000"
     assert app_name(ALICE, "../..", 1) == f"{ALICE}_app_1"
+    assert app_name(ALICE, "study..v2", 1) == f"{ALICE}_study.v2_1"
 
 
 def test_a_message_id_is_derived_from_what_makes_the_message() -> None:
