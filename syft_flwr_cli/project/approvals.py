@@ -17,7 +17,7 @@ from syft_flwr_cli.messaging.audit import AuditLog
 from syft_flwr_cli.messaging.identity import Identity, PublicIdentity
 from syft_flwr_cli.messaging.refusal import RefusedError
 from syft_flwr_cli.messaging.strict_json import canonical, decode_base64, encode_base64, read_object
-from syft_flwr_cli.project.digest import Entry, Manifest, compare, copy_tree, has_exactly
+from syft_flwr_cli.project.digest import Entry, Manifest, compare, copy_tree, has_exactly, remove_copy
 
 __all__ = [
     "Approval",
@@ -28,6 +28,7 @@ __all__ = [
     "is_approved",
     "latest_approved",
     "read_decision",
+    "remove_undecided",
     "require_approved",
 ]
 
@@ -107,6 +108,8 @@ def decide(
     )
     if decision == "approve":
         copy_tree(manifest, root, code_dir(participant))
+    else:
+        remove_copy(code_dir(participant) / manifest.digest)
     event = {
         "event": "approved" if decision == "approve" else "rejected",
         "app": app_name,
@@ -200,6 +203,13 @@ def require_approved(
             f"{public.email} rejected this version of {project} (digest {manifest.digest[:16]}…).", hint=hint
         )
     return copy_tree(found.manifest, root, code_dir(participant))
+
+
+def remove_undecided(participant: Path, keep: str) -> None:
+    """Remove the copies of code that was only looked at, except the one of digest ``keep``."""
+    for copy in code_dir(participant).glob("[0-9a-f]*"):
+        if copy.name != keep and not _path(participant, copy.name).exists():
+            remove_copy(copy)
 
 
 def has_sources(participant: Path, approval: Approval) -> bool:
