@@ -160,7 +160,7 @@ def peer_heads(path: Path, peer: str, email: str) -> list[PeerHead]:
     for raw in _lines(path):
         entry = parse_line(raw).entry
         head = entry.get("peer_head")
-        if entry.get("peer") == email and isinstance(head, str):
+        if entry.get("peer") == email and isinstance(head, str) and head:
             heads.append(PeerHead(head, peer, entry["seq"], entry["time"]))
     return heads
 
