@@ -81,11 +81,14 @@ def register(app: typer.Typer) -> None:
             raise UsageError(
                 f"There is no {settings.data}.", hint="Give the folder with your data with --data DIR."
             )
-        from syft_flwr_cli.fl_orchestrator import flower_client, session
+        from syft_flwr_cli.fl_orchestrator import consent, flower_client, session
         from syft_flwr_cli.project.values import parse_values
 
+        code = consent.approved_code(here, settings.email, found)
         options = flower_client.NodeOptions(
             keep_alive=keep_alive,
+            code=code.digest,
+            mods=code.policy.required_mods,
             isolation=isolation,
             python=_interpreter(python, found.path),
             memory_limit=_size(memory_limit),
@@ -100,8 +103,9 @@ def register(app: typer.Typer) -> None:
         )
         try:
             remember(here, settings.app_name, email=settings.email, root=root, data=data)
-            runner = flower_client.make_runner(opened, found.path, found.clientapp, options)
-            result = flower_client.run_node(opened, runner, options)
+            runner = flower_client.make_runner(opened, code.copy, found.clientapp, options)
+            gate = consent.Gate(code, opened.me.journal, len(settings.datasites))
+            result = flower_client.run_node(opened, runner, options, gate)
         finally:
             opened.close()
         if as_json:

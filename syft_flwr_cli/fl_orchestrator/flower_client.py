@@ -43,8 +43,6 @@ class NodeOptions:
         What the app sees as its node config.
     mods : sequence of str
         The owner's mods, wrapped around the app whatever the app says.
-    gate : callable, optional
-        Says why a genuine request is not executed; None lets it pass.
     code : str, optional
         The digest of what is run.
     """
@@ -55,7 +53,6 @@ class NodeOptions:
     memory_limit: int | None = None
     node_config: Mapping[str, Any] = field(default_factory=dict)
     mods: tuple[str, ...] = ()
-    gate: Callable[[Work], str | None] | None = None
     code: str | None = None
 
 
@@ -92,11 +89,19 @@ def make_runner(session: Session, project: Path, clientapp: str, options: NodeOp
     return SubprocessRunner(setup, session.me.directory / "logs" / "app.log")
 
 
-def run_node(session: Session, runner: Runner, options: NodeOptions) -> NodeResult:
-    """Serve requests until the run is over, or for ever with ``keep_alive``."""
+def run_node(
+    session: Session,
+    runner: Runner,
+    options: NodeOptions,
+    gate: Callable[[Work], str | None] | None = None,
+) -> NodeResult:
+    """Serve requests until the run is over, or for ever with ``keep_alive``.
+
+    ``gate`` says why a genuine request is not executed; None lets it pass.
+    """
     me = session.me
     runner.start()
-    inbox = Inbox(me, session.settings.aggregator, runner, code=options.code, gate=options.gate)
+    inbox = Inbox(me, session.settings.aggregator, runner, code=options.code, gate=gate)
     interrupted = threading.Event()
 
     def interrupt() -> None:

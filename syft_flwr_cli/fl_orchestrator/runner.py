@@ -282,12 +282,14 @@ class InlineRunner:
         """Import flwr and load the app."""
         from syft_flwr_cli.fl_orchestrator.worker import Executor
         from syft_flwr_cli.project import flower
+        from syft_flwr_cli.project.mods import load_mods, wrap
 
         setup, given = self._setup, self._client_app
 
         def load() -> Any:
+            around = load_mods(setup.mods)
             app: Any = given if given is not None else flower.load_client_app(setup.clientapp, setup.project)
-            return flower.wrap_mods(app, setup.mods, setup.project)
+            return wrap(app, around)
 
         os.environ[APP_NAME_VARIABLE] = setup.app
         if setup.data is not None:

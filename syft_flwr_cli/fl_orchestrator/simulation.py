@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from syft_flwr_cli.errors import SyftFlwrError, UsageError
+from syft_flwr_cli.fl_orchestrator.consent import approve
 from syft_flwr_cli.project.config import Project, load_project, split_emails
 from syft_flwr_cli.project.plan import apply
 from syft_flwr_cli.project.scaffold import plan_bootstrap
@@ -180,7 +181,9 @@ class _Cast:
                 self._hear(email, line.rstrip("\n"))
 
     def start_client(self, email: str, data: Path | None) -> None:
-        """Start a data owner."""
+        """Start a data owner, who approves the code that is simulated."""
+        environment = self._environment(email)
+        approve(Path(environment["SYFT_FLWR_HOME"]), email, self._project)
         words = self._words("run-client", email)
         if data is not None:
             words += ["--data", str(data.absolute())]

@@ -283,6 +283,10 @@ class SyftGrid(Grid):
             code, reason = body.error
             self.rounds.answered(key, who, {}, reason)
             return codec.error_reply(asked, code, reason, run=run, message_id=mid, created=time.time())
+        if self._code is not None and body.code is not None and body.code != self._code:
+            reason = f"{who} ran the code {body.code[:16]}…, not {self._code[:16]}…"
+            self.rounds.answered(key, who, {}, reason)
+            return codec.error_reply(asked, DAMAGED, reason, run=run, message_id=mid, created=time.time())
         loaders = [self._loader(body, slot) for slot in body.slots]
         try:
             message = codec.unpack_message(

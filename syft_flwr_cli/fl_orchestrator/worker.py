@@ -25,6 +25,7 @@ from syft_flwr_cli.fl_orchestrator.wire import Closed, Frame, receive, send
 from syft_flwr_cli.messaging import codec
 from syft_flwr_cli.messaging.shared_bytes import SharedBytes
 from syft_flwr_cli.project import flower
+from syft_flwr_cli.project.mods import load_mods, wrap
 
 __all__ = ["Executor", "main"]
 
@@ -162,8 +163,8 @@ def main(descriptor: int) -> None:
     references: list[str] = list(setup.get("mods") or [])
 
     def load() -> Any:
-        app = flower.load_client_app(setup["clientapp"], project)
-        return flower.wrap_mods(app, references, project)
+        around = load_mods(references)
+        return wrap(flower.load_client_app(setup["clientapp"], project), around)
 
     run_config = flower.fused_run_config(project, setup.get("run_config") or {})
     executor = Executor(load, int(setup["node"]), dict(setup["node_config"]), run_config)

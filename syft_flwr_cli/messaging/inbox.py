@@ -329,7 +329,7 @@ class Inbox:
             "peer_head": header.audit or "",
         }
         claim = Request(
-            mid, header.run, header.sender, Incoming.CLAIMED, pending.data_digest, now, 0, None, ()
+            mid, header.run, header.sender, Incoming.CLAIMED, pending.data_digest, now, 0, None, (), body.type
         )
         row = self.me.journal.claim(claim, entry)
         try:

@@ -47,7 +47,7 @@ CREATE TABLE payloads (
 CREATE TABLE requests (
   id TEXT PRIMARY KEY, run TEXT NOT NULL, sender TEXT NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL,
   created REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, response BLOB, payloads TEXT NOT NULL DEFAULT '[]',
-  done REAL
+  done REAL, type TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE states (run TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT;
 CREATE TABLE acks (run TEXT NOT NULL, recipient TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (run, recipient, id)) STRICT;
@@ -132,6 +132,7 @@ class Request:
     attempts: int
     response: bytes | None
     payloads: tuple[str, ...]
+    type: str = ""
 
 
 class Journal:
@@ -408,8 +409,17 @@ class Journal:
         """Claim a request before it is executed; the row as it stands now."""
         with self._change("claim") as db:
             done = db.execute(
-                "INSERT OR IGNORE INTO requests (id, run, sender, state, digest, created) VALUES (?,?,?,?,?,?)",
-                (request.id, request.run, request.sender, Incoming.CLAIMED, request.digest, request.created),
+                "INSERT OR IGNORE INTO requests (id, run, sender, state, digest, created, type)"
+                " VALUES (?,?,?,?,?,?,?)",
+                (
+                    request.id,
+                    request.run,
+                    request.sender,
+                    Incoming.CLAIMED,
+                    request.digest,
+                    request.created,
+                    request.type,
+                ),
             )
             if done.rowcount:
                 _hear(db, [audit])
@@ -448,6 +458,14 @@ class Journal:
     def requests(self, run: str) -> list[Request]:
         """The requests of a run to us, oldest first."""
         return [_request(row) for row in self._all(f"{_REQUEST} WHERE run=? ORDER BY rowid", run)]
+
+    def count_requests(self, run: str, message_type: str, until: str) -> int:
+        """Which request of its type ``until`` is in its run, from 1, in the order in which they were claimed."""
+        query = (
+            "SELECT COUNT(*) FROM requests WHERE run=? AND type=?"
+            " AND rowid<=(SELECT rowid FROM requests WHERE id=?)"
+        )
+        return int(self._one(query, run, message_type, until)[0])
 
     def acknowledged(self, ids: Iterable[str]) -> list[Request]:
         """Note that responses were consumed; those that had not been noted before."""
@@ -546,7 +564,7 @@ _SENT = (
     " digests, refs, reply, replied FROM sent"
 )
 _PAYLOAD = "SELECT run, digest, recipient, id, key, size, path, state, used FROM payloads"
-_REQUEST = "SELECT id, run, sender, state, digest, created, attempts, response, payloads FROM requests"
+_REQUEST = "SELECT id, run, sender, state, digest, created, attempts, response, payloads, type FROM requests"
 
 
 def _hear(db: sqlite3.Connection, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -583,5 +601,14 @@ def _sent(row: Any) -> Sent:
 
 def _request(row: Any) -> Request:
     return Request(
-        row[0], row[1], row[2], Incoming(row[3]), row[4], row[5], row[6], row[7], tuple(json.loads(row[8]))
+        row[0],
+        row[1],
+        row[2],
+        Incoming(row[3]),
+        row[4],
+        row[5],
+        row[6],
+        row[7],
+        tuple(json.loads(row[8])),
+        row[9],
     )

@@ -37,7 +37,6 @@ __all__ = [
     "parse_run_config",
     "run_server",
     "seed_everything",
-    "wrap_mods",
 ]
 
 SERVER_NODE_ID = SUPERLINK_NODE_ID
@@ -172,11 +171,3 @@ def seed_everything(seed: int, dependencies: Sequence[str] = ()) -> None:
 def _requires(line: str, name: str) -> bool:
     rest = line.strip().lower().removeprefix(name)
     return rest != line.strip().lower() and not rest[:1].isalnum() and rest[:1] not in "-_."
-
-
-def wrap_mods(app: ClientApp, references: Sequence[str], project: Path) -> Any:
-    """The app with mods of the data owner's around it, the first outermost."""
-    from flwr.client.mod.utils import make_ffn
-
-    mods = [_load(reference, project, LoadClientAppError) for reference in references]
-    return make_ffn(app, mods) if mods else app

@@ -4,14 +4,11 @@ A policy stands in the table ``[tool.syft_flwr.policy]`` of the owner's own file
 ``settings.toml`` in the home for everybody on this machine, ``policy.toml`` in the participant's directory
 above it, key by key. A key that is not understood is an error: a typing mistake must not switch a rule
 off. The checks are pure; whoever calls them counts rounds by its own journal, not by what a message says.
-It does not know Flower: a mod is any callable ``mod(message, context, app)``.
 """
 
-import importlib
 import re
-import sys
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,7 @@ from typing import Any
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.own_settings import FILE_NAME
 
-__all__ = ["POLICY_FILE", "Policy", "check_request", "load_mods", "parse_policy", "read_policy", "wrap"]
+__all__ = ["POLICY_FILE", "Policy", "check_request", "parse_policy", "read_policy"]
 
 POLICY_FILE = "policy.toml"
 """The participant's own policy, in its directory."""
@@ -146,48 +143,6 @@ def check_request(policy: Policy, message_type: str, round_number: int, particip
             f"this project names {participants}."
         )
     return None
-
-
-def load_mods(policy: Policy) -> tuple[Callable[..., Any], ...]:
-    """The required mods, imported.
-
-    Must be called before the folder of any app is put where Python looks for modules: an app that brings a
-    module of the same name would otherwise take the place of the mod.
-
-    Raises
-    ------
-    UsageError
-        If one cannot be imported, or is no callable. Nothing may be executed then.
-    """
-    mods = []
-    for name in policy.required_mods:
-        module, _, attribute = name.partition(":")
-        try:
-            mod = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise UsageError(
-                f"The mod {name}, required by the data owner's policy, cannot be loaded: {error}.",
-                hint=f"Install it for {sys.executable}, or correct required_mods under {_TABLE}.",
-            ) from error
-        if not callable(mod):
-            raise UsageError(f"The mod {name} is no callable.", hint=f"Correct required_mods under {_TABLE}.")
-        mods.append(mod)
-    return tuple(mods)
-
-
-def wrap(
-    app: Callable[[Any, Any], Any], mods: Sequence[Callable[[Any, Any, Any], Any]]
-) -> Callable[[Any, Any], Any]:
-    """``app(message, context)`` with ``mods`` around it, the first outermost."""
-    for mod in reversed(mods):
-        app = _around(mod, app)
-    return app
-
-
-def _around(
-    mod: Callable[[Any, Any, Any], Any], inner: Callable[[Any, Any], Any]
-) -> Callable[[Any, Any], Any]:
-    return lambda message, context: mod(message, context, inner)
 
 
 def _table(file: Path) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """A data owner's policy refuses in one sentence, and a mistake in it is never a missing rule."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.project.policy import Policy, check_request, load_mods, parse_policy, read_policy, wrap
+from syft_flwr_cli.project.policy import Policy, check_request, parse_policy, read_policy
 
 HEAD = "[tool.syft_flwr.policy]\n"
 
@@ -105,30 +104,3 @@ def test_a_run_with_too_few_data_owners_is_refused() -> None:
     policy = Policy(min_participants=3)
     assert check_request(policy, "train", 1, 3) is None
     assert "this project names 2" in str(check_request(policy, "train", 1, 2))
-
-
-@pytest.fixture
-def mods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "owner_side_mods.py").write_text(
-        "def outer(message, context, app):\n    return 'outer(' + app(message, context) + ')'\n"
-        "def inner(message, context, app):\n    return 'inner(' + app(message, context) + ')'\n"
-        "number = 3\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "owner_side_mods", raising=False)
-
-
-@pytest.mark.usefixtures("mods")
-def test_required_mods_are_put_around_the_app_the_first_outermost() -> None:
-    loaded = load_mods(Policy(required_mods=("owner_side_mods:outer", "owner_side_mods:inner")))
-    app = wrap(lambda message, context: f"app({message}, {context})", loaded)
-    assert app("m", "c") == "outer(inner(app(m, c)))"
-
-
-@pytest.mark.usefixtures("mods")
-@pytest.mark.parametrize(
-    "name", ["owner_side_mods:absent", "owner_side_mods:number", "no_such_module_here:x"]
-)
-def test_a_mod_that_cannot_be_loaded_is_an_error_that_names_it(name: str) -> None:
-    with pytest.raises(UsageError, match=name):
-        load_mods(Policy(required_mods=(name,)))

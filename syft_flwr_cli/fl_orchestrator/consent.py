@@ -1,0 +1,126 @@
+"""Nothing runs on a data owner's machine but what the owner has approved, under the owner's own rules.
+
+The app is imported from a read-only copy that is checked against the approved manifest, before the node
+starts and again before each run; a request that expects other code, or that the owner's policy does not
+allow, is answered with an error that says so and is not executed.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from syft_flwr_cli.errors import NotApprovedError
+from syft_flwr_cli.home import participant_dir
+from syft_flwr_cli.messaging.audit import AuditLog
+from syft_flwr_cli.messaging.identity import load_or_create
+from syft_flwr_cli.messaging.inbox import Work
+from syft_flwr_cli.messaging.journal import Journal
+from syft_flwr_cli.messaging.public_identity import PublicIdentity
+from syft_flwr_cli.project import approvals
+from syft_flwr_cli.project.config import Project
+from syft_flwr_cli.project.digest import Manifest, make_manifest
+from syft_flwr_cli.project.policy import Policy, check_request, read_policy
+
+__all__ = ["ApprovedCode", "Gate", "approve", "approved_code"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedCode:
+    """Code that may run: its digest, the checked copy, and who may say that it still may."""
+
+    digest: str
+    copy: Path
+    policy: Policy
+    recheck: Callable[[], Path] = field(repr=False)
+
+
+def approved_code(
+    home: Path, email: str, project: Project, passphrase: Callable[[], bytes] | None = None
+) -> ApprovedCode:
+    """What ``email`` has approved of ``project`` as it is now.
+
+    Raises
+    ------
+    NotApprovedError
+        If it has not approved exactly these files (exit 14); the hint is the command to type.
+    """
+    personal = participant_dir(home, email)
+    manifest = make_manifest(project.path)
+    identity, _ = load_or_create(personal, email, time.time(), passphrase)
+    app = project.app_name or ""
+
+    def check() -> Path:
+        return _require(personal, manifest, identity.public, project.path, app, project.name)
+
+    return ApprovedCode(manifest.digest, check(), read_policy(home, personal), check)
+
+
+def _require(
+    personal: Path, manifest: Manifest, public: PublicIdentity, root: Path, app: str, name: str
+) -> Path:
+    # Looked up by the digest of the files as they lie there now: one changed byte is another digest.
+    if make_manifest(root).digest != manifest.digest:
+        raise NotApprovedError(
+            f"The files of {name} in {root} have changed since this node was started.",
+            hint=f"Look at them, then decide: syft-flwr review {root} --email {public.email} --diff",
+        )
+    return approvals.require_approved(personal, manifest, public, root, app, name)
+
+
+def approve(home: Path, email: str, project: Project) -> str:
+    """Approve ``project`` as it is, in the name of ``email``; the digest. For simulations and tests."""
+    personal = participant_dir(home, email)
+    now = time.time()
+    identity, _ = load_or_create(personal, email, now)
+    manifest = make_manifest(project.path)
+    approvals.decide(
+        personal,
+        identity,
+        AuditLog(personal / "audit.jsonl", identity),
+        manifest,
+        project.path,
+        decision="approve",
+        project=project.name,
+        app_name=project.app_name or "",
+        aggregator=project.aggregator or "",
+        now=now,
+    )
+    return manifest.digest
+
+
+class Gate:
+    """Says why a genuine request is not executed; None lets it pass.
+
+    Parameters
+    ----------
+    code : ApprovedCode
+        What runs here.
+    journal : Journal
+        Counts the requests, whatever the messages say of rounds.
+    participants : int
+        How many data owners the project names.
+    """
+
+    def __init__(self, code: ApprovedCode, journal: Journal, participants: int) -> None:
+        self._code = code
+        self._journal = journal
+        self._participants = participants
+        self._runs: set[str] = set()
+
+    def __call__(self, work: Work) -> str | None:
+        """Look at one request."""
+        expected = work.body.code
+        if expected is not None and expected != self._code.digest:
+            return (
+                f"The aggregator expects the code {expected[:16]}…, and {self._code.digest[:16]}… is what the "
+                "data owner has approved and runs"
+            )
+        if work.run not in self._runs:
+            try:
+                self._code.recheck()
+            except NotApprovedError as error:
+                return error.what.rstrip(".")
+            self._runs.add(work.run)
+        number = self._journal.count_requests(work.run, work.body.type, work.id)
+        return check_request(self._code.policy, work.body.type, number, self._participants)
