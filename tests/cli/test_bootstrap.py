@@ -1,0 +1,267 @@
+"""``syft-flwr bootstrap`` as it is typed and answered; and the main.py that it writes."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from transcript import Shell
+
+FLOWER_APP = """\
+# A Flower app of somebody.
+[project]
+name = "theirs"
+version = "1.0.0"
+dependencies = [
+    "flwr>=1.41",  # the framework
+]
+
+[tool.flwr.app]
+publisher = "them"
+
+[tool.flwr.app.components]
+serverapp = "theirs.server:app"
+clientapp = "theirs.client:app"
+"""
+
+BOTH = "--aggregator ds@lab.example --datasites do1@a.example,do2@b.example"
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    folder = tmp_path / "work"
+    (folder / "theirs").mkdir(parents=True)
+    (folder / "theirs" / "pyproject.toml").write_text(FLOWER_APP)
+    return Shell(folder, tmp_path / "home")
+
+
+def test_a_flower_app_is_federated_and_it_can_be_repeated(shell: Shell) -> None:
+    first = f"""
+$ syft-flwr bootstrap theirs {BOTH}
+changed theirs/pyproject.toml
+made theirs/main.py
+
+Next, on this machine alone, with the mock data:
+  syft-flwr simulate theirs
+Then for real; everybody gets this folder, the same bytes for all:
+  syft-flwr run-server theirs --email ds@lab.example --root SHARED_FOLDER
+  syft-flwr run-client theirs --email do1@a.example --root SHARED_FOLDER --data DATA_FOLDER
+  syft-flwr run-client theirs --email do2@b.example --root SHARED_FOLDER --data DATA_FOLDER
+"""
+    again = first.replace(
+        "changed theirs/pyproject.toml\nmade theirs/main.py",
+        "theirs is federated already; nothing was changed.",
+    )
+    shell.follows(first)
+    before = (shell.folder / "theirs" / "pyproject.toml").read_bytes()
+    shell.follows(again)
+    shell.follows(again.replace(BOTH, ""))
+    assert (shell.folder / "theirs" / "pyproject.toml").read_bytes() == before
+
+
+def test_a_dry_run_prints_the_diff(shell: Shell) -> None:
+    shell.follows(
+        f"""
+$ syft-flwr bootstrap theirs {BOTH} --transport p2p --dry-run
+--- a/pyproject.toml
++++ b/pyproject.toml
+@@ -4,6 +4,7 @@
+ version = "1.0.0"
+ dependencies = [
+     "flwr>=1.41",  # the framework
++    "syft-flwr-cli>=…",
+ ]
+
+ [tool.flwr.app]
+@@ -12,3 +13,9 @@
+ [tool.flwr.app.components]
+ serverapp = "theirs.server:app"
+ clientapp = "theirs.client:app"
++
++[tool.syft_flwr]
++app_name = "ds@lab.example_theirs_…"
++datasites = ["do1@a.example", "do2@b.example"]
++aggregator = "ds@lab.example"
++transport = "gdrive"
+--- /dev/null
++++ b/main.py
+@@ -0,0 +1,15 @@
++\"\"\"This project's part of a federation: the server or a client, by whose e-mail it is.
++
++    SYFTBOX_EMAIL=you@lab.example python main.py --root SHARED_FOLDER
++
++The aggregator of pyproject.toml runs the ServerApp, a data owner the ClientApp. The options are those of
++`syft-flwr run-server` and `syft-flwr run-client`.
++\"\"\"
++
++import sys
++from pathlib import Path
++
++from syft_flwr_cli.cli.main import run
++
++if __name__ == "__main__":
++    run(["run", str(Path(__file__).resolve().parent), *sys.argv[1:]])
+Nothing was written.
+"""
+    )
+    assert (shell.folder / "theirs" / "pyproject.toml").read_text() == FLOWER_APP
+
+
+def test_what_the_user_wrote_stays_unless_forced(shell: Shell) -> None:
+    (shell.folder / "theirs" / "main.py").write_text("print('mine')\n")
+    answer = shell.run("bootstrap", "theirs", *BOTH.split())
+    assert answer.out.splitlines()[:2] == [
+        "changed theirs/pyproject.toml",
+        "kept theirs/main.py: it is yours; --force replaces it",
+    ]
+    shell.follows(
+        """
+$ syft-flwr bootstrap theirs --datasites do3@c.example
+error: [tool.syft_flwr] already says datasites = do1@a.example, do2@b.example.
+hint: Leave --datasites out to keep it, or add --force to replace it.
+? 2
+"""
+    )
+    assert (shell.folder / "theirs" / "main.py").read_text() == "print('mine')\n"
+    answer = shell.run("bootstrap", "theirs", "--datasites", "do3@c.example", "--force")
+    assert answer.out.splitlines()[:2] == ["changed theirs/pyproject.toml", "changed theirs/main.py"]
+
+
+@pytest.mark.parametrize(
+    "transcript",
+    [
+        """
+$ syft-flwr bootstrap theirs --aggregator ds@lab.example
+error: Who owns the data is not known.
+hint: Give the e-mails with --datasites E,E.
+? 2
+""",
+        """
+$ syft-flwr bootstrap theirs --datasites do1@a.example
+error: Who aggregates is not known.
+hint: Give the e-mail with --aggregator E.
+? 2
+""",
+        f"""
+$ syft-flwr bootstrap theirs {BOTH} --transport pigeon
+error: There is no transport 'pigeon'.
+hint: Choose one of: local, syftbox, gdrive.
+? 2
+""",
+        """
+$ syft-flwr bootstrap theirs --aggregator a..b@lab.example --datasites do1@a.example
+error: 'a..b@lab.example' cannot name a participant.
+hint: Give an e-mail such as alice@lab.example: plain ASCII, no '/', no '..', no spaces.
+? 2
+""",
+        f"""
+$ syft-flwr bootstrap nowhere {BOTH}
+error: There is no folder nowhere.
+hint: Give the path of a Flower project, or make one: syft-flwr init NAME.
+? 10
+""",
+        f"""
+$ syft-flwr bootstrap . {BOTH}
+error: . has no pyproject.toml.
+hint: Go to the folder of a Flower project, or make one: syft-flwr init NAME.
+? 10
+""",
+        f"""
+$ syft-flwr bootstrap theirs {BOTH} --root /dev/null
+error: The shared folder /dev/null cannot be used: /dev/null is no folder.
+hint: Give a folder that you may write to with --root DIR.
+? 13
+""",
+        """
+$ syft-flwr bootstrap theirs --unknown
+error: …--unknown…
+hint: See 'syft-flwr bootstrap --help'.
+? 2
+""",
+    ],
+)
+def test_a_wrong_word_is_answered_in_one_sentence_with_the_remedy(shell: Shell, transcript: str) -> None:
+    shell.follows(transcript)
+    assert (shell.folder / "theirs" / "pyproject.toml").read_text() == FLOWER_APP
+    assert not (shell.folder / "theirs" / "main.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (
+            '[project]\nname = "x"\nversion = "1"\n',
+            "error: theirs/pyproject.toml has no [tool.flwr.app].\n"
+            "hint: That table makes a project a Flower app: add it, or start one with: "
+            "syft-flwr init NAME.\n",
+        ),
+        (
+            '[project]\nname = "x\n',
+            "error: theirs/pyproject.toml is not valid TOML: …line 2….\n"
+            "hint: Correct the file at that place and try again.\n",
+        ),
+    ],
+)
+def test_what_is_no_flower_project_is_told_so(shell: Shell, text: str, answer: str) -> None:
+    (shell.folder / "theirs" / "pyproject.toml").write_text(text)
+    shell.follows(f"$ syft-flwr bootstrap theirs {BOTH}\n{answer}? 10\n")
+    assert (shell.folder / "theirs" / "pyproject.toml").read_text() == text
+
+
+def test_json_says_what_was_done(shell: Shell) -> None:
+    theirs = shell.folder / "theirs"
+    planned = json.loads(shell.run("bootstrap", "theirs", *BOTH.split(), "--dry-run", "--json").out)["data"]
+    assert planned["written"] is False
+    assert "+[tool.syft_flwr]" in planned["diff"]
+    done = json.loads(shell.run("bootstrap", "theirs", *BOTH.split(), "--json").out)["data"]
+    assert done["written"] is True
+    assert (done["changed"], done["made"]) == ([str(theirs / "pyproject.toml")], [str(theirs / "main.py")])
+    table = tomllib.loads((theirs / "pyproject.toml").read_text())["tool"]["syft_flwr"]
+    assert done["app_name"] == table["app_name"]
+
+
+def main_py(shell: Shell, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "theirs/main.py", *words],
+        cwd=shell.folder,
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(shell.folder),
+            "SYFT_FLWR_HOME": str(shell.home),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            **environ,
+        },
+    )
+
+
+def test_main_py_runs_the_part_of_whose_e_mail_it_is(shell: Shell) -> None:
+    assert shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared").code == 0
+    server = main_py(shell, "--help-of-nothing", SYFTBOX_EMAIL="ds@lab.example")
+    client = main_py(shell, "--help-of-nothing", "--email", "do2@b.example")
+    assert "syft-flwr run-server --help" in server.stderr
+    assert "syft-flwr run-client --help" in client.stderr
+    assert (server.returncode, client.returncode) == (2, 2)
+
+
+def test_main_py_tells_a_stranger_who_has_a_part(shell: Shell) -> None:
+    assert shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared").code == 0
+    stranger = main_py(shell, SYFTBOX_EMAIL="eve@x.example")
+    assert stranger.returncode == 2
+    assert stranger.stderr.splitlines() == [
+        "error: eve@x.example has no part in this app.",
+        "hint: Its aggregator is ds@lab.example, its data owners are do1@a.example, do2@b.example.",
+    ]
+    nobody = main_py(shell)
+    assert "--email" in nobody.stderr
+    assert nobody.returncode == 2
+
+
+def test_help_shows_the_table_by_its_name(shell: Shell) -> None:
+    assert "[tool.syft_flwr]" in shell.run("bootstrap", "--help", COLUMNS="200").out
