@@ -467,3 +467,26 @@ def test_an_export_overwrites_nothing_and_proves_nothing_false(bobs: Path, tmp_p
     with pytest.raises(BrokenLogError):
         export(bobs, BOB.public, tmp_path / "copy.jsonl", None)
     assert not (tmp_path / "copy.jsonl").exists()
+
+
+def append_for_ever(path: Path) -> None:
+    log = AuditLog(path, ALICE)
+    number = len(list(read_entries(path)))
+    while True:
+        log.append([{"event": "sent", "eid": f"{number}-{part}", "note": "x" * 500} for part in range(40)])
+        number += 1
+
+
+def test_a_process_killed_while_it_appends_leaves_a_log_that_goes_on_and_verifies(path: Path) -> None:
+    log = AuditLog(path, ALICE)
+    spawn = multiprocessing.get_context("spawn")
+    for _ in range(3):
+        head = log.append([{"event": "run-started"}])
+        process = spawn.Process(target=append_for_ever, args=(path,))
+        process.start()
+        while log.head() == head:
+            assert process.is_alive()
+        process.kill()
+        process.join()
+        log.append([{"event": "stopped"}])
+        verify(path, ALICE.public)

@@ -162,3 +162,19 @@ def test_code_that_was_only_looked_at_is_not_kept(desk: Desk) -> None:
         digest = desk.json("review", "study")["digest"]
     code = desk.participant / "code"
     assert [path.name for path in code.iterdir()] == [digest]
+
+
+@pytest.mark.parametrize("first_approve", [False, True])
+def test_run_client_runs_nothing_but_approved_code(desk: Desk, first_approve: bool) -> None:
+    app = desk.project / "study" / "client_app.py"
+    app.write_text(f"open({str(desk.place / 'ran')!r}, 'w')\n")
+    if first_approve:
+        desk.type("review", "study", "--approve")
+        app.write_text(app.read_text() + "\n")
+    (desk.place / "data").mkdir()
+    (desk.place / "shared").mkdir()
+    refused = desk.type("run-client", "study", "--root", "shared", "--data", "data", code=14)
+    assert "bob@b.example has not approved this version of study" in refused.stderr
+    assert ("study/client_app.py changed since" in refused.stderr) == first_approve
+    assert f"syft-flwr review {desk.project} --email bob@b.example --diff" in refused.stderr
+    assert not (desk.place / "ran").exists() and list((desk.place / "shared").iterdir()) == []
