@@ -121,8 +121,8 @@ def read_private(path: Path, limit: int) -> bytes:
         if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
             raise TrustError(
                 f"{path} can be read or written by others (mode {stat.S_IMODE(status.st_mode):04o}).",
-                hint=f"If nobody else had access to it, type: chmod 600 '{path}'. "
-                "Otherwise make new keys: syft-flwr keys rotate --revoke",
+                hint=f"Type: chmod 600 '{path}'. Keys that somebody else may have read are then to be "
+                "replaced with: syft-flwr keys rotate --revoke",
             )
         data = stream.read(limit + 1)
     if len(data) > limit:

@@ -41,6 +41,8 @@ EVENTS = (
     "refused",
     "pinned",
     "rotated",
+    "verified",
+    "revoked",
     "run-started",
     "run-finished",
     "stopped",
