@@ -114,14 +114,14 @@ def _review(
 
 def _decide(decision: str, shown: "Review", directory: Path, email: str, place: str) -> dict[str, object]:
     """Record the decision; what it changes in what is shown."""
-    from syft_flwr_cli.cli.passphrase import ask_passphrase
     from syft_flwr_cli.messaging.audit import AuditLog
     from syft_flwr_cli.messaging.identity import load_or_create
+    from syft_flwr_cli.passphrase import passphrase_source
     from syft_flwr_cli.project.approvals import decide
     from syft_flwr_cli.ui.review import describe_decision
 
     now = time.time()
-    identity, _ = load_or_create(directory, email, now, ask_passphrase)
+    identity, _ = load_or_create(directory, email, now, passphrase_source(email))
     decided = decide(
         directory,
         identity,

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from desk import CLIENT, PYPROJECT, Desk
 
+from syft_flwr_cli.messaging.identity import load_or_create
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
@@ -178,3 +180,11 @@ def test_run_client_runs_nothing_but_approved_code(desk: Desk, first_approve: bo
     assert ("study/client_app.py changed since" in refused.stderr) == first_approve
     assert f"syft-flwr review {desk.project} --email bob@b.example --diff" in refused.stderr
     assert not (desk.place / "ran").exists() and list((desk.place / "shared").iterdir()) == []
+
+
+def test_deciding_needs_the_passphrase_of_protected_keys_and_looking_does_not(desk: Desk) -> None:
+    load_or_create(desk.participant, desk.email, 1.0, lambda: b"several words", protect=True)
+    desk.type("review", "study")
+    assert "protected by a passphrase" in desk.type("review", "study", "--approve", code=12).stderr
+    desk.variables["SYFT_FLWR_PASSPHRASE"] = "several words"
+    assert desk.json("review", "study", "--approve")["state"] == "approved"
