@@ -48,7 +48,9 @@ class Emulator:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         app = application(state, self._admin)
         self._server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="drive-emulator", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="drive-emulator", daemon=True
+        )
         self._thread.start()
 
     @property

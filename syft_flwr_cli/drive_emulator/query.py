@@ -1,9 +1,10 @@
 """The ``q`` of ``files.list``: the operators that we use, and a 400 for everything else.
 
-Understood are ``'ID' in parents``, ``'EMAIL' in owners``, ``name = ''``, ``mimeType = ''`` and ``!=``,
-``trashed = true|false``, ``sharedWithMe`` and ``properties has { key='' and value='' }``, each
-possibly after ``not``, joined by ``and``. A query says of itself whether Drive answers it from one
-folder's own list (at once) or from its search index (which lags).
+Understood are ``'ID' in parents``, ``'EMAIL' in owners`` (several in brackets, with ``or``),
+``name = ''``, ``mimeType = ''`` and ``!=``, ``trashed = true|false``, ``sharedWithMe`` and
+``properties has { key='' and value='' }``, each possibly after ``not``, joined by ``and``. A query says
+of itself whether Drive answers it from one folder's own list (at once) or from its search index (which
+lags).
 """
 
 import re
@@ -80,6 +81,8 @@ class _Parser:
                 raise self._wrong()
             return lambda file: not inner(file)
         token = self._next()
+        if token == "(":
+            return self._owners()
         if token.startswith("'"):
             return self._membership(_unquote(token))
         if token in ("name", "mimeType"):
@@ -103,6 +106,18 @@ class _Parser:
         elif token == "properties":
             return self._properties()
         raise self._wrong()
+
+    def _owners(self) -> Callable[[Mapping[str, Any]], bool]:
+        """``('a' in owners or 'b' in owners)``: the one place where we use ``or``."""
+        tests = []
+        while True:
+            tests.append(self._membership(_unquote(self._string())))
+            if self._parents:
+                raise self._wrong()
+            if (follow := self._next()) == ")":
+                return lambda file: any(test(file) for test in tests)
+            if follow != "or":
+                raise self._wrong()
 
     def _membership(self, value: str) -> Callable[[Mapping[str, Any]], bool]:
         self._expect("in")

@@ -5,18 +5,21 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from factories_gdrive import GDRIVE
 from federations import ALICE, BOB, CAROL, FEDERATIONS, Federation, Setting
 
 from syft_flwr_cli.transports.base import Transport
 
+EVERY = FEDERATIONS | GDRIVE
 
-@pytest.fixture(params=sorted(FEDERATIONS))
+
+@pytest.fixture(params=sorted(EVERY))
 def federation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Federation]:
     """Three participants who share a store."""
     place = tmp_path / "store"
     place.mkdir()
     with ExitStack() as stack:
-        made = FEDERATIONS[request.param](Setting(place, stack))
+        made = EVERY[request.param](Setting(place, stack))
         yield made
         for transport in made.opened:
             transport.close()
