@@ -165,6 +165,7 @@ def fetch_payload(me: Participant, owner: str, ref: PayloadRef, destination: Pat
         If what is there is not what the envelope promises.
     """
     if not destination.exists():
+        destination.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         me.transport.fetch(owner, payload_of(owner, me.email, me.app, ref), destination)
     try:
         with destination.open("rb") as stream:
