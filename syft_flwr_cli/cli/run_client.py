@@ -103,7 +103,7 @@ def register(app: typer.Typer) -> None:
         )
         try:
             remember(here, settings.app_name, email=settings.email, root=root, data=data)
-            runner = flower_client.make_runner(opened, code.copy, found.clientapp, options)
+            runner = flower_client.make_runner(opened, code.copy, load_project(code.copy).clientapp, options)
             gate = consent.Gate(code, opened.me.journal, len(settings.datasites))
             result = flower_client.run_node(opened, runner, options, gate)
         finally:

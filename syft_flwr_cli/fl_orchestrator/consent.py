@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from syft_flwr_cli.errors import NotApprovedError
+from syft_flwr_cli.errors import NotApprovedError, SyftFlwrError
 from syft_flwr_cli.home import participant_dir
 from syft_flwr_cli.messaging.audit import AuditLog
 from syft_flwr_cli.messaging.identity import load_or_create
 from syft_flwr_cli.messaging.inbox import Work
 from syft_flwr_cli.messaging.journal import Journal
 from syft_flwr_cli.messaging.public_identity import PublicIdentity
+from syft_flwr_cli.passphrase import passphrase_source
 from syft_flwr_cli.project import approvals
 from syft_flwr_cli.project.config import Project
 from syft_flwr_cli.project.digest import Manifest, make_manifest
@@ -35,9 +36,7 @@ class ApprovedCode:
     recheck: Callable[[], Path] = field(repr=False)
 
 
-def approved_code(
-    home: Path, email: str, project: Project, passphrase: Callable[[], bytes] | None = None
-) -> ApprovedCode:
+def approved_code(home: Path, email: str, project: Project) -> ApprovedCode:
     """What ``email`` has approved of ``project`` as it is now.
 
     Raises
@@ -47,7 +46,7 @@ def approved_code(
     """
     personal = participant_dir(home, email)
     manifest = make_manifest(project.path)
-    identity, _ = load_or_create(personal, email, time.time(), passphrase)
+    identity, _ = load_or_create(personal, email, time.time(), passphrase_source(email))
     app = project.app_name or ""
 
     def check() -> Path:
@@ -119,7 +118,7 @@ class Gate:
         if work.run not in self._runs:
             try:
                 self._code.recheck()
-            except NotApprovedError as error:
+            except SyftFlwrError as error:
                 return error.what.rstrip(".")
             self._runs.add(work.run)
         number = self._journal.count_requests(work.run, work.body.type, work.id)

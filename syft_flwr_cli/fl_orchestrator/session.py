@@ -21,6 +21,7 @@ from syft_flwr_cli.messaging.identity import load_or_create
 from syft_flwr_cli.messaging.journal import Journal
 from syft_flwr_cli.messaging.participant import Participant, Tell
 from syft_flwr_cli.messaging.roster import Roster
+from syft_flwr_cli.passphrase import passphrase_source
 from syft_flwr_cli.project.config import load_project, require_federated
 from syft_flwr_cli.project.settings import Settings, resolve
 from syft_flwr_cli.transports import open_transport
@@ -70,7 +71,9 @@ def open_session(
     lock = _lock(directory, settings) if exclusive else None
     try:
         personal = participant_dir(home, settings.email)
-        identity, created = load_or_create(personal, settings.email, time.time())
+        identity, created = load_or_create(
+            personal, settings.email, time.time(), passphrase_source(settings.email)
+        )
         transport = open_transport(
             settings.transport,
             email=settings.email,

@@ -176,7 +176,7 @@ class Participant:
         with self._lock:
             head = ""
             while pending := self.journal.audit_pending():
-                head = self.audit.append([entry for _, entry in pending])
+                head = self.audit.append([{"app": self.app, **entry} for _, entry in pending])
                 self.journal.audit_heard(pending[-1][0])
             return head or self.audit.head()
 

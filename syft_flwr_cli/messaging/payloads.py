@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from syft_flwr_cli import faults
+from syft_flwr_cli.home import make_private_dir
 from syft_flwr_cli.messaging import names
 from syft_flwr_cli.messaging.body import PayloadRef, Slot
 from syft_flwr_cli.messaging.journal import PayloadRow
@@ -165,7 +166,7 @@ def fetch_payload(me: Participant, owner: str, ref: PayloadRef, destination: Pat
         If what is there is not what the envelope promises.
     """
     if not destination.exists():
-        destination.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_dir(destination.parent)
         me.transport.fetch(owner, payload_of(owner, me.email, me.app, ref), destination)
     try:
         with destination.open("rb") as stream:
