@@ -28,7 +28,7 @@ from syft_flwr_cli.messaging.journal import Request
 from syft_flwr_cli.messaging.participant import Participant
 from syft_flwr_cli.messaging.payloads import Digests, PayloadWriter, lay_out, payload_of, remove_payloads
 from syft_flwr_cli.messaging.refusal import RefusedError
-from syft_flwr_cli.messaging.sealing import open_payload
+from syft_flwr_cli.messaging.sealing import SUITE, SUITE_NONE, open_payload
 from syft_flwr_cli.messaging.shared_bytes import SharedBytes
 from syft_flwr_cli.transports.base import Buffer, BytesContent
 
@@ -431,6 +431,7 @@ class Inbox:
             endpoint=header.endpoint,
             created=now,
             expires=max(header.expires, now),
+            suite=SUITE if me.encryption else SUITE_NONE,
             answers=pending.data_digest,
             audit=me.audit.head(),
         )

@@ -39,6 +39,7 @@ from syft_flwr_cli.messaging.payloads import (
     remove_payloads,
 )
 from syft_flwr_cli.messaging.refusal import RefusedError
+from syft_flwr_cli.messaging.sealing import SUITE, SUITE_NONE
 from syft_flwr_cli.transports.base import Buffer, BytesContent, Watch
 
 __all__ = ["Draft", "Outbox", "Reply"]
@@ -251,6 +252,7 @@ class Outbox:
             endpoint=names.MESSAGES_ENDPOINT,
             created=now,
             expires=row.expires,
+            suite=SUITE if self.me.encryption else SUITE_NONE,
             audit=self.me.audit.head(),
         )
         assert row.body is not None
