@@ -75,8 +75,8 @@ class Journal:
             directory / "drive.sqlite3", timeout=30.0, isolation_level=None, check_same_thread=False
         )
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
 
     def close(self) -> None:
         """Close the file."""
@@ -114,7 +114,7 @@ class Journal:
 
     def plan_folder(self, key: str, id: str) -> FolderRow:
         """Intend to make a folder; if another process already does, its row."""
-        self._run("INSERT OR IGNORE INTO folders VALUES (?, ?, ?, '[]', 1)", key, id, PLANNED)
+        self._run("INSERT OR IGNORE INTO folders VALUES (?, ?, ?, '[]', 1)", key, id, PLANNED, lasting=True)
         row = self.folder(key)
         assert row is not None
         return row
@@ -161,6 +161,7 @@ class Journal:
         self._run(
             "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
             *(row.path, row.key, row.id, row.size, row.md5, row.state, row.session),
+            lasting=row.state == PLANNED,
         )
 
     def drop_file(self, path: str) -> None:
@@ -204,8 +205,13 @@ class Journal:
             rows = self._db.execute("SELECT * FROM calls ORDER BY kind").fetchall()
         return {kind: Calls(*numbers) for kind, *numbers in rows}
 
-    def _run(self, statement: str, *values: object) -> None:
+    def _run(self, statement: str, *values: object, lasting: bool = False) -> None:
+        """Write; if ``lasting``, it and all before it survive a crash of the machine.
+
+        Only intentions must last: what else is lost is found out again, and the log keeps its order.
+        """
         with self._lock:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
             self._db.execute(statement, values)
 
 
