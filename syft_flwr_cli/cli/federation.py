@@ -90,9 +90,11 @@ def _next(project: Project, root: Path | None) -> Iterator[str]:
     yield ""
     yield "Next, on this machine alone, with the mock data:"
     yield f"  syft-flwr simulate {where}"
-    yield "Then for real; everybody gets this folder, the same bytes for all:"
+    yield "Then for real; everybody gets this folder, the same bytes for all. The aggregator:"
     yield f"  syft-flwr run-server {where} --email {project.aggregator}{at}"
+    yield "Every data owner looks at the code that is to run, approves it, and runs it:"
     for owner in project.datasites:
+        yield f"  syft-flwr review {where} --email {owner}"
         yield f"  syft-flwr run-client {where} --email {owner}{at} --data DATA_FOLDER"
 
 

@@ -1,9 +1,11 @@
 """What runs at every data owner: answer two kinds of questions, both with numbers about many rows only."""
 
+from logging import INFO
 from typing import Any
 
 from flwr.app import Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
+from flwr.common.logger import log
 
 from .task import MAX_BINS, MIN_COUNT, groups, histogram, load_rows, moments
 
@@ -15,6 +17,7 @@ def answer_moments(message: Message, context: Context) -> Message:
     """How many rows, their sum and their sum of squares, for each column and group."""
     rows, min_count = _rows(context), _min_count(context)
     config = message.content["config"]
+    log(INFO, "asked for %s: %s", message.metadata.message_type, dict(config))
     answer: dict[str, Any] = {"num-examples": len(rows)}
     for column in str(config["columns"]).split(","):
         for group, values in groups(rows, str(config["group-by"]), column).items():
@@ -27,6 +30,7 @@ def answer_histogram(message: Message, context: Context) -> Message:
     """How many rows fall into each bin, for each column and group; the edges come with the question."""
     rows, min_count = _rows(context), _min_count(context)
     config = message.content["config"]
+    log(INFO, "asked for %s: %s", message.metadata.message_type, dict(config))
     answer: dict[str, Any] = {"num-examples": len(rows)}
     for column in str(config["columns"]).split(","):
         edges = [float(edge) for edge in config[f"edges/{column}"]]
