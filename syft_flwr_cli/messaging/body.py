@@ -20,7 +20,8 @@ from syft_flwr_cli.messaging.refusal import RefusedError
 
 __all__ = ["Body", "PayloadRef", "Slot", "decode_body", "encode_body"]
 
-MAX_META = 16 << 20
+# JSON full of nested nothing takes some forty times its length in memory: this bounds that to 64 MiB.
+MAX_META = 3 << 19
 MAX_SLOTS = 200_000
 MAX_PAYLOADS = 50_000
 MAX_ACKS = 10_000
@@ -116,6 +117,11 @@ def encode_body(body: Body) -> bytes:
         "facts": dict(body.facts),
     }
     text = json.dumps(meta, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    if len(text) > MAX_META:
+        raise UsageError(
+            f"The message has {len(body.slots)} arrays and byte strings, more than one message can carry.",
+            hint="Put what belongs together into fewer and larger arrays.",
+        )
     return b"".join((_LENGTH.pack(len(text)), text, body.skeleton, body.inline))
 
 
