@@ -1,12 +1,18 @@
 """``syft-flwr simulate``: the whole federation on this machine, in as many processes as participants."""
 
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from syft_flwr_cli.cli.options import Json
+from syft_flwr_cli.errors import UsageError
+from syft_flwr_cli.project.config import check_transport
 from syft_flwr_cli.ui import output
 
 __all__ = ["register", "run_simulation"]
@@ -41,6 +47,13 @@ def register(app: typer.Typer) -> None:
         timeout: Annotated[
             str | None, typer.Option(help="How long an answer may take.", metavar="TIME", show_default=False)
         ] = None,
+        transport: Annotated[
+            str | None,
+            typer.Option(help="local, or gdrive with --emulator.", metavar="T", show_default="local"),
+        ] = None,
+        emulator: Annotated[
+            bool, typer.Option("--emulator", help="With gdrive: an emulated Google Drive on this machine.")
+        ] = False,
         keep: Annotated[
             bool, typer.Option("--keep", help="Keep messages, homes and logs, and say where.")
         ] = False,
@@ -59,10 +72,14 @@ def register(app: typer.Typer) -> None:
             datasites=simulation.split_datasites(datasites),
             data=[Path(part) for part in mock_data.split(",")] if mock_data else [],
             server_options=options,
+            transport=_transport(transport, emulator),
         )
         place = simulation.make_place()
         try:
-            outcome = run_simulation(federation, place, verbose=verbose)
+            drive: AbstractContextManager[dict[str, str]] = _drive(place) if emulator else nullcontext({})
+            with drive as environment:
+                federation = replace(federation, environment=environment)
+                outcome = run_simulation(federation, place, verbose=verbose)
             data = outcome.document["data"]
             if as_json:
                 output.emit_json(data, status=outcome.document["status"])
@@ -74,6 +91,39 @@ def register(app: typer.Typer) -> None:
                 output.note(f"Messages, homes and logs: {place}")
             else:
                 shutil.rmtree(place, ignore_errors=True)
+
+
+def _transport(name: str | None, emulator: bool) -> str:
+    chosen = check_transport(name) if name else "gdrive" if emulator else "local"
+    if chosen == "syftbox":
+        raise UsageError(
+            "SyftBox is not simulated; its folders are those of the local transport.",
+            hint="Leave --transport out, or use: --transport gdrive --emulator",
+        )
+    if (chosen == "gdrive") != emulator:
+        raise UsageError(
+            "A simulation uses Google Drive only through the emulator, and the emulator only for Drive.",
+            hint="Use both: --transport gdrive --emulator",
+        )
+    return chosen
+
+
+@contextmanager
+def _drive(place: Path) -> Iterator[dict[str, str]]:
+    """An emulated Drive while this lasts; the environment that leads the participants to it."""
+    try:
+        from syft_flwr_cli import drive_emulator
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"The Drive emulator is not installed ({error.name} is missing).",
+            hint="Install it: pip install 'syft-flwr-cli[emulator]'",
+        ) from error
+    with drive_emulator.start(directory=place / "drive") as running:
+        output.note(f"An emulated Google Drive listens at {running.endpoint}; no account is needed.")
+        yield {
+            "SYFT_FLWR_DRIVE_ENDPOINT": running.endpoint,
+            "SYFT_FLWR_POLL_INTERVAL": os.environ.get("SYFT_FLWR_POLL_INTERVAL", "0.3"),
+        }
 
 
 def run_simulation(federation: Any, place: Path, *, verbose: bool) -> Any:

@@ -82,11 +82,12 @@ def split_multipart(content_type: str, data: bytes, path: Path) -> tuple[dict[st
 
 
 def _strip(part: bytes) -> bytes:
-    for line in (b"\r\n\r\n", b"\n\n"):
-        if line in part:
-            content = part.partition(line)[2]
-            return content.removesuffix(b"\n").removesuffix(b"\r")
-    raise bad_request("Malformed multipart body.", "badContent")
+    # The head is written with one kind of line end, and so is the line before the next mark; the content
+    # is binary, may hold both kinds, and may end in either.
+    found = re.search(rb"(\r?\n)\1", part)
+    if found is None or not part.endswith(found[1]):
+        raise bad_request("Malformed multipart body.", "badContent")
+    return part[found.end() : -len(found[1])]
 
 
 def receive_chunk(

@@ -74,6 +74,7 @@ def open_session(
         identity, created = load_or_create(
             personal, settings.email, time.time(), passphrase_source(settings.email)
         )
+        roster = Roster(personal / "roster.json", require_verified=require_verified)
         transport = open_transport(
             settings.transport,
             email=settings.email,
@@ -81,6 +82,8 @@ def open_session(
             config_path=settings.syftbox_config,
             poll_interval=settings.poll_interval,
             state_dir=directory / "transport",
+            sign=identity.sign,
+            check=lambda owner, message, signature: _vouched(roster, owner, message, signature),
         )
         meter = Metered(transport)
         me = Participant(
@@ -88,7 +91,7 @@ def open_session(
             app=settings.app_name,
             directory=directory,
             identity=identity,
-            roster=Roster(personal / "roster.json", require_verified=require_verified),
+            roster=roster,
             transport=meter,
             journal=Journal(directory / "journal.sqlite3"),
             audit=AuditLog(personal / "audit.jsonl", identity),
@@ -107,6 +110,17 @@ def open_session(
             lock.release()
         raise
     return Session(me, settings, meter, lock)
+
+
+def _vouched(roster: Roster, owner: str, message: bytes, signature: bytes) -> bool | None:
+    """Whether a peer has signed where to look for its folders; None while that cannot be said."""
+    entry = roster.get(owner)
+    if entry is None:
+        return None
+    if entry.identity.verify(message, signature):
+        return True
+    # After a rotation the folders are still those that the key before has signed for.
+    return None if entry.identity.version > 1 else False
 
 
 def _lock(directory: Path, settings: Settings) -> FileLock:

@@ -38,6 +38,7 @@ STALE_STOP = 600.0
 """Seconds after which the end of a run that we never took part in is no news any more."""
 
 _WAIT = 60.0
+_TRIES = 10
 
 
 @dataclass(slots=True)
@@ -133,6 +134,7 @@ class Inbox:
         self._watch = me.transport.watch(aggregator, self._folder)
         self._pending: dict[str, _Pending] = {}
         self._ignored: set[str] = set()
+        self._later: dict[str, int] = {}
         self._first = True
         self._answered_before: set[str] = set()
         self._closing = threading.Event()
@@ -192,9 +194,9 @@ class Inbox:
 
     def _take_new(self) -> None:
         first, self._first = self._first, False
-        for entry in self._watch.new():
-            mid = entry.name.removesuffix(".request")
-            if mid == entry.name or mid in self._pending or mid in self._ignored:
+        for name in [*sorted(self._later), *(entry.name for entry in self._watch.new())]:
+            mid = name.removesuffix(".request")
+            if mid == name or mid in self._pending or mid in self._ignored:
                 continue
             known = self.me.journal.request(mid)
             if known is not None and known.state is Incoming.DONE:
@@ -203,15 +205,29 @@ class Inbox:
                 continue
             if known is not None and known.state is Incoming.ACKNOWLEDGED:
                 continue
-            self._take(mid, entry.name)
+            self._take(mid, name)
 
     def _take(self, mid: str, name: str) -> None:
         path = f"{self._folder}/{name}"
         try:
             with self.me.transport.open(self.aggregator, path) as stream:
                 data = stream.read(MAX_FILE + 1)
+            if self.me.peer(self.aggregator) is None:
+                # The request may overtake the document that says whose it is.
+                self._later[name] = 0
+                return
         except NotThereError:
+            tries = self._later.get(name, 0) + 1
+            self._later[name] = tries
+            if tries > _TRIES:
+                del self._later[name]
             return
+        except TrustError as error:
+            raised = RefusedError("key", error.what, hint=error.hint)
+            self.me.refuse(self.aggregator, path, data, raised)
+            self._later.pop(name, None)
+            return
+        self._later.pop(name, None)
         try:
             envelope = read_envelope(data)
             self._check(envelope.header, mid)

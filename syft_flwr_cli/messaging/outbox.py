@@ -48,6 +48,7 @@ STOP_ORDINAL = -1
 """The place of the stop signal: outside the sequence that the ServerApp produces."""
 
 _WAIT = 60.0
+_TRIES = 10
 
 
 @dataclass(slots=True)
@@ -117,6 +118,7 @@ class Outbox:
         self._deadlines: dict[str, float] = {}
         self._incomplete: dict[str, tuple[Sent, bytes, Body, Envelope]] = {}
         self._watches: dict[str, Watch] = {}
+        self._later: dict[tuple[str, str], int] = {}
         self._nudged: set[tuple[str, str]] = set()
         self._generation = 0
         self._phase: tuple[Any, ...] = ()
@@ -457,7 +459,9 @@ class Outbox:
         if peer not in self._watches:
             folder = names.rpc_folder(peer, self.me.email, self.me.app)
             self._watches[peer] = self.me.transport.watch(peer, folder)
-        return [entry.name for entry in self._watches[peer].new() if entry.name.endswith(".response")]
+        again = [name for owner, name in self._later if owner == peer]
+        found = [entry.name for entry in self._watches[peer].new() if entry.name.endswith(".response")]
+        return list(dict.fromkeys([*again, *found]))
 
     def _take(self, peer: str, name: str, answers: list[Answer]) -> None:
         path = f"{names.rpc_folder(peer, self.me.email, self.me.app)}/{name}"
@@ -472,7 +476,12 @@ class Outbox:
             with self.me.transport.open(peer, path) as stream:
                 data = stream.read(MAX_FILE + 1)
         except NotThereError:
+            tries = self._later.get((peer, name), 0) + 1
+            self._later[peer, name] = tries
+            if tries > _TRIES:
+                del self._later[peer, name]
             return
+        self._later.pop((peer, name), None)
         try:
             if row is None or row.recipient != peer or row.run != self.run:
                 raise RefusedError("unexpected", f"{peer} answers a request that was never sent to it")

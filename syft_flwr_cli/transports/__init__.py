@@ -1,5 +1,6 @@
 """Transports: a dumb store each, behind the one contract of ``base``, chosen by name and by nothing else."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,8 @@ def open_transport(
     config_path: Path | None,
     poll_interval: float,
     state_dir: Path,
+    sign: Callable[[bytes], bytes] | None = None,
+    check: Callable[[str, bytes, bytes], bool | None] | None = None,
 ) -> "Transport":
     """Open one participant's view of a store; what the others do not need is not imported.
 
@@ -58,6 +61,9 @@ def open_transport(
         Seconds between two looks at the most.
     state_dir : Path
         Where a transport may keep what it has to remember between two runs.
+    sign, check : callables, optional
+        Sign what we tell peers of where to look, and check what a peer tells (owner, message, signature);
+        None where its key is not known yet. Only Drive has any use for them.
 
     Raises
     ------
@@ -79,7 +85,9 @@ def open_transport(
     if proper == "gdrive":
         from syft_flwr_cli.transports.gdrive import open_gdrive
 
-        return open_gdrive(email=email, state_dir=state_dir, poll_interval=poll_interval)
+        return open_gdrive(
+            email=email, state_dir=state_dir, poll_interval=poll_interval, sign=sign, check=check
+        )
     if root is None:
         raise UsageError(
             "The transport 'local' has to know the folder that the participants share.",
