@@ -8,6 +8,7 @@ Where events cannot be had at all, `Events.listen` says so.
 """
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -63,6 +64,7 @@ class _Station(FileSystemEventHandler):
         self.identity = identity
         # Replaced, never changed: it is read by the observer's thread without a lock.
         self.listeners: tuple[Listener, ...] = ()
+        self.gone = False
 
     def dispatch(self, event: FileSystemEvent) -> None:
         kind = event.event_type
@@ -73,7 +75,9 @@ class _Station(FileSystemEventHandler):
         else:
             news = News.WHOLE if kind in ("moved", "closed") else News.STIRRED
         path = event.dest_path or event.src_path
-        name = Path(path if isinstance(path, str) else path.decode(errors="surrogateescape")).name
+        name = Path(os.fsdecode(path)).name
+        if event.is_directory and kind == "deleted" and Path(os.fsdecode(path)) == self.folder:
+            self.gone = True
         for listener in self.listeners:
             listener(name, news)
 
@@ -112,7 +116,7 @@ class Events:
             if folder in self._stations:
                 station, observed = self._stations[folder]
                 others = tuple(other for other in station.listeners if other != listener)
-                if station.identity == identity and self._alive(observed):
+                if station.identity == identity and not station.gone and self._alive(observed):
                     station.listeners = (*others, listener)
                     return True
                 self._drop(folder)
@@ -120,8 +124,9 @@ class Events:
             station.listeners = (*others, listener)
             try:
                 if self._observer is None:
-                    self._observer = Observer()
-                    self._observer.start()
+                    observer = Observer()
+                    observer.start()
+                    self._observer = observer
                 observed = self._observer.schedule(station, str(folder), event_filter=_WANTED)
             except FileNotFoundError:
                 return True  # gone again: whoever listens finds out at its next look
@@ -155,7 +160,7 @@ class Events:
 
     def _alive(self, observed: ObservedWatch) -> bool:
         # Inode numbers are used again: a folder that was removed and made anew may look the same, but
-        # the emitter of the old one has ended.
+        # whatever told us of the old one has ended.
         emitters = self._observer.emitters if self._observer is not None else ()
         return any(emitter.watch == observed and emitter.is_alive() for emitter in emitters)
 

@@ -246,7 +246,8 @@ class FolderTransport:
                     hint=f"Make {self._root}, or mount what belongs there, or give another --root.",
                 ) from error
             raise disk.explain(error, "make", own) from error
-        if not os.access(own, os.W_OK | os.X_OK):
+        as_we_are = os.access in os.supports_effective_ids
+        if not os.access(own, os.W_OK | os.X_OK, effective_ids=as_we_are):
             raise TransportError(
                 f"The folder {own} cannot be written.",
                 hint=f"Ask its owner for access (chmod, chown), or give another --root than {self._root}.",

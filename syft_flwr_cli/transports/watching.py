@@ -11,11 +11,12 @@ is whole at once: its status is newer than its content. Any other (a sync client
 final name) is whole when its writer closes it or, where nobody says so, has left it alone for a while.
 """
 
+import math
 import os
 import stat
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
@@ -35,8 +36,9 @@ QUIET = 0.5
 FRESH = 10.0
 """Seconds after which a file's age says that nobody writes it any more."""
 
-GRAIN = 2.0
-"""Seconds within which a folder can change and keep its modification time, on the coarsest systems."""
+SETTLED = 10.0
+"""Seconds without a change after which only a new modification time of the folder speaks for one; far
+more than the grain of that time on the coarsest file systems, 2 s."""
 
 FULL = 60.0
 """Seconds after which a folder is scanned even if nothing speaks for it."""
@@ -56,7 +58,7 @@ class _Scanned(NamedTuple):
     state: tuple[int, int, int]
     """Device, inode, time of modification."""
     since: float
-    """When this state was first seen."""
+    """When this state was first seen, and nothing new in it."""
     at: float
     settled: bool
     """Whether it had been like this for long enough that any change would show in it."""
@@ -83,6 +85,8 @@ class FolderWatch:
         Seconds between two scans where events work.
     ignored : Collection[str]
         Names that are never told of.
+    clock : Callable[[], float]
+        Seconds, from wherever.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class FolderWatch:
         bell: Bell,
         ceiling: float,
         ignored: Collection[str] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._root = root
         self._parts = tuple(parts)
@@ -100,6 +105,7 @@ class FolderWatch:
         self._bell = bell
         self._ceiling = ceiling
         self._ignored = ignored
+        self._clock = clock
         self._lock = threading.Lock()
         # Taken by the observer's thread too, and never held while anything else is waited for.
         self._hint_lock = threading.Lock()
@@ -112,7 +118,7 @@ class FolderWatch:
         self._known: dict[str, _Mark] = {}
         self._pending: dict[str, tuple[_Mark, float]] = {}
         self._last: _Scanned | None = None
-        self._next_scan = 0.0
+        self._next_scan = -math.inf
         with self._lock:
             self._arm()
 
@@ -124,7 +130,7 @@ class FolderWatch:
             with self._hint_lock:
                 hints, self._hints = self._hints, {}
                 stirred, self._stirred = self._stirred, False
-            now = time.monotonic()
+            now = self._clock()
             scan = stirred or self._deaf or now >= self._next_scan
             ripening = any(mark.size for mark, _ in self._pending.values())
             if not (scan or hints or ripening):
@@ -240,7 +246,6 @@ class FolderWatch:
         same = last is not None and last.state == state
         if last is not None and same and last.settled and now - last.at < FULL:
             return []
-        since = last.since if last is not None and same else now
         found, seen = [], set()
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -254,7 +259,8 @@ class FolderWatch:
         for gone in self._pending.keys() - seen:
             del self._pending[gone]
         # Our own clock, not the one of the file system: that may be another machine's.
-        settled = same and not found and not self._pending and now - since >= GRAIN
+        since = last.since if last is not None and same and not found else now
+        settled = not self._pending and now - since >= SETTLED
         self._last = _Scanned(state, since, now, settled)
         return found
 
