@@ -1,9 +1,11 @@
 """``syft-flwr demo``: a project from a template, trained by three data owners, before one's eyes."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from syft_flwr_cli.cli.options import Json
 from syft_flwr_cli.errors import EXIT_UNEXPECTED, SyftFlwrError
@@ -67,12 +69,25 @@ def register(app: typer.Typer) -> None:
 _COLOURS = ("cyan", "green", "magenta", "blue")
 
 
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_FLOWER = re.compile(r"INFO\s*:\s*(.*)")
+_TOLD = re.compile(r"\[ROUND|aggregate_|Aggregated MetricRecord")
+
+
 def _hear(who: str, line: str) -> None:
+    """Show what a participant says; of Flower's own log only what a round brings."""
+    text = _ANSI.sub("", line).rstrip()
+    flower = _FLOWER.match(text)
+    if flower is not None:
+        if not _TOLD.search(flower[1]) or "client" in flower[1].lower():
+            return
+        text = flower[1].strip()
+    if not text or text.startswith("    "):
+        return
     people = (AGGREGATOR, *DATASITES)
     colour = _COLOURS[people.index(who) % 4] if who in people else ""
-    console = output.err()
-    console.print(f"{who:>22} ", style=colour, end="", markup=False)
-    console.print(line.replace("INFO :", "").rstrip(), markup=False)
+    # One call: two participants may speak at the same moment.
+    output.err().print(Text.assemble((f"{who:>22} ", colour), text))
 
 
 def _report(outcome: Any, place: Path, project: Path, as_json: bool) -> None:
@@ -86,11 +101,11 @@ def _report(outcome: Any, place: Path, project: Path, as_json: bool) -> None:
         f"\n{len(files)} messages lie below {place / 'root'}, sealed end to end. Look at one's header:"
     )
     if files:
-        output.note(f"    head -1 {files[0]}")
+        output.note(f"    head -1 \"$(find {place / 'root'} -name '*.response' | head -1)\"")
     output.note("\nNext:", style="bold")
-    output.note(f"    syft-flwr simulate {project}                 run it again, as a smoke test")
-    output.note("    syft-flwr init my-study                      begin a project of your own")
-    output.note("    syft-flwr bootstrap PATH-OF-A-FLOWER-APP     federate one that you have")
-    output.note(f"    rm -r {place}")
+    output.note(f"    syft-flwr simulate {project}    (again, as a smoke test)")
+    output.note("    syft-flwr init my-study    (a project of your own)")
+    output.note("    syft-flwr bootstrap PATH-OF-A-FLOWER-APP    (federate one that you have)")
+    output.note(f"    chmod -R u+w {place} && rm -r {place}    (approved code is kept read-only)")
     if as_json:
         output.emit_json(data, status=outcome.document["status"])

@@ -1,7 +1,6 @@
 """``syft-flwr simulate``: the whole federation on this machine, in as many processes as participants."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -90,7 +89,7 @@ def register(app: typer.Typer) -> None:
             if keep:
                 output.note(f"Messages, homes and logs: {place}")
             else:
-                shutil.rmtree(place, ignore_errors=True)
+                simulation.remove_place(place)
 
 
 def _transport(name: str | None, emulator: bool) -> str:

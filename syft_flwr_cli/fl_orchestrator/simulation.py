@@ -22,6 +22,7 @@ from typing import IO, Any
 from syft_flwr_cli.errors import SyftFlwrError, UsageError
 from syft_flwr_cli.fl_orchestrator.consent import approve
 from syft_flwr_cli.project.config import Project, load_project, split_emails
+from syft_flwr_cli.project.digest import remove_copy
 from syft_flwr_cli.project.plan import apply
 from syft_flwr_cli.project.scaffold import plan_bootstrap
 
@@ -256,6 +257,13 @@ def _wait_or_kill(process: subprocess.Popen[str], seconds: float) -> None:
 def make_place() -> Path:
     """A new temporary folder for a simulation."""
     return Path(tempfile.mkdtemp(prefix="syft-flwr-"))
+
+
+def remove_place(place: Path) -> None:
+    """Remove a simulation's folder, with the read-only copies of approved code in it."""
+    for copy in place.glob("homes/*/participants/*/code/*"):
+        remove_copy(copy)
+    shutil.rmtree(place)
 
 
 def split_datasites(text: str | None) -> list[str]:

@@ -82,7 +82,8 @@ class Narrator:
                 return f"Run {facts['run']} has begun."
             case "executing":
                 number = f", round {facts['round']}" if facts.get("round") is not None else ""
-                return f"Working on a {facts['type']} request{number}."
+                article = "an" if facts["type"][:1] in "aeiou" else "a"
+                return f"Working on {article} {facts['type']} request{number}."
             case "answered":
                 if facts.get("error"):
                     return f"The app failed; the aggregator was told: {facts['error'][1].splitlines()[0]}"
