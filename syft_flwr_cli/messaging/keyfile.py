@@ -77,6 +77,8 @@ def write_key_file(document: bytes, secrets: bytes, passphrase: bytes | None, ra
 
 def parse_key_file(data: bytes) -> KeyFile:
     """Read a key file; `RefusedError` if it is none."""
+    if len(data) > MAX_KEY_FILE:
+        raise RefusedError("oversized", f"The key file has more than {MAX_KEY_FILE} bytes.")
     found = read_object(data, "The key file")
     if found.get("format") != _FORMAT or not isinstance(found.get("public"), str):
         raise RefusedError("garbage", "The key file is not one of syft-flwr.")
