@@ -422,7 +422,7 @@ class Inbox:
         layout = lay_out(outcome.places, outcome.blobs, me.transport.properties.inline_limit)
         writer = PayloadWriter(me, header.run, self.aggregator, (self.aggregator,))
         digests = Digests()
-        refs = [writer.ensure(group, digests.of_group(group)) for group in layout.groups]
+        refs = writer.ensure(layout.groups, [digests.of_group(group) for group in layout.groups])
         body = Body(
             type=asked.type,
             group=asked.group,

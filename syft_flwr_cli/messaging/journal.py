@@ -372,30 +372,15 @@ class Journal:
             return [PayloadRow(*row) for row in self._all(_PAYLOAD)]
         return [PayloadRow(*row) for row in self._all(f"{_PAYLOAD} WHERE run=?", run)]
 
-    def put_payload(self, row: PayloadRow) -> None:
-        """Note a payload: before it is written (``writing``), when it is there, when it is gone."""
+    def put_payloads(self, rows: Sequence[PayloadRow]) -> None:
+        """Note payloads: before they are written (``writing``), when they are there, when they are about to go."""
+        if not rows:
+            return
         with self._change("payload") as db:
-            db.execute(
+            db.executemany(
                 "INSERT OR REPLACE INTO payloads (run, digest, recipient, id, key, size, path, state, used)"
                 " VALUES (?,?,?,?,?,?,?,?,?)",
-                (
-                    row.run,
-                    row.digest,
-                    row.recipient,
-                    row.id,
-                    row.key,
-                    row.size,
-                    row.path,
-                    row.state,
-                    row.used,
-                ),
-            )
-
-    def use_payloads(self, run: str, ids: Iterable[str], generation: int) -> None:
-        """Note in which generation of pushes payloads were last used."""
-        with self._change("use") as db:
-            db.executemany(
-                "UPDATE payloads SET used=? WHERE run=? AND id=?", [(generation, run, i) for i in ids]
+                [(r.run, r.digest, r.recipient, r.id, r.key, r.size, r.path, r.state, r.used) for r in rows],
             )
 
     def drop_payloads(self, ids: Iterable[str]) -> None:

@@ -200,19 +200,14 @@ class Outbox:
             return []
         now = self.me.clock()
         rows = [self._row(draft, mid, ordinal, now) for draft, mid, ordinal in fresh]
-        refs = {ref for row in rows for ref in row.refs}
-        if refs:
-            self.me.journal.use_payloads(self.run, refs, self._generation)
         self.me.journal.add_sent(rows, [_sent_entry(row, now) for row in rows])
         self.me.flush_audit()
         return rows
 
     def _row(self, draft: Draft, mid: str, ordinal: int, now: float) -> Sent:
         layout = lay_out(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
-        refs = [
-            self._writer.ensure(group, draft.digests.of_group(group), self._generation)
-            for group in layout.groups
-        ]
+        digests = [draft.digests.of_group(group) for group in layout.groups]
+        refs = self._writer.ensure(layout.groups, digests, self._generation)
         acks = tuple(self.me.journal.due_acks(self.run, draft.recipient))
         body = replace(
             draft.body, inline=layout.inline, slots=tuple(layout.slots), payloads=tuple(refs), acks=acks
@@ -278,8 +273,8 @@ class Outbox:
 
     def _restore_payloads(self, row: Sent, draft: Draft) -> None:
         layout = lay_out(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
-        for group in layout.groups:
-            self._writer.ensure(group, draft.digests.of_group(group), self._generation)
+        digests = [draft.digests.of_group(group) for group in layout.groups]
+        self._writer.ensure(layout.groups, digests, self._generation)
 
     def _publish(self, row: Sent) -> None:
         assert row.envelope is not None

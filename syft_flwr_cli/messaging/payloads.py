@@ -10,6 +10,7 @@ import secrets
 import threading
 import uuid
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ __all__ = ["Digests", "Layout", "PayloadWriter", "fetch_payload", "lay_out", "pa
 
 INLINE_TOTAL = 64 << 10
 BUNDLE = 4 << 20
+WRITERS = 4
 THERE, WRITING = "there", "writing"
 EVERYBODY = "all"
 
@@ -96,26 +98,55 @@ class PayloadWriter:
         self._recipient = recipient
         self._readers = tuple(readers)
         self._guard = threading.Lock()
-        self._busy: dict[bytes, threading.Lock] = {}
-        self.written = 0
 
-    def ensure(self, buffers: Sequence[Buffer], digest: bytes, generation: int = 0) -> PayloadRef:
-        """Have this content written, now or before; how the envelope refers to it."""
+    def ensure(
+        self, groups: Sequence[Sequence[Buffer]], digests: Sequence[bytes], generation: int = 0
+    ) -> list[PayloadRef]:
+        """Have these contents written, now or before; how the envelope refers to each.
+
+        Parameters
+        ----------
+        groups : sequence of sequences of bytes-like
+            Each group's concatenation is one content.
+        digests : sequence of bytes
+            The BLAKE3 of each content.
+        generation : int
+            The phase of the run in which they are used, for `sweep`.
+        """
+        if not groups:
+            return []
+        contents = dict(zip(digests, groups, strict=True))
+        # One at a time: of several threads that push the same model the first writes it.
         with self._guard:
-            lock = self._busy.setdefault(digest, threading.Lock())
-        with lock:
-            row = self._me.journal.payload(self._run, digest, self._recipient)
-            if row is None:
-                row = self._new_row(buffers, digest, generation)
-            if row.state != THERE:
-                faults.point("payload.before-write")
-                self._me.publish(row.path, SealedPayload(row.key, buffers), self._readers)
-                faults.point("payload.after-write")
-                row = replace(row, state=THERE)
-                self._me.journal.put_payload(row)
-                self.written += 1
+            before = {digest: self._row(digest) for digest in contents}
+            rows = {
+                digest: row if row is not None else self._new_row(contents[digest], digest, generation)
+                for digest, row in before.items()
+            }
+            missing = [row for row in rows.values() if row.state != THERE]
+            self._me.journal.put_payloads([row for row in missing if before[row.digest] is None])
+            self._write([(row, contents[row.digest]) for row in missing])
+            used = {d: replace(row, state=THERE, used=generation) for d, row in rows.items()}
+            self._me.journal.put_payloads([row for d, row in used.items() if row != before[d]])
         scope = "all" if self._recipient == EVERYBODY else "direct"
-        return PayloadRef(row.id, scope, row.key, row.size, row.digest)
+        return [PayloadRef(used[d].id, scope, used[d].key, used[d].size, used[d].digest) for d in digests]
+
+    def _write(self, missing: Sequence[tuple[PayloadRow, Sequence[Buffer]]]) -> None:
+        def write(item: tuple[PayloadRow, Sequence[Buffer]]) -> None:
+            row, buffers = item
+            faults.point("payload.before-write")
+            self._me.publish(row.path, SealedPayload(row.key, buffers), self._readers)
+            faults.point("payload.after-write")
+
+        if len(missing) == 1:
+            write(missing[0])
+        elif missing:
+            # Sealing one overlaps with the disk's work on another.
+            with ThreadPoolExecutor(min(WRITERS, len(missing)), "syft-flwr-payload") as pool:
+                list(pool.map(write, missing))
+
+    def _row(self, digest: bytes) -> PayloadRow | None:
+        return self._me.journal.payload(self._run, digest, self._recipient)
 
     def _new_row(self, buffers: Sequence[Buffer], digest: bytes, generation: int) -> PayloadRow:
         me, identifier = self._me, str(uuid.uuid4())
@@ -125,9 +156,9 @@ class PayloadWriter:
             path = names.direct_payload_path(me.email, self._recipient, me.app, identifier)
         size = sum(len(buffer) for buffer in buffers)
         key = secrets.token_bytes(32)
-        row = PayloadRow(self._run, digest, self._recipient, identifier, key, size, path, WRITING, generation)
-        me.journal.put_payload(row)
-        return row
+        return PayloadRow(
+            self._run, digest, self._recipient, identifier, key, size, path, WRITING, generation
+        )
 
     def sweep(self, keep: Collection[str], before: int) -> int:
         """Remove the payloads last used before generation ``before`` that are not in ``keep``; how many."""
@@ -141,11 +172,18 @@ class PayloadWriter:
 
 
 def remove_payloads(me: Participant, rows: Sequence[PayloadRow]) -> None:
-    """Remove payload files of ours, then forget them."""
+    """Remove payload files of ours, and forget them.
+
+    That they are no longer there is noted first: after a crash in between, nobody is referred to a file
+    that is gone.
+    """
+    if not rows:
+        return
+    me.journal.put_payloads([replace(row, state=WRITING) for row in rows])
     for row in rows:
+        faults.point("payload.before-remove")
         me.transport.remove(row.path)
-    if rows:
-        me.journal.drop_payloads([row.id for row in rows])
+    me.journal.drop_payloads([row.id for row in rows])
 
 
 def payload_of(owner: str, recipient: str, app: str, ref: PayloadRef) -> str:
