@@ -1,0 +1,1 @@
+"""Linear regression with the Message API."""

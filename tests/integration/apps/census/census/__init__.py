@@ -1,0 +1,1 @@
+"""Federated analytics with actions of its own."""

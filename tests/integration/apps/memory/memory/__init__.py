@@ -1,0 +1,1 @@
+"""Remembers between messages, and is told when it begins and ends."""

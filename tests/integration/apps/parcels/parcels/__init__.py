@@ -1,0 +1,1 @@
+"""Sends every kind of content there and back."""

@@ -1,0 +1,1 @@
+"""Differential privacy in four places."""
