@@ -50,7 +50,9 @@ CREATE TABLE requests (
   done REAL, type TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE states (run TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT;
-CREATE TABLE acks (run TEXT NOT NULL, recipient TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (run, recipient, id)) STRICT;
+CREATE TABLE acks (
+  run TEXT NOT NULL, recipient TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (run, recipient, id)
+) STRICT;
 CREATE TABLE quarantine (
   digest TEXT NOT NULL, owner TEXT NOT NULL, path TEXT NOT NULL, reason TEXT NOT NULL, sentence TEXT NOT NULL,
   seen REAL NOT NULL, times INTEGER NOT NULL DEFAULT 1, PRIMARY KEY (owner, path, digest)
