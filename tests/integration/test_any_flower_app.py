@@ -152,7 +152,8 @@ def test_pulling_by_hand_comes_to_an_end_without_a_data_owner(federated: Federat
     federation = federated("by-hand")
     result = tmp_path / "result.json"
     client = federation.start_client(federation.owners[0])
-    server = federation.start_server("--timeout", "2s", "--json", *run_config(result, rounds=1)).wait(3)
+    client.wait_for("is ready")
+    server = federation.start_server("--timeout", "8s", "--json", *run_config(result, rounds=1)).wait(3)
     client.wait(0)
     (entry,) = json.loads(result.read_text())
     assert entry["doubled"] == [2, 20, 200, None, None, None]

@@ -1,0 +1,1 @@
+"""Diabetes prediction with an app of the legacy API."""
