@@ -63,7 +63,7 @@ def next_files(transport: FolderTransport, watch: Watch, patience: float = 30.0)
         entries = watch.new()
         if entries:
             return [(entry.name, entry.size) for entry in entries]
-        transport.wait(token, 1.0)
+        transport.wait(token, patience)
     raise AssertionError("nothing was told of")
 
 
