@@ -6,49 +6,12 @@ comes out is compared, to the bit, with the same app run by a Grid in memory in 
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Federate
-from participants import Federation, interrupt, until
-
-REFERENCE = Path(__file__).with_name("reference_run.py")
-
-
-def reference(federation: Federation, result: Path, **config: Any) -> Path:
-    """What the app writes when it is run in one process."""
-    place = result.with_name(f"reference-{result.name}")
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(REFERENCE),
-            str(federation.project),
-            str(len(federation.owners)),
-            json.dumps({**config, "save-to": str(place)}),
-        ],
-        env=federation.environ(None),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return place
-
-
-def bits(file: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
-    """The arrays of a file, to the bit."""
-    with np.load(file) as arrays:
-        return {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in arrays.items()}
-
-
-def run_config(result: Path, **more: Any) -> tuple[str, str]:
-    """``--run-config`` with the place for the app's result."""
-    words = {"save-to": str(result), **{key.replace("_", "-"): value for key, value in more.items()}}
-    return "--run-config", " ".join(f"{k}={json.dumps(v)}" for k, v in words.items())
+from participants import bits, interrupt, reference, run_config, until
 
 
 def test_the_message_api_gives_the_same_bits_as_in_one_process(federated: Federate, tmp_path: Path) -> None:

@@ -16,7 +16,11 @@ def main(grid: Grid, context: Context) -> None:
     result = FedAvg(min_available_nodes=2).start(
         grid=grid,
         initial_arrays=ArrayRecord(
-            {"secret_weights": Array(np.full(3, 0.125)), "secret_bias": Array(np.array(0.5))}
+            {
+                "secret_weights": Array(np.full(3, 0.125)),
+                "secret_bias": Array(np.array(0.5)),
+                "secret_table": Array(np.full((64, 64), 2.5)),
+            }
         ),
         num_rounds=int(config["num-server-rounds"]),
         train_config=ConfigRecord({"steps": 2}),
