@@ -104,8 +104,10 @@ class OAuth:
     def revoke(self, token_or_email: str) -> None:
         """Let a token, or all of an account's, hold no longer."""
         self._revoked.add(token_or_email.lower() if "@" in token_or_email else token_or_email)
-        self._refresh.pop(token_or_email, None)
         self._access.pop(token_or_email, None)
+        grant = self._refresh.pop(token_or_email, None)
+        if grant is not None:  # what was got with it goes with it
+            self._access = {token: one for token, one in self._access.items() if one.email != grant.email}
 
     def restore(self, email: str) -> None:
         """Let an account's tokens hold again."""

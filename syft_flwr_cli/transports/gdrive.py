@@ -1,303 +1,28 @@
-"""Google Drive as a transport: everybody's outbox is a folder in their own My Drive.
+"""The door to Google Drive as a transport, light until it is opened.
 
-A peer's folder is found because it is shared with us by its owner, and by nothing else; ids are drawn
-and journaled before anything is made, so that whatever was cut short is made once and not twice. See
-``docs/google-drive.md`` for what lies where. With SYFT_FLWR_DRIVE_ENDPOINT set, another server than
-Google's is asked: the emulator that comes with this package. Importing this module needs the extra
-``gdrive``; no call is made before the first method is called.
+The transport itself (`gdrive_transport`) and its parts need the extra ``gdrive``, which is imported when
+`open_gdrive` is called. With SYFT_FLWR_DRIVE_ENDPOINT set, another server than Google's is asked: the
+emulator that comes with this package, where everybody is believed to be who they say.
 """
 
 import os
-import time
-from collections import deque
-from collections.abc import Collection, Mapping
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from googleapiclient.errors import HttpError
-
-from syft_flwr_cli.errors import NotThereError
-from syft_flwr_cli.home import make_private_dir
+from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.messaging.names import check_email
-from syft_flwr_cli.transports.base import Content, Entry, Properties, Usage, Watch
-from syft_flwr_cli.transports.gdrive_auth import fixed_credentials, load_login, login_file
-from syft_flwr_cli.transports.gdrive_client import DriveClient, Tuning, is_verdict
-from syft_flwr_cli.transports.gdrive_download import ChangedError, Downloader, Remote
-from syft_flwr_cli.transports.gdrive_errors import Verdict, explain
-from syft_flwr_cli.transports.gdrive_folders import OwnFolders, Sign
-from syft_flwr_cli.transports.gdrive_journal import Journal, read_calls
+from syft_flwr_cli.transports.gdrive_journal import read_calls
 from syft_flwr_cli.transports.gdrive_meter import Calls
-from syft_flwr_cli.transports.gdrive_names import folder_key, place_of
-from syft_flwr_cli.transports.gdrive_peers import Check, Followed, Peers
-from syft_flwr_cli.transports.gdrive_poller import Pace, Poller
-from syft_flwr_cli.transports.gdrive_space import OwnFiles
+from syft_flwr_cli.transports.gdrive_tuning import EMULATED, GOOGLE, Tuning
 
-__all__ = ["ENDPOINT", "Calls", "DriveTransport", "Tuning", "open_gdrive", "read_calls"]
+if TYPE_CHECKING:
+    from syft_flwr_cli.transports.gdrive_transport import DriveTransport
+
+__all__ = ["ENDPOINT", "Calls", "Tuning", "open_gdrive", "read_calls"]
 
 ENDPOINT = "SYFT_FLWR_DRIVE_ENDPOINT"
 """The environment variable that names another server than Google's."""
-
-INLINE_LIMIT = 1 << 20
-ABANDONED = 7 * 24 * 3600.0
-LOOKING_PATIENCE = 20.0
-LOOKUPS = 8
-"""How often a file is looked up that its owner replaces while it is read."""
-
-
-class DriveTransport:
-    """One participant's view of Google Drive.
-
-    Parameters
-    ----------
-    client : DriveClient
-        The participant's calls.
-    state_dir : Path
-        Where ids, sessions and half-way files are kept from one process to the next.
-    floor, ceiling : float
-        The shortest and the longest time between two looks, in seconds.
-    sign : callable, optional
-        Signs the invitation of a folder of ours; at most 84 bytes.
-    check : callable, optional
-        Checks a peer's invitation; None where its key is not known yet.
-    """
-
-    def __init__(
-        self,
-        client: DriveClient,
-        state_dir: Path,
-        *,
-        floor: float,
-        ceiling: float,
-        sign: Sign | None = None,
-        check: Check | None = None,
-    ) -> None:
-        self._client = client
-        self._ceiling = ceiling
-        spool = make_private_dir(state_dir / "spool")
-        _sweep(spool)
-        self._journal = Journal(state_dir)
-        self._counted: Mapping[str, Calls] = {}
-        folders = OwnFolders(client, self._journal, sign)
-        self._own = OwnFiles(client, self._journal, folders, spool)
-        self._downloads = Downloader(client, spool)
-        patience = min(LOOKING_PATIENCE, client.tuning.patience)
-
-        def own_folder(key: str) -> str | None:
-            row = folders.find(key)
-            return row.id if row else None
-
-        self._peers = Peers(client, self._journal, own_folder, check, min(floor, 2.0), patience)
-        self._poller = Poller(self._look, Pace(floor, ceiling), client.jitter)
-
-    @property
-    def email(self) -> str:
-        """Whose view this is."""
-        return self._client.email
-
-    @property
-    def properties(self) -> Properties:
-        """Each file costs calls, so small arrays are better bundled, up to what one request carries."""
-        return Properties(inline_limit=INLINE_LIMIT, listing_cost=0.3, wakes_readers=False)
-
-    def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
-        """Put a file into its folder, shared with ``readers``; see `Transport.publish`."""
-        people = {check_email(reader) for reader in readers}
-        if content.size == 0:
-            raise ValueError(f"{path} is empty: its readers would never see it.")
-        try:
-            self._own.publish(path, content, people)
-        except HttpError as error:
-            raise explain(error, f"write {path}", self.email) from error
-        finally:
-            self._save_calls()
-        self._peers.await_from(people)
-        self._poller.wrote()
-
-    def open(self, owner: str, path: str) -> BinaryIO:
-        """Open a file for streaming; a large one is brought here first."""
-        stream: BinaryIO = self._reading(owner, path, self._downloads.open)
-        return stream
-
-    def fetch(self, owner: str, path: str, destination: Path) -> None:
-        """Download a file to ``destination``, going on where an earlier try was cut."""
-        self._reading(
-            owner, path, lambda remote, doing: self._downloads.fetch(remote, destination.absolute(), doing)
-        )
-
-    def watch(self, owner: str, folder: str) -> Watch:
-        """Begin to look at a folder of ``owner``; it need not be there yet."""
-        key, prefix = folder_key(folder)
-        return _DriveWatch(self, self._peers.follow(check_email(owner), key), prefix)
-
-    def token(self) -> int:
-        """A number that grows whenever something may have changed."""
-        return self._poller.token()
-
-    def wait(self, token: int, timeout: float) -> int:
-        """Wait until `token()` exceeds ``token`` or ``timeout`` seconds have passed; the token now."""
-        return self._poller.wait(token, timeout)
-
-    def wake(self) -> None:
-        """Let every thread that waits look again."""
-        self._poller.ring()
-
-    def remove(self, path: str) -> None:
-        """Delete a file of one's own for good, past the bin; an absent one is no error."""
-        try:
-            self._own.remove(path)
-        except HttpError as error:
-            raise explain(error, f"remove {path}", self.email) from error
-
-    def list_own(self, folder: str = "") -> list[tuple[str, Entry]]:
-        """Every file of one's own below ``folder``, as Drive has it, with its path, sorted by path."""
-        key, prefix = folder_key(folder) if folder else ("", "")
-        start = f"{key}/{prefix}" if prefix else ""
-        try:
-            lying = self._own.lying(key)
-        except HttpError as error:
-            raise explain(error, f"list {folder or 'one’s own files'}", self.email) from error
-        return sorted(
-            (path, Entry(path.rpartition("/")[2], remote.size, remote.created))
-            for path, remote in lying
-            if path.startswith(start)
-        )
-
-    def usage(self, folder: str = "") -> Usage:
-        """How many files, and bytes in them, lie below ``folder``."""
-        sizes = [entry.size for _, entry in self.list_own(folder)]
-        return Usage(files=len(sizes), bytes=sum(sizes))
-
-    def close(self) -> None:
-        """Let go of the thread, the connections and the journal."""
-        self._client.close()
-        self._poller.close()
-        self._save_calls()
-        self._journal.close()
-
-    def calls(self) -> Mapping[str, Calls]:
-        """What this process has asked of Drive so far, by kind; `read_calls` tells of all processes."""
-        return self._client.meter.snapshot()
-
-    # -- for the watches -----------------------------------------------------------------------------
-
-    def listen(self, followed: Followed, ear: Any) -> None:
-        """Let a watch hear of a folder, and look at it a first time."""
-        self._peers.hear(followed, ear)
-        try:
-            if followed.id is None:
-                self._peers.search([followed.owner])
-            if followed.id is not None and followed.listed == float("-inf"):
-                self._peers.refresh(followed)
-        except HttpError as error:
-            raise explain(error, f"look into {followed.key} of {followed.owner}", self.email) from error
-
-    def unlisten(self, followed: Followed, ear: Any) -> None:
-        """Let it hear no more."""
-        self._peers.unhear(followed, ear)
-
-    def raise_failure(self) -> None:
-        """Raise what has gone wrong with looking, once."""
-        self._poller.raise_failure()
-
-    # -- inside --------------------------------------------------------------------------------------
-
-    def _look(self) -> bool:
-        try:
-            return self._peers.tick()
-        except HttpError as error:
-            raise explain(error, "look for news", self.email) from error
-        finally:
-            self._save_calls()
-
-    def _reading(self, owner: str, path: str, read: Any) -> Any:
-        """Find a file and read it; again if what was known of it is out of date."""
-        owner, place = check_email(owner), place_of(path)
-        doing = f"read {path} of {owner}"
-        for tries_left in reversed(range(LOOKUPS)):
-            remote = None
-            try:
-                remote = self._find(owner, path)
-                if remote is None:
-                    break
-                return read(remote, doing)
-            except HttpError as error:
-                if not is_verdict(error, Verdict.MISSING):
-                    raise explain(error, doing, self.email) from error
-            except ChangedError:
-                if not tries_left:
-                    raise
-            self._mistaken(owner, place.key, remote)
-        raise NotThereError(
-            f"{owner} has no file {path} on Google Drive (yet).",
-            hint=f"Wait for {owner} to write it; the folder must be shared with {self.email}.",
-        )
-
-    def _find(self, owner: str, path: str) -> Remote | None:
-        place = place_of(path)
-        if owner == self.email:
-            return self._own.remote(path)
-        return self._peers.locate(owner, place.key, place.name)
-
-    def _mistaken(self, owner: str, key: str, remote: Remote | None) -> None:
-        if remote is not None and owner != self.email:
-            self._peers.forget(self._peers.follow(owner, key), remote)
-
-    def _save_calls(self) -> None:
-        now = self.calls()
-        fresh = {kind: one - self._counted.get(kind, Calls()) for kind, one in now.items()}
-        fresh = {kind: one for kind, one in fresh.items() if one.count or one.received}
-        if fresh:
-            self._counted = now
-            self._journal.add_calls(fresh)
-
-
-class _DriveWatch:
-    """One folder of one peer."""
-
-    def __init__(self, transport: DriveTransport, followed: Followed, prefix: str) -> None:
-        self._transport = transport
-        self._followed = followed
-        self._prefix = prefix
-        self._news: deque[Remote] = deque()
-        self._begun = False
-        self._closed = False
-
-    def new(self) -> list[Entry]:
-        """What has appeared or changed since the last call, oldest first; asks Drive the first time only."""
-        if self._closed:
-            return []
-        if not self._begun:
-            self._begun = True
-            self._transport.listen(self._followed, self._heard)
-        else:
-            self._transport.raise_failure()
-        latest: dict[str, Remote] = {}
-        while self._news:
-            remote = self._news.popleft()
-            latest[remote.name] = remote
-        told = sorted(latest.values(), key=lambda remote: (remote.created, remote.name))
-        return [Entry(one.name.removeprefix(self._prefix), one.size, one.created) for one in told]
-
-    def close(self) -> None:
-        """Look no more."""
-        self._closed = True
-        self._transport.unlisten(self._followed, self._heard)
-
-    def _heard(self, remote: Remote) -> None:
-        inner = remote.name.removeprefix(self._prefix)
-        if remote.name.startswith(self._prefix) and "/" not in inner:
-            self._news.append(remote)
-
-
-def _sweep(spool: Path) -> None:
-    """Remove what half-way transfers of long ago have left."""
-    oldest = time.time() - ABANDONED
-    for left in spool.iterdir():
-        with suppress(OSError):
-            if left.stat().st_mtime < oldest:
-                left.unlink()
 
 
 def open_gdrive(
@@ -309,9 +34,9 @@ def open_gdrive(
     token: str | None = None,
     token_file: Path | None = None,
     tuning: Tuning | None = None,
-    sign: Sign | None = None,
-    check: Check | None = None,
-) -> DriveTransport:
+    sign: Callable[[bytes], bytes] | None = None,
+    check: Callable[[str, bytes, bytes], bool | None] | None = None,
+) -> "DriveTransport":
     """Open one participant's view of Google Drive.
 
     Parameters
@@ -334,8 +59,19 @@ def open_gdrive(
     Raises
     ------
     TransportError
-        If there is no login.
+        If there is no login, or the extra is not installed.
     """
+    try:
+        from syft_flwr_cli.transports.gdrive_auth import fixed_credentials, load_login, login_file
+        from syft_flwr_cli.transports.gdrive_client import DriveClient
+        from syft_flwr_cli.transports.gdrive_transport import DriveTransport
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("syft_flwr_cli"):
+            raise
+        raise TransportError(
+            f"Google Drive needs packages that are not installed ({error.name}).",
+            hint="Type: pip install 'syft-flwr-cli[gdrive]'",
+        ) from error
     email = check_email(email)
     endpoint = endpoint or os.environ.get(ENDPOINT) or None
     if token_file is None and login_file(email).exists():
@@ -348,7 +84,7 @@ def open_gdrive(
     else:
         credentials = load_login(token_file or login_file(email))
     if tuning is None:
-        tuning = Tuning() if endpoint is None else replace(Tuning(), writes_per_second=1e6, backoff=0.05)
+        tuning = GOOGLE if endpoint is None else EMULATED
     client = DriveClient(email, credentials, endpoint, tuning)
     floor, ceiling = poll_interval * 2 / 3, poll_interval * 5
     return DriveTransport(client, state_dir / "gdrive", floor=floor, ceiling=ceiling, sign=sign, check=check)

@@ -11,7 +11,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import google_auth_httplib2
@@ -24,37 +23,12 @@ from googleapiclient.http import build_http
 from syft_flwr_cli.transports.base import TransientError
 from syft_flwr_cli.transports.gdrive_errors import NETWORK, Verdict, explain, judge
 from syft_flwr_cli.transports.gdrive_meter import Meter, Pacer
+from syft_flwr_cli.transports.gdrive_tuning import Tuning
 
-__all__ = ["DriveClient", "Tuning", "is_verdict"]
+__all__ = ["DriveClient", "is_verdict"]
 
 T = TypeVar("T")
 WRITES = ("files.create", "files.update", "files.delete", "permissions.create", "permissions.delete")
-
-
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """How fast, how patient.
-
-    Parameters
-    ----------
-    writes_per_second : float
-        What Drive bears of one account for long; ``inf`` for no limit.
-    burst : int
-        How many writes may go at once after a rest.
-    backoff, backoff_cap : float
-        The first and the longest pause between two tries, in seconds (before jitter).
-    patience : float
-        Seconds for which a call is tried again.
-    timeout : float
-        Seconds to wait for an answer.
-    """
-
-    writes_per_second: float = 2.0
-    burst: int = 6
-    backoff: float = 1.0
-    backoff_cap: float = 64.0
-    patience: float = 180.0
-    timeout: float = 60.0
 
 
 def is_verdict(error: BaseException, verdict: Verdict) -> bool:

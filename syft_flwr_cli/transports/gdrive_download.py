@@ -29,14 +29,14 @@ __all__ = ["ChangedError", "Downloader", "Remote"]
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file as a listing shows it; ``created`` and ``modified`` in seconds since 1970."""
+    """A file as a listing shows it: ``created`` in seconds since 1970, ``version`` grows with each change."""
 
     id: str
     name: str
     size: int
     md5: str
     created: float
-    modified: float
+    version: int
 
 
 class ChangedError(TransientError):

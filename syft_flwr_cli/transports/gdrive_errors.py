@@ -101,7 +101,7 @@ def explain(error: BaseException, doing: str, email: str) -> TransportError:
     email : str
         Whose Drive it is.
     """
-    again = f"syft-flwr login --email {email}"
+    again = f"syft-flwr login --email {email}" if "@" in email else "syft-flwr login"
     if isinstance(error, google.auth.exceptions.RefreshError):
         return TransportError(
             f"Google does not accept the login of {email} any more (it has expired or was revoked).",

@@ -34,7 +34,7 @@ from syft_flwr_cli.transports.gdrive_names import (
 __all__ = ["OwnFolders", "Sign", "list_all", "remote_of"]
 
 ROOT = ""
-LISTING = "id,name,mimeType,size,md5Checksum,createdTime,modifiedTime,parents,owners(emailAddress),properties"
+LISTING = "id,name,mimeType,size,md5Checksum,createdTime,version,parents,owners(emailAddress),properties"
 IDS_AT_ONCE = 100
 PAGE = 1000
 
@@ -190,7 +190,7 @@ class OwnFolders:
             return []
         ours = [remote_of(entry) for entry in entries if "md5Checksum" in entry]
         newest: dict[str, Remote] = {}
-        for remote in sorted(ours, key=lambda one: (one.modified, one.id)):
+        for remote in sorted(ours, key=lambda one: (one.created, one.id)):
             path = f"{folder.key}/{remote.name}"
             if not _is_path(path, folder.key):
                 continue
@@ -266,5 +266,5 @@ def remote_of(resource: dict[str, Any]) -> Remote:
         size=int(resource.get("size", 0)),
         md5=resource.get("md5Checksum", ""),
         created=datetime.fromisoformat(resource["createdTime"]).timestamp(),
-        modified=datetime.fromisoformat(resource["modifiedTime"]).timestamp(),
+        version=int(resource["version"]),
     )

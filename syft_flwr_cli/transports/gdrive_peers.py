@@ -12,7 +12,7 @@ import binascii
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from googleapiclient.errors import HttpError
@@ -307,9 +307,9 @@ class Peers:
     def _take(self, one: Followed, there: Sequence[Remote]) -> bool:
         """Note files; tell of those that are new or have changed. Of twins the newer counts."""
         news = False
-        for remote in sorted(there, key=lambda remote: (remote.created, remote.name, remote.modified)):
+        for remote in sorted(there, key=lambda remote: (remote.created, remote.name)):
             known = one.files.get(remote.name)
-            if known is None or (remote != known and remote.modified >= known.modified):
+            if known is None or _is_newer(remote, known):
                 one.files[remote.name] = remote
                 news = True
                 for ear in one.ears:
@@ -317,6 +317,13 @@ class Peers:
         if news:
             one.awaited = False
         return news
+
+
+def _is_newer(remote: Remote, known: Remote) -> bool:
+    """Whether it is a later version of a file, or a later file of the same name."""
+    if remote.id == known.id:
+        return remote.version > known.version and remote != replace(known, version=remote.version)
+    return remote.created >= known.created
 
 
 def _is_file_of(resource: dict[str, Any], owner: str) -> bool:

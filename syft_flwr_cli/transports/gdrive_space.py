@@ -170,7 +170,7 @@ class OwnFiles:
                 row = self._journal.file(path)
         if row is None or row.state != THERE:
             return None
-        return Remote(row.id, place_of(path).name, row.size, row.md5, 0.0, 0.0)
+        return Remote(row.id, place_of(path).name, row.size, row.md5, 0.0, 0)
 
     def lying(self, key: str) -> list[tuple[str, Remote]]:
         """Every file whose folder is ``key`` or below it, with its path, as Drive has them now."""

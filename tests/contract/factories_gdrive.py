@@ -12,7 +12,8 @@ from pathlib import Path
 from federations import POLL, Federation, Setting
 
 from syft_flwr_cli.drive_emulator import Emulator, start
-from syft_flwr_cli.transports.gdrive import DriveTransport, Tuning, open_gdrive
+from syft_flwr_cli.transports.gdrive import Tuning, open_gdrive
+from syft_flwr_cli.transports.gdrive_transport import DriveTransport
 
 __all__ = ["GDRIVE"]
 

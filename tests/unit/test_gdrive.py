@@ -15,10 +15,11 @@ from syft_flwr_cli.drive_emulator import Emulator, Fault, start
 from syft_flwr_cli.errors import NotThereError, TransportError, UsageError
 from syft_flwr_cli.messaging import names
 from syft_flwr_cli.transports.base import BytesContent, TransientError, Transport
-from syft_flwr_cli.transports.gdrive import DriveTransport, Tuning, open_gdrive, read_calls
+from syft_flwr_cli.transports.gdrive import Tuning, open_gdrive, read_calls
 from syft_flwr_cli.transports.gdrive_meter import Pacer
 from syft_flwr_cli.transports.gdrive_names import folder_key, place_of, quote, shared_by
 from syft_flwr_cli.transports.gdrive_poller import Pace
+from syft_flwr_cli.transports.gdrive_transport import DriveTransport
 
 ALICE, BOB, MALLORY = "alice@lab.example", "bob@clinic.example", "mallory@evil.example"
 APP = "alice@lab.example_study_1"
@@ -285,6 +286,7 @@ import sys
 from pathlib import Path
 from syft_flwr_cli.transports.base import BytesContent
 from syft_flwr_cli.transports.gdrive import Tuning, open_gdrive
+from syft_flwr_cli.transports.gdrive_transport import DriveTransport
 state, endpoint, path, size = sys.argv[1:5]
 tuning = Tuning(writes_per_second=1e6, backoff=0.01)
 alice = open_gdrive(email="alice@lab.example", state_dir=Path(state), endpoint=endpoint, tuning=tuning)
