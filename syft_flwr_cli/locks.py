@@ -13,12 +13,13 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["FileLock", "lock_descriptor", "unlock_descriptor"]
+__all__ = ["FileLock", "Holder", "lock_descriptor", "unlock_descriptor", "who_holds"]
 
 if sys.platform == "win32":
     import msvcrt
@@ -136,6 +137,46 @@ class FileLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds a lock, and since when (seconds since 1970)."""
+
+    pid: int
+    since: float
+
+
+def who_holds(path: Path) -> Holder | None:
+    """The process on this machine that holds the lock at ``path``; None if there is none.
+
+    Found out by looking, not by trying to take it: whoever tried would hold it for a moment, and another
+    process that starts in that moment would be turned away. Whoever died left its note, so the process
+    must be there and, where the system tells (Linux), have the file open.
+    """
+    try:
+        with path.open("rb") as stream:
+            note: Any = json.loads(stream.read(MAX_NOTE))
+        holder = Holder(int(note["pid"]), float(note["since"]))
+        here = note["host"] == platform.node()
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+    return holder if here and _has_open(holder.pid, path) else None
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    if sys.platform == "win32":
+        return True  # there, a signal of 0 would be a Ctrl-C
+    descriptors = Path(f"/proc/{pid}/fd")
+    try:
+        os.kill(pid, 0)
+        if not descriptors.is_dir():
+            return True
+        return any(os.path.realpath(entry) == os.path.realpath(path) for entry in descriptors.iterdir())
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # it is somebody else's process, or its descriptors come and go while we look
 
 
 def _replace_content(descriptor: int, content: bytes) -> None:

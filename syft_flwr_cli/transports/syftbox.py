@@ -22,7 +22,15 @@ from syft_flwr_cli.transports.base import BytesContent, Content
 from syft_flwr_cli.transports.folder import FolderTransport
 from syft_flwr_cli.transports.leftovers import is_conflict, is_rejected, original_name
 
-__all__ = ["DEFAULT_CONFIG", "RULES_FILE", "SyftBoxConfig", "SyftBoxTransport", "read_config", "rules"]
+__all__ = [
+    "DEFAULT_CONFIG",
+    "RULES_FILE",
+    "SyftBoxConfig",
+    "SyftBoxTransport",
+    "own_space",
+    "read_config",
+    "rules",
+]
 
 DEFAULT_CONFIG = Path("~/.syftbox/config.json")
 """Where SyftBox keeps its configuration unless told otherwise."""
@@ -74,6 +82,12 @@ def read_config(path: Path | None) -> SyftBoxConfig:
             f"SyftBox's configuration {place} does not say which e-mail and data_dir it uses.",
             hint="Log in to SyftBox again, or set SYFTBOX_CLIENT_CONFIG_PATH to the right file.",
         ) from error
+
+
+def own_space(path: Path | None) -> Path:
+    """Where the participant of the configuration at ``path`` writes; errors as `read_config`."""
+    config = read_config(path)
+    return config.data_dir / "datasites" / config.email / _INSIDE
 
 
 def rules(readers: Collection[str]) -> bytes:

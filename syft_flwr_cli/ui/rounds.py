@@ -6,7 +6,7 @@ from rich.table import Table
 
 from syft_flwr_cli.ui import output
 
-__all__ = ["print_rounds"]
+__all__ = ["print_rounds", "size_text"]
 
 
 def print_rounds(rounds: list[dict[str, Any]]) -> None:
@@ -26,7 +26,7 @@ def print_rounds(rounds: list[dict[str, Any]]) -> None:
                 phase,
                 f"{facts['answered']}/{facts['asked']}",
                 f"{facts['seconds']:.2f}",
-                _size(facts["bytes_written"]),
+                size_text(facts["bytes_written"]),
                 shown,
             )
     output.err().print(table)
@@ -36,7 +36,8 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
+    """A number of bytes for people, in powers of a thousand."""
     size = float(count)
     for unit in ("B", "kB", "MB"):
         if size < 1000:

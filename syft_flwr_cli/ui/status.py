@@ -1,0 +1,86 @@
+"""How things stand, for people: one block per participant and app. It reads nothing and decides nothing."""
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from syft_flwr_cli.fl_orchestrator.status import AppStatus
+from syft_flwr_cli.messaging.journal_view import RunView
+from syft_flwr_cli.messaging.roster import Entry
+from syft_flwr_cli.project.review import visible
+from syft_flwr_cli.ui import output
+from syft_flwr_cli.ui.rounds import size_text
+from syft_flwr_cli.ui.timeline import when
+
+__all__ = ["show_status"]
+
+SHOWN = 10
+"""How many runs, and how many refusals, are shown to people."""
+
+_STATES = {
+    "waiting": "waiting for a key",
+    "sealed": "awaited",
+    "claimed": "in work",
+    "done": "answered",
+    "acknowledged": "answered and taken",
+}
+
+
+def show_status(status: AppStatus) -> None:
+    """Print one block."""
+    console = output.out()
+    before = ""
+    for label, line in _lines(status):
+        console.print(Text(visible(f"{'' if label == before else label:<12} {line}")))
+        before = label
+
+
+def _lines(status: AppStatus) -> Iterator[tuple[str, str]]:
+    yield "participant", status.email + (f", {status.role}" if status.role else "")
+    yield "app", status.app_name
+    if status.process is None:
+        yield "process", "none; nothing is sent or answered at the moment"
+    else:
+        yield "process", f"{status.process.pid}, since {when(status.process.since)}"
+    for run in status.runs[:SHOWN]:
+        yield from (("run", line) for line in _run_lines(run))
+    yield from _more("run", len(status.runs), "runs")
+    for refusal in status.refused[:SHOWN]:
+        yield "refused", f"{refusal.times}x {refusal.reason}: {refusal.sentence}"
+        yield "refused", f"   {refusal.path} of {refusal.owner}, first {when(refusal.seen)}"
+    yield from _more("refused", len(status.refused), "refused files")
+    width = max((len(entry.email) for entry in status.peers), default=0)
+    for entry in status.peers:
+        yield "keys", f"{entry.email:<{width}}  {entry.identity.words}  {_key_state(entry)}"
+    shared = "" if status.shared is None else f", {size_text(status.shared)} in the shared folder"
+    yield "space", f"{size_text(status.kept)} at home{shared}"
+
+
+def _run_lines(run: RunView) -> Iterator[str]:
+    begun = f"since {when(run.began)}" if run.ended is None else when(run.ended)
+    parts = [f"{run.run} {run.state} {begun}"]
+    if run.round is not None:
+        parts.append(f"round {run.round}")
+    parts += [f"{count} {_STATES.get(state, state)}" for state, count in run.messages.items()]
+    yield ", ".join(parts) + (f": {run.reason}" if run.reason else "")
+    for awaited in run.awaited:
+        why = "it has published no key yet" if awaited.no_key else "it has not answered"
+        number = "" if awaited.requests == 1 else f" ({awaited.requests} requests)"
+        yield f"   waiting for {awaited.email} since {when(awaited.since)}: {why}{number}"
+
+
+def _key_state(entry: Entry) -> str:
+    if entry.revoked:
+        state = "revoked"
+    elif entry.verified is not None:
+        state = f"verified {when(entry.verified)}"
+    else:
+        state = f"pinned {when(entry.pinned)}, never compared"
+    if entry.offered is not None:
+        state += f"; it now shows {entry.offered.words}, which is refused"
+    return state
+
+
+def _more(label: str, count: int, what: str) -> Iterator[tuple[str, str]]:
+    if count > SHOWN:
+        yield label, f"and {count - SHOWN} more {what}; --json shows them all"
