@@ -59,13 +59,14 @@ def test_a_short_random_run_finds_nothing(target: str) -> None:
     assert figures.well_formed < figures.inputs, "the run went beyond what is well-formed"
 
 
-@pytest.mark.parametrize("filler", [b"[],", b"{},", b"[[[[]]]],", b"1.5,", b'"\\ud83d\\ude00",'])
-@pytest.mark.parametrize("target", ["body", "document", "header", "keyfile"])
-def test_json_full_of_nothing_takes_no_more_memory_than_it_may(target: str, filler: bytes) -> None:
-    for size in (4_000, 16_000, 64_000, 3 << 19):
-        text = b'{"x":[' + filler * ((size - 20) // len(filler)) + b"0]}\n"
-        data = len(text).to_bytes(4, "big") + text if target == "body" else text
-        FUZZ.check(target, data, FUZZ.Figures())
+@pytest.mark.parametrize("filler", [b"{},", b"[[[[]]]],"])
+@pytest.mark.parametrize(
+    ("target", "size"), [("body", 3 << 19), ("document", 16_384), ("header", 4_096), ("keyfile", 65_536)]
+)
+def test_json_full_of_nothing_takes_no_more_memory_than_it_may(target: str, size: int, filler: bytes) -> None:
+    text = b'{"x":[' + filler * ((size - 20) // len(filler)) + b"0]}\n"
+    data = len(text).to_bytes(4, "big") + text if target == "body" else text
+    FUZZ.check(target, data, FUZZ.Figures())
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,7 @@ def test_a_header_in_another_layout_is_read_and_signed_as_it_lies_there() -> Non
         (header_with().replace(b"1750000000.25", b"NaN"), "garbage"),
         (header_with().replace(b"1750000000.25", b"1e999"), "garbage"),
         (header_with().replace(b"1750003600.25", b"-Infinity"), "garbage"),
+        (header_with(note=1).replace(b'"note": 1', b'"note": 1e999'), "garbage"),
         (header_with().replace(b'"version": 1,', b'"version": 1, "version": 1,'), "garbage"),
     ],
 )

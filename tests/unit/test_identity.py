@@ -240,6 +240,18 @@ def test_a_vouching_cannot_be_moved_to_another_document() -> None:
     assert not alice.public.vouches_for(stolen)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"version": 1}, {"previous": "ab" * 32}, {"email": "bob@clinic.example"}],
+    ids=["a generation that is not later", "keys that follow others", "another e-mail"],
+)
+def test_even_with_their_signature_keys_vouch_for_nothing_but_what_follows_them(changes) -> None:
+    alice = identity()
+    odd = replace(alice.rotate(1, secrets("later")).public, **changes)
+    odd = replace(odd, rotation=alice.sign(b"syft-flwr rotation 1\0" + odd.statement()))
+    assert not alice.public.vouches_for(odd)
+
+
 def test_after_a_rotation_only_the_last_keys_before_still_open() -> None:
     alice = identity()
     closed = seal(b"body", alice.public, b"")
