@@ -1,6 +1,6 @@
 """For the integration tests: a federation of real processes, ended when its test is over."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +12,7 @@ class Federate(Protocol):
     """Makes a federation of an app of these tests."""
 
     def __call__(
-        self, app: str, owners: Sequence[str] = OWNERS, *, prepare: Callable[[Path], None] = ...
+        self, app: str, owners: Sequence[str] = OWNERS, *, transport: str = "local"
     ) -> Federation: ...
 
 
@@ -20,10 +20,8 @@ class Federate(Protocol):
 def federated(tmp_path: Path) -> Iterator[Federate]:
     made: list[Federation] = []
 
-    def make(
-        app: str, owners: Sequence[str] = OWNERS, *, prepare: Callable[[Path], None] = lambda project: None
-    ) -> Federation:
-        federation = federate(tmp_path / f"f{len(made)}", app, owners, prepare=prepare)
+    def make(app: str, owners: Sequence[str] = OWNERS, *, transport: str = "local") -> Federation:
+        federation = federate(tmp_path / f"f{len(made)}", app, owners, transport=transport)
         made.append(federation)
         return federation
 

@@ -157,6 +157,7 @@ class Federation:
     aggregator: str = AGGREGATOR
     transport: str = "local"
     variables: dict[str, str] = field(default_factory=dict)
+    own: dict[str, dict[str, str]] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
 
     @property
@@ -198,6 +199,7 @@ class Federation:
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             **self.variables,
+            **self.own.get(email or "", {}),
             **more,
         }
 
@@ -282,13 +284,13 @@ def federate(
     app: str,
     owners: Sequence[str] = OWNERS,
     *,
-    prepare: Callable[[Path], None] = lambda project: None,
+    transport: str = "local",
 ) -> Federation:
     """An app of these tests, bootstrapped by its command."""
     project = copy_app(app, place)
-    prepare(project)
-    federation = Federation(place, project, tuple(owners))
-    federation.run("bootstrap", str(project), "--aggregator", AGGREGATOR, "--datasites", ",".join(owners))
+    federation = Federation(place, project, tuple(owners), transport=transport)
+    words = ["--aggregator", AGGREGATOR, "--datasites", ",".join(owners), "--transport", transport]
+    federation.run("bootstrap", str(project), *words)
     return federation
 
 
