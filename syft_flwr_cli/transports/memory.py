@@ -9,7 +9,7 @@ import io
 import random
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -74,9 +74,14 @@ class MemoryStore:
     ----------
     faults : MemoryFaults
         How bad it is.
+    clock : Callable[[], float]
+        Seconds, from wherever, by which files arrive.
     """
 
-    def __init__(self, faults: MemoryFaults | None = None) -> None:
+    def __init__(
+        self, faults: MemoryFaults | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self.faults = faults or MemoryFaults()
         self._lock = threading.RLock()
         self._random = random.Random(self.faults.seed)
@@ -103,7 +108,7 @@ class MemoryStore:
         """Put a file in place of what was there."""
         with self._lock:
             self._versions += 1
-            arrives = time.monotonic() + self._random.random() * self.faults.lag
+            arrives = self._clock() + self._random.random() * self.faults.lag
             before = self.get("", owner, path)
             self._files[owner, path] = _File(
                 data, time.time(), self._versions, frozenset(readers), arrives, before
@@ -116,7 +121,7 @@ class MemoryStore:
         """The file as ``viewer`` sees it."""
         with self._lock:
             file = self._files.get((owner, path))
-            while file is not None and viewer != owner and time.monotonic() < file.arrives:
+            while file is not None and viewer != owner and self._clock() < file.arrives:
                 file = file.before
             return file
 
