@@ -1,5 +1,6 @@
 """``syft-flwr run-server``: run the project's ServerApp, or take up its unfinished run."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,6 @@ from syft_flwr_cli.errors import (
     EXIT_INTERRUPTED,
     EXIT_MISSING_OWNERS,
     EXIT_OK,
-    EXIT_UNEXPECTED,
     SyftFlwrError,
 )
 from syft_flwr_cli.home import home
@@ -86,6 +86,8 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.fl_orchestrator import flower_server, session
         from syft_flwr_cli.project import flower
 
+        # What the library logs is said here in a sentence, and with its traceback only under --debug.
+        logging.getLogger("syft_flwr").addHandler(logging.NullHandler())
         override = flower.parse_run_config(run_config)
         config = flower.fused_run_config(found.path, override)
         opened = session.open_session(
@@ -138,9 +140,6 @@ def _paused(opened: Any, project: Path) -> int:
 
 def _report(result: Any, opened: Any, as_json: bool) -> int:
     settings, error = opened.settings, result.error
-    code = EXIT_MISSING_OWNERS if result.missing else EXIT_OK
-    if error is not None:
-        code = error.exit_code if isinstance(error, SyftFlwrError) else EXIT_UNEXPECTED
     data = {
         "run_id": result.run,
         "app_name": settings.app_name,
@@ -157,35 +156,31 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
 
         print_rounds(result.rounds)
     if error is not None:
-        if as_json:
-            output.emit_json({**data, "error": _sentence(error), "exit_code": code}, status="error")
-        raise_for(error, as_json)
+        return _report_failure(error, data, as_json)
     if as_json:
         output.emit_json(data, status="incomplete" if result.missing else "ok")
     if result.missing:
         output.note(f"Finished, but without {', '.join(result.missing)}.", style="bold yellow")
     else:
         output.note(f"Run {result.run} is complete ({result.seconds:.1f} s).", style="bold green")
-    return code
+    return EXIT_MISSING_OWNERS if result.missing else EXIT_OK
 
 
-def _sentence(error: BaseException) -> str:
-    return error.what if isinstance(error, SyftFlwrError) else f"{type(error).__name__}: {error}"
-
-
-def raise_for(error: BaseException, as_json: bool) -> None:
-    """Leave with the error's exit code; what went wrong was said in JSON already if ``as_json``."""
-    import sys
-    import traceback
-
-    if as_json:
-        output.note(f"error: The ServerApp failed: {_sentence(error)}", style="bold red")
-        if output.debugging():
-            traceback.print_exception(error, file=sys.stderr)
-        raise typer.Exit(error.exit_code if isinstance(error, SyftFlwrError) else EXIT_UNEXPECTED)
-    if isinstance(error, SyftFlwrError):
-        raise error
-    raise SyftFlwrError(
-        f"The ServerApp failed: {_sentence(error)}",
-        hint="The data owners were told to stop. Correct the app and run it again; --debug shows where it failed.",
-    ) from error
+def _report_failure(error: BaseException, data: dict[str, Any], as_json: bool) -> int:
+    failure = error
+    if not isinstance(failure, SyftFlwrError):
+        failure = SyftFlwrError(
+            f"The ServerApp failed: {type(error).__name__}: {error}",
+            hint="The data owners were told to stop. Correct the app and run it again; "
+            "--debug shows where it failed.",
+        )
+        failure.__cause__ = error
+    if not as_json:
+        raise failure
+    try:
+        raise failure
+    except SyftFlwrError:
+        output.fail(failure.what, failure.hint, failure.exit_code, as_json=False)
+    told = {"error": failure.what, "hint": failure.hint, "exit_code": failure.exit_code}
+    output.emit_json({**data, **told}, status="error")
+    return failure.exit_code
