@@ -24,6 +24,7 @@ __all__ = [
     "check_message_id",
     "direct_payload_path",
     "message_id",
+    "message_of",
     "node_id",
     "payload_folder",
     "payload_path",
@@ -108,6 +109,15 @@ def check_message_id(text: str) -> str:
     if not canonical or canonical != text:
         raise UsageError(f"{text[:80]!r} is no message id.", hint="Message ids are UUIDs in lower case.")
     return text
+
+
+def message_of(name: str, suffix: str) -> str | None:
+    """The id of the message whose file is called ``name``; None if that is the name of no message."""
+    mid = name.removesuffix(suffix)
+    try:
+        return check_message_id(mid) if mid != name else None
+    except UsageError:
+        return None
 
 
 def app_folder(sender: str, recipient: str, app: str) -> str:

@@ -23,7 +23,7 @@ from syft_flwr_cli.messaging.refusal import RefusedError
 from syft_flwr_cli.messaging.roster import Roster
 from syft_flwr_cli.transports.base import BytesContent, Content, Transport
 
-__all__ = ["Participant", "Tell"]
+__all__ = ["Participant", "Tell", "in_ascii"]
 
 Tell = Callable[[str, Mapping[str, Any]], None]
 """How the outside hears what happens: an event's name and its facts."""
@@ -51,6 +51,8 @@ class Participant:
         Hears what happens.
     clock : callable
         Seconds since 1970.
+    patience : float
+        Seconds for which a store that fails is tried again before it is an error.
     """
 
     email: str
@@ -65,6 +67,7 @@ class Participant:
     expected: Mapping[str, str] = field(default_factory=dict)
     tell: Tell = lambda event, facts: None
     clock: Callable[[], float] = time.time
+    patience: float = PATIENCE
     _peers: dict[str, PublicIdentity] = field(default_factory=dict)
     _seen: dict[str, bytes] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -75,10 +78,10 @@ class Participant:
         return self.directory / "store"
 
     def publish(
-        self, path: str, content: Content, readers: Collection[str], patience: float = PATIENCE
+        self, path: str, content: Content, readers: Collection[str], patience: float | None = None
     ) -> None:
-        """Publish, and try again for ``patience`` seconds while the store fails."""
-        deadline, pause = time.monotonic() + patience, 0.2
+        """Publish, and try again for ``patience`` seconds (`patience`, if None) while the store fails."""
+        deadline, pause = time.monotonic() + (self.patience if patience is None else patience), 0.2
         while True:
             try:
                 self.transport.publish(path, content, readers)
@@ -154,22 +157,28 @@ class Participant:
         """Note that a file was not taken; True if this content was not refused there before."""
         digest = hashlib.sha256(data).hexdigest()
         now = self.clock()
+        path = in_ascii(path)
         entry = {
             "event": "refused",
             "time": now,
             "peer": owner,
-            "path": path[:500],
+            "path": path,
             "reason": error.reason,
             "sentence": error.what[:500],
             "digest": digest,
         }
         first = self.journal.quarantine(digest, owner, path, error.reason, error.what, now, entry)
         if first:
-            self.tell(
-                "refused", {"peer": owner, "path": path, "reason": error.reason, "sentence": error.what}
-            )
+            facts = {"peer": owner, "path": path, "reason": error.reason, "sentence": error.what}
+            self.tell("refused", {**facts, "hint": error.hint})
         self.flush_audit()
         return first
+
+    def refuse_name(self, owner: str, path: str) -> bool:
+        """As `refuse`, for a file that is not looked into, because no message has such a name."""
+        name = in_ascii(path.rpartition("/")[2], 60)
+        error = RefusedError("garbage", f"{name} is not the name of a message")
+        return self.refuse(owner, path, path.encode(errors="surrogateescape"), error)
 
     def flush_audit(self) -> str:
         """Hand what happened to the audit log; its head."""
@@ -184,3 +193,8 @@ class Participant:
         """Let go of the transport and the journal."""
         self.transport.close()
         self.journal.close()
+
+
+def in_ascii(text: str, limit: int = 500) -> str:
+    """A name that a peer gave, so that neither a terminal nor a log can be fooled by it."""
+    return text.encode("unicode_escape").decode("ascii")[:limit]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from syft_flwr_cli.project.review import visible
 from syft_flwr_cli.ui import output
 
 __all__ = ["Narrator"]
@@ -32,7 +33,8 @@ class Narrator:
 
     def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
         """Hear of an event."""
-        sentence = self._sentence(event, facts)
+        plain = {key: visible(value) if isinstance(value, str) else value for key, value in facts.items()}
+        sentence = self._sentence(event, plain)
         if sentence:
             self._say(sentence, style=_STYLES.get(event, ""))
 
@@ -64,7 +66,9 @@ class Narrator:
                         f"Waiting for {peer}: it has published no key yet (its run-client has not started)."
                     )
             case "refused":
-                return f"Refused a file of {peer} ({facts['reason']}): {facts['sentence']}."
+                name = str(facts["path"]).rpartition("/")[2]
+                hint = f"\n    {facts['hint']}" if facts.get("hint") else ""
+                return f"Refused {name} of {peer} ({facts['reason']}): {_closed(facts['sentence'])}{hint}"
             case "absent":
                 since = time.strftime("%H:%M:%S", time.localtime(facts["since"]))
                 return f"{peer} has not answered a request of {since}; going on without."
@@ -86,11 +90,11 @@ class Narrator:
                 return f"Working on {article} {facts['type']} request{number}."
             case "answered":
                 if facts.get("error"):
-                    return f"The app failed; the aggregator was told: {facts['error'][1].splitlines()[0]}"
+                    return f"The app failed; the aggregator was told: {_headline(facts['error'][1])}"
                 return "Answered." if self._verbose else None
             case "received":
                 if facts.get("error"):
-                    return f"{peer} reports an error: {facts['error'][1].splitlines()[0]}"
+                    return f"{peer} reports an error: {_headline(facts['error'][1])}"
                 return f"Answer from {peer}." if self._verbose else None
             case "sent":
                 return f"Request to {peer}." if self._verbose else None
@@ -111,6 +115,16 @@ class Narrator:
                     f"Run {facts['run']} is over: {facts['reason']}. Answered {facts['answered']} requests."
                 )
         return None
+
+
+def _headline(text: str) -> str:
+    """The first line of what an app says went wrong; whoever wrote it is not to fool the terminal."""
+    lines = text.split("\n", 1)
+    return visible(lines[0])[:300] or "without a word"
+
+
+def _closed(sentence: str) -> str:
+    return sentence if sentence.endswith(".") else f"{sentence}."
 
 
 _STYLES = {
