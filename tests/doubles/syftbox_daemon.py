@@ -143,4 +143,9 @@ class _WriteEvents(FileSystemEventHandler):
 
 def _ignored(file: Path) -> bool:
     name = file.name
-    return name.endswith(".tmp") or ".conflict" in name or ".rejected" in name or file.stat().st_size == 0
+    if name.endswith(".tmp") or ".conflict" in name or ".rejected" in name:
+        return True
+    try:
+        return file.stat().st_size == 0
+    except FileNotFoundError:  # removed by its owner meanwhile
+        return True
