@@ -27,7 +27,8 @@ def main(grid: Grid, context: Context) -> None:
     )
     question = RecordDict({"config": ConfigRecord({"what": "rows"})})
     nodes = sorted(grid.get_node_ids())
-    replies = grid.send_and_receive([Message(question, node, "query") for node in nodes])
+    asked = [Message(question, node, "query") for node in nodes]
+    replies = [reply for reply in grid.send_and_receive(asked) if reply.has_content()]
     context.state["rows"] = MetricRecord({"rows": sum(reply.content["metrics"]["rows"] for reply in replies)})
     if config["save-to"]:
         arrays = {name: array.numpy() for name, array in result.arrays.items()}
