@@ -32,6 +32,10 @@ class Timed(FedAvg):
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
+        if server_round == 2:
+            # `start` holds the first model to the end; nobody needs it any more.
+            for key in list(self._model):
+                del self._model[key]
         self._model = arrays
         config["changed"] = self._changed
         self._begun = time.perf_counter()
