@@ -9,6 +9,7 @@ and goes on there.
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,10 +132,7 @@ class Uploader:
             Anything else that does not pass in time.
         """
         if content.data is not None:
-            media = MediaInMemoryUpload(content.data, mimetype=MIME)
-            kind, request = self._request(target, meta, media)
-            answer: dict[str, Any] = self._client.call(kind, request, doing)
-            return answer
+            return self._at_once(content.data, target, meta, doing)
         for _ in range(SESSIONS):
             if session is None:
                 session = self._begin(content, target, meta, doing)
@@ -152,15 +150,39 @@ class Uploader:
                 keep(None)
         raise self._client.give_up(f"keep the upload alive to {doing}")
 
-    def _request(self, target: str | None, meta: dict[str, Any], media: Any) -> tuple[str, Any]:
-        files = self._client.api.files()
+    def _request(self, target: str | None, meta: dict[str, Any]) -> tuple[str, Any]:
+        """The official client's request for an upload, with everything but the content."""
+        files, media = self._client.api.files(), MediaInMemoryUpload(b"", mimetype=MIME, resumable=True)
         if target is None:
             return "files.create", files.create(body=meta, media_body=media, fields=FIELDS)
         return "files.update", files.update(fileId=target, body=meta, media_body=media, fields=FIELDS)
 
+    def _at_once(self, data: bytes, target: str | None, meta: dict[str, Any], doing: str) -> dict[str, Any]:
+        """Metadata and content in one request.
+
+        The official client would draw the boundary between them from Python's global generator, and a
+        ServerApp that is replayed must find that as it left it.
+        """
+        kind, request = self._request(target, meta)
+        uri = request.uri.replace("uploadType=resumable", "uploadType=multipart")
+        mark = secrets.token_hex(16)
+        head = f"--{mark}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json.dumps(meta)}\r\n"
+        head += f"--{mark}\r\nContent-Type: {MIME}\r\n\r\n"
+        body = b"".join([head.encode(), data, f"\r\n--{mark}--\r\n".encode()])
+        headers = {**request.headers, "content-type": f'multipart/related; boundary="{mark}"'}
+
+        def once() -> dict[str, Any]:
+            response, answer = self._client.send(kind, uri, request.method, headers, body)
+            if response.status != 200:
+                raise HttpError(response, answer, uri=uri)
+            found: dict[str, Any] = json.loads(answer)
+            return found
+
+        return self._client.persist(kind, once, doing)
+
     def _begin(self, content: Spooled, target: str | None, meta: dict[str, Any], doing: str) -> str:
         """Begin a session; its address."""
-        kind, request = self._request(target, meta, MediaInMemoryUpload(b"", mimetype=MIME, resumable=True))
+        kind, request = self._request(target, meta)
         headers = {
             **request.headers,
             "X-Upload-Content-Type": MIME,

@@ -2,12 +2,14 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from syft_flwr_cli import faults
@@ -328,6 +330,19 @@ def test_a_kill_at_any_write_point_leaves_nothing_doubled_and_nothing_half(
         assert file.body is not None and file.body.path.read_bytes() == b"other" * size
         assert len(emulator.files(ALICE, folders=True)) == 2
         delete_by_hand(emulator, "syft-flwr")
+
+
+def test_pythons_generators_are_left_alone(emulator: Emulator, view: Open) -> None:
+    before = random.getstate(), str(np.random.get_state())
+    emulator.chaos(0.2)
+    alice, bob = view(ALICE), view(BOB)
+    for size in (5, 6_000_000):
+        alice.publish(path_to(BOB, f"{size}.request"), BytesContent(bytes(size)), [BOB])
+        assert read(bob, ALICE, path_to(BOB, f"{size}.request")) == bytes(size)
+    watch = bob.watch(ALICE, names.rpc_folder(ALICE, BOB, APP))
+    assert len(watch.new()) == 2
+    bob.wait(bob.token(), 0.3)
+    assert (random.getstate(), str(np.random.get_state())) == before
 
 
 # -- large content
