@@ -10,6 +10,7 @@ from typing import ClassVar
 __all__ = [
     "AuditError",
     "BusyError",
+    "DiskError",
     "DivergenceError",
     "NotAProjectError",
     "NotApprovedError",
@@ -87,6 +88,10 @@ class TransportError(SyftFlwrError):
 
 class NotThereError(TransportError):
     """A file is not there, or not there yet."""
+
+
+class DiskError(SyftFlwrError):
+    """This machine's own disk refuses what has to be remembered: it is full, or read-only."""
 
 
 class NotApprovedError(SyftFlwrError):

@@ -106,14 +106,15 @@ def register(app: typer.Typer) -> None:
             runner = flower_client.make_runner(opened, code.copy, load_project(code.copy).clientapp, options)
             gate = consent.Gate(code, opened.me.journal, len(settings.datasites))
             result = flower_client.run_node(opened, runner, options, gate)
+            if as_json:
+                runs = [{"run_id": s.run, "reason": s.reason, "answered": s.answered} for s in result.stopped]
+                output.emit_json(
+                    {"email": settings.email, "app_name": settings.app_name, "runs": runs},
+                    status="interrupted" if result.interrupted else "ok",
+                )
+            flower_client.told(opened, result)
         finally:
             opened.close()
-        if as_json:
-            runs = [{"run_id": s.run, "reason": s.reason, "answered": s.answered} for s in result.stopped]
-            output.emit_json(
-                {"email": settings.email, "app_name": settings.app_name, "runs": runs},
-                status="interrupted" if result.interrupted else "ok",
-            )
         if result.interrupted:
             output.note("Interrupted; nothing is lost. The same command goes on.", style="bold")
             return EXIT_INTERRUPTED

@@ -112,11 +112,13 @@ def register(app: typer.Typer) -> None:
                 flower.make_context(0, flower.SERVER_NODE_ID, config),
                 options,
             )
+            code = _report(result, opened, as_json)
+            flower_server.told(opened, result)
+            return code
         except KeyboardInterrupt:
             return _paused(opened, project)
         finally:
             opened.close()
-        return _report(result, opened, as_json)
 
 
 def _code(path: Path) -> str:
@@ -163,6 +165,8 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
         output.note(f"Finished, but without {', '.join(result.missing)}.", style="bold yellow")
     else:
         output.note(f"Run {result.run} is complete ({result.seconds:.1f} s).", style="bold green")
+    if result.earlier:
+        output.note("It was so when the process ended that ran it. Type the same again to begin a new run.")
     return EXIT_MISSING_OWNERS if result.missing else EXIT_OK
 
 

@@ -62,7 +62,7 @@ def register(app: typer.Typer) -> None:
                         hint="Begin one with: syft-flwr run-server",
                     )
                 run = unfinished.run
-            told = flower_server.end_run(opened, run, reason, "stopped", signal=True)
+            told = flower_server.end_run(opened, run, reason, "stopped")
         finally:
             opened.close()
         if as_json:

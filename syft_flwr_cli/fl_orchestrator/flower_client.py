@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from flwr.app import Context
     from flwr.clientapp import ClientApp
 
-__all__ = ["NodeOptions", "NodeResult", "run_node", "syftbox_flwr_client"]
+__all__ = ["NodeOptions", "NodeResult", "run_node", "syftbox_flwr_client", "told"]
+
+PATIENCE = 5.0
+"""Seconds for which a failing store is tried again at once; after that, with everything else that waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,11 @@ def run_node(
 ) -> NodeResult:
     """Serve requests until the run is over, or for ever with ``keep_alive``.
 
-    ``gate`` says why a genuine request is not executed; None lets it pass.
+    ``gate`` says why a genuine request is not executed; None lets it pass. Whoever has shown the result
+    calls `told`.
     """
     me = session.me
+    me.patience = PATIENCE
     runner.start()
     inbox = Inbox(me, session.settings.aggregator, runner, code=options.code, gate=gate)
     interrupted = threading.Event()
@@ -117,6 +122,12 @@ def run_node(
         inbox.close()
         runner.close()
     return NodeResult(list(inbox.stopped), interrupted.is_set())
+
+
+def told(session: Session, result: NodeResult) -> None:
+    """Note that the ends of these runs have been shown: repeating the command waits for the next run."""
+    for ended in result.stopped:
+        session.me.journal.tell_run(ended.run)
 
 
 def syftbox_flwr_client(
@@ -154,6 +165,6 @@ def syftbox_flwr_client(
             run_config=dict(context.run_config),
             data=settings.data or (Path(os.environ["DATA_DIR"]) if os.environ.get("DATA_DIR") else None),
         )
-        run_node(session, InlineRunner(setup, client_app), NodeOptions(isolation="inline"))
+        told(session, run_node(session, InlineRunner(setup, client_app), NodeOptions(isolation="inline")))
     finally:
         session.close()

@@ -2,7 +2,9 @@
 
 A run that was interrupted is taken up by starting the ServerApp again from the top: what it pushes is
 answered from the journal as far as the journal goes. Stop signals go out after success and after failure
-alike; a pause (Ctrl-C) or a kill leaves the run, and the data owners, waiting.
+alike; a pause (Ctrl-C), a kill, or a failure of this machine leaves the run, and the data owners, waiting. A
+run that was complete when the process was killed is not begun anew by repeating the command: what came of it
+is told, once.
 """
 
 import logging
@@ -19,16 +21,26 @@ from flwr.app import Context
 from flwr.serverapp import ServerApp
 
 from syft_flwr_cli.app_environment import APP_NAME_VARIABLE
-from syft_flwr_cli.errors import DivergenceError, SyftFlwrError, TransportError, UsageError
+from syft_flwr_cli.errors import (
+    DiskError,
+    DivergenceError,
+    SyftFlwrError,
+    TransportError,
+    TrustError,
+    UsageError,
+)
 from syft_flwr_cli.fl_orchestrator.session import Session, open_api_session
 from syft_flwr_cli.fl_orchestrator.signals import on_interrupt
 from syft_flwr_cli.fl_orchestrator.syft_grid import SyftGrid
 from syft_flwr_cli.messaging.journal import Run
 from syft_flwr_cli.project import flower
 
-__all__ = ["RunOptions", "ServerResult", "run_server_app", "syftbox_flwr_server"]
+__all__ = ["RunOptions", "ServerResult", "run_server_app", "syftbox_flwr_server", "told"]
 
 log = logging.getLogger("syft_flwr")
+
+LEAVES_OPEN = (DivergenceError, TransportError, DiskError, TrustError)
+"""What a person can mend: the run goes on when the command is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,8 @@ class ServerResult:
     rounds: list[dict[str, Any]]
     context: Context
     error: BaseException | None = None
+    earlier: bool = False
+    """Whether the run was complete before this process, and nobody had been told."""
 
 
 def new_run_id() -> int:
@@ -83,10 +97,13 @@ def run_server_app(
     """Run a ServerApp to its end, or take up an unfinished run of it.
 
     ``context`` gets the run's id; its run config is the app's. An exception of the ServerApp ends the run
-    (stop signals go out) and is in the result; one that leaves the run open (`DivergenceError`,
-    `TransportError`, a pause) is raised.
+    (stop signals go out) and is in the result; one that leaves the run open (`LEAVES_OPEN`, a pause) is
+    raised. Whoever has shown the result calls `told`.
     """
     os.environ[APP_NAME_VARIABLE] = session.settings.app_name
+    before = None if options.fresh else _untold(session, context)
+    if before is not None:
+        return before
     run, resumed = _begin(session, options)
     number = int(run.run)
     context.run_id, context.node_id = number, flower.SERVER_NODE_ID
@@ -115,20 +132,45 @@ def run_server_app(
                 flower.seed_everything(int(run.facts["seed"], 16), options.dependencies)
                 flower.run_server(grid, context, app)
             grid.outbox.check()
-        except (DivergenceError, TransportError):
+            grid.outbox.finish()
+        except LEAVES_OPEN:
             raise
         except Exception as raised:
             error = _first_failure(grid, raised)
-            if isinstance(error, DivergenceError | TransportError):
+            if isinstance(error, LEAVES_OPEN):
                 raise error from raised
             error.__cause__ = error.__cause__ or (raised if error is not raised else None)
             log.error("The ServerApp failed: %s\n%s", raised, traceback.format_exc())
-        missing = grid.rounds.missing()
-        _end(session, grid, run, error)
+        result = ServerResult(
+            run.run,
+            resumed,
+            time.monotonic() - begun,
+            grid.rounds.missing(),
+            grid.rounds.report(),
+            context,
+            error,
+        )
+        _end(session, grid, result)
     finally:
         grid.close()
+    return result
+
+
+def told(session: Session, result: ServerResult) -> None:
+    """Note that the result has been shown: repeating the command begins a new run."""
+    if result.error is None:
+        session.me.journal.tell_run(result.run)
+
+
+def _untold(session: Session, context: Context) -> ServerResult | None:
+    """The result of a run whose process was killed after the end and before it could tell it."""
+    run = session.me.journal.untold_run("aggregator")
+    if run is None or run.result is None:
+        return None
+    context.run_id, context.node_id = int(run.run), flower.SERVER_NODE_ID
+    facts = run.result
     return ServerResult(
-        run.run, resumed, time.monotonic() - begun, missing, grid.rounds.report(), context, error
+        run.run, facts["resumed"], facts["seconds"], facts["missing"], facts["rounds"], context, earlier=True
     )
 
 
@@ -145,17 +187,21 @@ def _begin(session: Session, options: RunOptions) -> tuple[Run, bool]:
     journal = session.me.journal
     unfinished = journal.unfinished_run("aggregator")
     wanted = {"run_config": dict(options.run_config), "datasites": sorted(session.settings.datasites)}
-    if unfinished is not None and options.fresh:
-        end_run(session, unfinished.run, "withdrawn: a new run takes its place", "stopped", signal=True)
+    if options.code is not None:
+        wanted["code"] = options.code
+    if unfinished is not None and (options.fresh or unfinished.facts.get("ending")):
+        state, reason = unfinished.facts.get("ending") or ("stopped", "withdrawn: a new run takes its place")
+        end_run(session, unfinished.run, reason, state)
         unfinished = None
     if unfinished is not None:
         before = {key: unfinished.facts.get(key) for key in wanted}
         if before != wanted and not options.accept_divergence:
             changed = next(key for key in wanted if before[key] != wanted[key])
             raise DivergenceError(
-                f"Run {unfinished.run} is not finished, and was begun with {changed.replace('_', ' ')} "
+                f"Run {unfinished.run} is not finished, and was begun with {_CALLED[changed]} "
                 f"{before[changed]!r}; now it is {wanted[changed]!r}.",
-                hint="Repeat the command as it was to go on, or begin anew with --fresh.",
+                hint="Repeat the command as it was to go on, begin anew with --fresh, or go on all the same "
+                "with --accept-divergence.",
             )
         return unfinished, True
     run = str(new_run_id())
@@ -176,12 +222,23 @@ def _begin(session: Session, options: RunOptions) -> tuple[Run, bool]:
     return begun, False
 
 
-def _end(session: Session, grid: SyftGrid, run: Run, error: BaseException | None) -> None:
-    reason = "the run is complete" if error is None else f"the ServerApp failed: {error}"[:300]
-    _close_run(session, grid, run.run, reason, "finished" if error is None else "failed")
+_CALLED = {"run_config": "the run config", "datasites": "the data owners", "code": "the project's files"}
 
 
-def end_run(session: Session, run: str, reason: str, state: str, *, signal: bool) -> list[str]:
+def _end(session: Session, grid: SyftGrid, result: ServerResult) -> None:
+    if result.error is not None:
+        _close_run(session, grid, result.run, f"the ServerApp failed: {result.error}"[:300], "failed")
+        return
+    facts = {
+        "resumed": result.resumed,
+        "seconds": result.seconds,
+        "missing": result.missing,
+        "rounds": result.rounds,
+    }
+    _close_run(session, grid, result.run, "the run is complete", "finished", facts)
+
+
+def end_run(session: Session, run: str, reason: str, state: str) -> list[str]:
     """End a run from outside: withdraw what is open, tell the data owners; to whom the signal went."""
     known = session.me.journal.run(run)
     if known is None or known.ended is not None:
@@ -195,13 +252,25 @@ def end_run(session: Session, run: str, reason: str, state: str, *, signal: bool
         grid.close()
 
 
-def _close_run(session: Session, grid: SyftGrid, run: str, reason: str, state: str) -> list[str]:
+def _close_run(
+    session: Session,
+    grid: SyftGrid,
+    run: str,
+    reason: str,
+    state: str,
+    result: Mapping[str, Any] | None = None,
+) -> list[str]:
+    journal = session.me.journal
+    known = journal.run(run)
+    if known is not None and state != "finished" and "ending" not in known.facts:
+        # Once the first owner may have been told, the run must not go on: the next process ends it too.
+        journal.set_run_facts(run, {**known.facts, "ending": [state, reason]})
     grid.outbox.withdraw()
     told = grid.send_stop_signal(group_id="final", reason=reason)
     now = session.me.clock()
     event = "run-finished" if state == "finished" else "stopped"
     entry = {"event": event, "time": now, "run": run, "why": reason}
-    session.me.journal.end_run(run, state, now, reason, entry)
+    journal.end_run(run, state, now, reason, entry, result)
     session.me.flush_audit()
     grid.outbox.clear()
     return told
@@ -238,6 +307,7 @@ def syftbox_flwr_server(
     session = open_api_session(app_name, datasites, project_dir, tell=_log_event)
     try:
         result = run_server_app(session, lambda: server_app, context, RunOptions())
+        told(session, result)
     finally:
         session.close()
     if isinstance(result.error, SyftFlwrError):

@@ -154,9 +154,14 @@ class SyftGrid(Grid):
         return self._push(list(messages), None)
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
-        """The replies that are there by now, each once, in the order of ``message_ids``; never waits."""
+        """The replies that are there by now, each once, in the order in which they came; never waits.
+
+        A run that is taken up again hands them out in the same order, if not in the same portions.
+        """
         ids = [mid for mid in message_ids if mid not in self._delivered]
-        return self._deliver(ids, self.outbox.collect(ids, time.monotonic()), explicit=True)
+        replies = self.outbox.collect(ids, time.monotonic())
+        in_turn = sorted(replies, key=lambda mid: replies[mid].sent.turn)
+        return self._deliver(in_turn, replies, explicit=True)
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
         """Send messages and wait for the replies, at most ``timeout`` seconds.

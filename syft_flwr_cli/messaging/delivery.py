@@ -9,7 +9,8 @@ in time) or *withdrawn* (the run was stopped). An answer that comes after that i
 so that its sender may clean up, and changes nothing.
 
 Incoming (data owner): a request is *claimed* (once), then *done*: its response and the new state are in
-the journal, together; the response is published, again if asked again, until it is *acknowledged*.
+the journal, together; the response is published, again if asked again, until it is *acknowledged*. What
+was claimed and not done when the run ended is *withdrawn*.
 """
 
 from enum import StrEnum
@@ -35,6 +36,7 @@ class Incoming(StrEnum):
     CLAIMED = "claimed"
     DONE = "done"
     ACKNOWLEDGED = "acknowledged"
+    WITHDRAWN = "withdrawn"
 
 
 class Event(StrEnum):
@@ -65,6 +67,7 @@ OUTGOING: dict[tuple[Outgoing, Event], Outgoing] = {
 INCOMING: dict[tuple[Incoming, Event], Incoming] = {
     (Incoming.CLAIMED, Event.CLAIM): Incoming.CLAIMED,
     (Incoming.CLAIMED, Event.FINISH): Incoming.DONE,
+    (Incoming.CLAIMED, Event.WITHDRAW): Incoming.WITHDRAWN,
     (Incoming.DONE, Event.ACKNOWLEDGE): Incoming.ACKNOWLEDGED,
     (Incoming.ACKNOWLEDGED, Event.ACKNOWLEDGE): Incoming.ACKNOWLEDGED,
 }

@@ -3,7 +3,9 @@
 A request is taken only from the one aggregator, whole, signed, sealed for us, of a run that goes on, and
 in time; anything else is refused with one sentence and never answered. It is claimed in the journal,
 executed, and its response and the new state are committed together before the response is published.
-Asked again, the same response is published again. It does not know Flower: ``execute`` does the work.
+Asked again, the same response is published again. A store or a disk that fails is waited for with all that
+was done in hand: nothing is executed again because it could not be written down or published at once. It
+does not know Flower: ``execute`` does the work.
 """
 
 import threading
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from syft_flwr_cli import faults
-from syft_flwr_cli.errors import NotThereError, TransportError, TrustError
+from syft_flwr_cli.errors import DiskError, NotThereError, TransportError, TrustError
 from syft_flwr_cli.messaging import names
 from syft_flwr_cli.messaging.body import Body, decode_body, encode_body
 from syft_flwr_cli.messaging.delivery import Incoming
@@ -94,7 +96,22 @@ class _Pending:
     envelope: Envelope
     body: Body
     data_digest: str
+    claimed: Request | None = None
     told: bool = False
+
+
+@dataclass(slots=True)
+class _Held:
+    """Work that is done, and not written down yet."""
+
+    pending: _Pending
+    work: Work
+    outcome: Outcome
+
+    def release(self) -> None:
+        self.outcome.release()
+        if self.work.shared is not None:
+            self.work.shared.close()
 
 
 class Inbox:
@@ -132,28 +149,30 @@ class Inbox:
         self._folder = names.rpc_folder(aggregator, me.email, me.app)
         self._own_folder = names.rpc_folder(me.email, aggregator, me.app)
         self._watch = me.transport.watch(aggregator, self._folder)
+        self._names: dict[str, int] = {}
         self._pending: dict[str, _Pending] = {}
-        self._ignored: set[str] = set()
-        self._later: dict[str, int] = {}
+        self._held: _Held | None = None
+        self._owed: dict[str, None] = {}
+        self._ignored: dict[str, str] = {}
         self._first = True
         self._answered_before: set[str] = set()
         self._closing = threading.Event()
         self.stopped: list[Stopped] = []
 
     def recover(self) -> None:
-        """Take up what an earlier process left: publish committed responses, remove payloads of none."""
+        """Take up what an earlier process left: committed responses go out again, payloads of none are removed."""
         lying = {path for path, _ in self.me.transport.list_own(self._own_folder)}
         self._answered_before = {
             path.rsplit("/", 1)[-1].removesuffix(".response") for path in lying if path.endswith(".response")
         }
         wanted: set[str] = set()
         for run in self.me.journal.runs():
+            if run.ended is not None:
+                continue
             for request in self.me.journal.requests(run.run):
-                if request.state is not Incoming.DONE:
-                    continue
-                wanted.update(request.payloads)
-                if self._response_path(request.id) not in lying:
-                    self._publish(request)
+                if request.state is Incoming.DONE:
+                    wanted.update(request.payloads)
+                    self._owed[request.id] = None
         rows = [row for row in self.me.journal.payloads() if row.id not in wanted]
         remove_payloads(self.me, rows)
         self.me.flush_audit()
@@ -164,7 +183,7 @@ class Inbox:
             token = self.me.transport.token()
             try:
                 busy = self.step()
-            except TransportError as error:
+            except (TransportError, DiskError) as error:
                 self.me.tell("store-fails", {"error": error.what, "hint": error.hint})
                 busy = False
             if not busy and not until() and not self._closing.is_set():
@@ -177,14 +196,16 @@ class Inbox:
 
     def step(self) -> bool:
         """Take in what is new and execute at most one request; whether anything was done."""
+        self._publish_owed()
+        if self._held is not None:
+            self._conclude(self._held)
+            return True
         self._take_new()
         self._handle_stops()
         for mid, pending in sorted(self._pending.items(), key=_age):
             if self._expired(pending.envelope.header):
                 del self._pending[mid]
-                self._refuse_pending(
-                    pending, RefusedError("expired", "it expired before it could be executed")
-                )
+                self._refuse_late(pending)
                 return True
             if self._answer(mid, pending):
                 return True
@@ -194,48 +215,61 @@ class Inbox:
 
     def _take_new(self) -> None:
         first, self._first = self._first, False
-        for name in [*sorted(self._later), *(entry.name for entry in self._watch.new())]:
-            mid = name.removesuffix(".request")
-            if mid == name or mid in self._pending or mid in self._ignored:
-                continue
-            known = self.me.journal.request(mid)
-            if known is not None and known.state is Incoming.DONE:
-                if not first:
-                    self._publish(known)
-                continue
-            if known is not None and known.state is Incoming.ACKNOWLEDGED:
-                continue
-            self._take(mid, name)
+        for entry in self._watch.new():
+            self._names.setdefault(entry.name, 0)
+        # A name is struck off once it has been dealt with: a store that fails in between has us look again.
+        for name in list(self._names):
+            if self._dealt_with(name, first):
+                del self._names[name]
+        if first:
+            self._tell_of_the_end()
 
-    def _take(self, mid: str, name: str) -> None:
+    def _dealt_with(self, name: str, first: bool) -> bool:
+        mid = name.removesuffix(".request")
+        if mid == name:
+            return True
+        known = self.me.journal.request(mid)
+        if known is None or known.state is Incoming.CLAIMED:
+            return self._take(mid, name)
+        if known.state is Incoming.DONE and not first:
+            self._owed[mid] = None
+            self._publish_owed()
+        return True
+
+    def _take(self, mid: str, name: str) -> bool:
         path = f"{self._folder}/{name}"
         try:
             with self.me.transport.open(self.aggregator, path) as stream:
                 data = stream.read(MAX_FILE + 1)
             if self.me.peer(self.aggregator) is None:
                 # The request may overtake the document that says whose it is.
-                self._later[name] = 0
-                return
+                return False
         except NotThereError:
-            tries = self._later.get(name, 0) + 1
-            self._later[name] = tries
-            if tries > _TRIES:
-                del self._later[name]
-            return
+            self._names[name] += 1
+            return self._names[name] > _TRIES
         except TrustError as error:
             raised = RefusedError("key", error.what, hint=error.hint)
             self.me.refuse(self.aggregator, path, data, raised)
-            self._later.pop(name, None)
-            return
-        self._later.pop(name, None)
+            return True
         try:
             envelope = read_envelope(data)
+            before = self._pending.get(mid)
+            if envelope.digest in (self._ignored.get(mid), before and before.data_digest):
+                return True
             self._check(envelope.header, mid)
             body = self._open(envelope)
         except RefusedError as error:
             self.me.refuse(self.aggregator, path, data, error)
-            return
+            return True
+        # Asked again with more time to answer: the later request takes the place of the earlier one.
         self._pending[mid] = _Pending(envelope, body, envelope.digest)
+        return True
+
+    def _tell_of_the_end(self) -> None:
+        """An earlier process ended with the run and could not say so: say it now, unless another run goes on."""
+        untold = self.me.journal.untold_run("data owner")
+        if untold is not None and all(p.envelope.header.run == untold.run for p in self._pending.values()):
+            self._say_stopped(untold.run, untold.reason or "")
 
     def _check(self, header: Header, mid: str) -> None:
         if header.kind != "request" or header.endpoint != names.MESSAGES_ENDPOINT:
@@ -265,30 +299,39 @@ class Inbox:
             if fresh is None or fresh == public:
                 raise
             plain = open_envelope(envelope, self.me.identity, fresh, self.me.encryption)
-        self._check_time(envelope.header)
-        return decode_body(plain)
-
-    def _check_time(self, header: Header) -> None:
-        run = self.me.journal.run(header.run)
-        if run is not None and run.ended is not None:
-            raise RefusedError("wrong-run", f"run {header.run} has ended ({run.reason})")
+        body = decode_body(plain)
+        run = self.me.journal.run(envelope.header.run)
+        if run is not None and run.ended is not None and not _is_stop(body):
+            raise RefusedError("wrong-run", f"run {run.run} has ended ({run.reason})")
+        return body
 
     def _expired(self, header: Header) -> bool:
         return header.expires < self.me.clock()
 
-    def _refuse_pending(self, pending: _Pending, error: RefusedError) -> None:
-        mid = pending.envelope.header.id
-        self._ignored.add(mid)
-        self.me.refuse(self.aggregator, f"{self._folder}/{mid}.request", pending.envelope.line, error)
+    def _refuse_late(self, pending: _Pending) -> None:
+        header = pending.envelope.header
+        late = self.me.clock() - header.expires
+        error = RefusedError(
+            "expired",
+            "it expired before it could be executed: it was to be answered within "
+            f"{header.expires - header.created:.0f} s, which were over {late:.0f} s ago by this machine's clock",
+            hint=f"If that cannot be, compare this machine's clock with that of {self.aggregator}.",
+        )
+        self._ignored[header.id] = pending.data_digest
+        self.me.refuse(self.aggregator, f"{self._folder}/{header.id}.request", pending.envelope.line, error)
 
     # Stop
 
     def _handle_stops(self) -> None:
-        stops = [mid for mid, item in self._pending.items() if item.body.facts.get("action") == "stop"]
-        for mid in stops:
-            pending = self._pending.pop(mid)
-            self._ignored.add(mid)
-            self._stop(pending)
+        for mid, pending in list(self._pending.items()):
+            if _is_stop(pending.body):
+                self._stop(pending)
+                self._drop(mid)
+
+    def _drop(self, mid: str) -> None:
+        pending = self._pending.pop(mid, None)
+        if pending is not None:
+            self._ignored[mid] = pending.data_digest
 
     def _stop(self, pending: _Pending) -> None:
         header, body = pending.envelope.header, pending.body
@@ -296,6 +339,8 @@ class Inbox:
         known = self.me.journal.run(header.run)
         if known is None and header.created < self._started - STALE_STOP:
             self.me.tell("old-stop", {"run": header.run, "reason": reason, "ended": header.created})
+            return
+        if known is not None and known.ended is not None:
             return
         now = self.me.clock()
         self._consumed(body.acks)
@@ -311,15 +356,22 @@ class Inbox:
             header.run, "finished", now, reason, {**entry, "peer_head": header.audit or ""}
         )
         for mid in [m for m, item in self._pending.items() if item.envelope.header.run == header.run]:
-            del self._pending[mid]
-            self._ignored.add(mid)
+            self._drop(mid)
+        self._say_stopped(header.run, reason)
         remove_payloads(self.me, self.me.journal.payloads(header.run))
         self.me.flush_audit()
-        answered = sum(r.state is not Incoming.CLAIMED for r in self.me.journal.requests(header.run))
-        self.stopped.append(Stopped(header.run, reason, answered))
-        self.me.tell("stopped", {"run": header.run, "reason": reason, "answered": answered})
+
+    def _say_stopped(self, run: str, reason: str) -> None:
+        answered = sum(
+            request.state in (Incoming.DONE, Incoming.ACKNOWLEDGED)
+            for request in self.me.journal.requests(run)
+        )
+        self.stopped.append(Stopped(run, reason, answered))
+        self.me.tell("stopped", {"run": run, "reason": reason, "answered": answered})
 
     def _consumed(self, acks: Sequence[str]) -> None:
+        if not acks:
+            return
         for request in self.me.journal.acknowledged(acks):
             self.me.tell("consumed", {"message": request.id})
 
@@ -328,46 +380,72 @@ class Inbox:
     def _answer(self, mid: str, pending: _Pending) -> bool:
         header, body = pending.envelope.header, pending.body
         if mid in self._answered_before and self.me.journal.request(mid) is None:
-            del self._pending[mid]
-            self._ignored.add(mid)
+            self._drop(mid)
             self.me.tell("answered-before", {"message": mid})
             return True
-        self._begin(header)
-        now = self.me.clock()
-        entry = {
-            "event": "received",
-            "time": now,
-            "message": mid,
-            "peer": self.aggregator,
-            "run": header.run,
-            "type": body.type,
-            "digest": pending.data_digest,
-            "peer_head": header.audit or "",
-        }
-        claim = Request(
-            mid, header.run, header.sender, Incoming.CLAIMED, pending.data_digest, now, 0, None, (), body.type
-        )
-        row = self.me.journal.claim(claim, entry)
+        if pending.claimed is None:
+            self._begin(header)
+            pending.claimed = self._claim(pending)
+            # What was acknowledged makes room before the work begins; the next process would hear of it again.
+            self._consumed(body.acks)
+            self._sweep(header.run)
         try:
-            work = self._work(row, body)
+            work = self._work(pending.claimed, body)
         except NotThereError:
             self._say_once(pending, "payload-awaited", "")
             return False
         except RefusedError as error:
             self._say_once(pending, "payload-damaged", error.what)
             return False
-        del self._pending[mid]
         self.me.tell("executing", {"message": mid, "type": body.type, "round": body.round, "run": header.run})
         try:
             outcome = self._carry_out(work)
-            try:
-                self._respond(pending, outcome)
-            finally:
-                outcome.release()
-        finally:
+        except BaseException:
             if work.shared is not None:
                 work.shared.close()
+            raise
+        self._held = _Held(pending, work, outcome)
+        self._conclude(self._held)
         return True
+
+    def _claim(self, pending: _Pending) -> Request:
+        header, now = pending.envelope.header, self.me.clock()
+        entry = {
+            "event": "received",
+            "time": now,
+            "message": header.id,
+            "peer": self.aggregator,
+            "run": header.run,
+            "type": pending.body.type,
+            "digest": pending.data_digest,
+            "peer_head": header.audit or "",
+        }
+        claim = Request(
+            id=header.id,
+            run=header.run,
+            sender=header.sender,
+            state=Incoming.CLAIMED,
+            digest=pending.data_digest,
+            created=now,
+            attempts=0,
+            response=None,
+            payloads=(),
+            type=pending.body.type,
+        )
+        return self.me.journal.claim(claim, entry)
+
+    def _conclude(self, held: _Held) -> None:
+        """Write down what was done, then publish it; if that fails, the next step goes on from here."""
+        header = held.pending.envelope.header
+        self._commit(held)
+        self._held = None
+        self._pending.pop(header.id, None)
+        held.release()
+        self._owed[header.id] = None
+        self.me.flush_audit()
+        self._publish_owed()
+        body, error = held.pending.body, held.outcome.error
+        self.me.tell("answered", {"message": header.id, "type": body.type, "error": error})
 
     def _say_once(self, pending: _Pending, event: str, what: str) -> None:
         if not pending.told:
@@ -416,9 +494,9 @@ class Inbox:
         faults.point("inbox.after-execute")
         return outcome
 
-    def _respond(self, pending: _Pending, outcome: Outcome) -> None:
+    def _commit(self, held: _Held) -> None:
+        me, pending, outcome = self.me, held.pending, held.outcome
         header, asked = pending.envelope.header, pending.body
-        me = self.me
         layout = lay_out(outcome.places, outcome.blobs, me.transport.properties.inline_limit)
         writer = PayloadWriter(me, header.run, self.aggregator, (self.aggregator,))
         digests = Digests()
@@ -458,22 +536,16 @@ class Inbox:
             executed["code"] = self._code
         sent = {**facts, "event": "sent", "peer": self.aggregator, "digest": read_envelope(sealed).digest}
         me.journal.finish(header.id, sealed, [ref.id for ref in refs], outcome.state, now, [executed, sent])
-        me.flush_audit()
-        self._consumed(asked.acks)
-        request = me.journal.request(header.id)
-        assert request is not None
-        self._publish(request)
-        self._sweep(header.run)
-        me.tell("answered", {"message": header.id, "type": asked.type, "error": outcome.error})
 
-    def _publish(self, request: Request) -> None:
-        if request.response is None:
-            return
-        faults.point("inbox.before-publish")
-        self.me.publish(
-            self._response_path(request.id), BytesContent(request.response), (self.aggregator,), float("inf")
-        )
-        faults.point("inbox.after-publish")
+    def _publish_owed(self) -> None:
+        for mid in list(self._owed):
+            request = self.me.journal.request(mid)
+            if request is not None and request.response is not None:
+                faults.point("inbox.before-publish")
+                content = BytesContent(request.response)
+                self.me.publish(self._response_path(mid), content, (self.aggregator,))
+                faults.point("inbox.after-publish")
+            del self._owed[mid]
 
     def _response_path(self, mid: str) -> str:
         return names.response_path(self.me.email, self.aggregator, self.me.app, mid)
@@ -490,12 +562,19 @@ class Inbox:
         remove_payloads(self.me, [row for row in rows if row.id not in wanted])
 
     def close(self) -> None:
-        """Look no more."""
+        """Look no more; what is not written down yet will be executed again by the next process."""
         self._watch.close()
+        if self._held is not None:
+            self._held.release()
+            self._held = None
 
 
 def _age(item: tuple[str, _Pending]) -> tuple[float, str]:
     return item[1].envelope.header.created, item[0]
+
+
+def _is_stop(body: Body) -> bool:
+    return body.facts.get("action") == "stop"
 
 
 def _word(outcome: Outcome) -> str:

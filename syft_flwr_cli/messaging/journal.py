@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from syft_flwr_cli import faults
-from syft_flwr_cli.errors import SyftFlwrError
+from syft_flwr_cli.errors import DiskError, SyftFlwrError
 from syft_flwr_cli.messaging.delivery import Event, Incoming, Outgoing, advance
 
-__all__ = ["Answer", "Journal", "PayloadRow", "Request", "Run", "Sent"]
+__all__ = ["Answer", "Journal", "PayloadRow", "Place", "Request", "Run", "Sent"]
 
 SCHEMA_VERSION = 1
 
@@ -29,16 +29,17 @@ CREATE TABLE about (id TEXT NOT NULL) STRICT;
 INSERT INTO about VALUES (lower(hex(randomblob(8))));
 CREATE TABLE runs (
   run TEXT PRIMARY KEY, role TEXT NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
-  ended REAL, reason TEXT, facts TEXT NOT NULL DEFAULT '{}'
+  ended REAL, reason TEXT, facts TEXT NOT NULL DEFAULT '{}', result TEXT, told INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE sent (
   id TEXT PRIMARY KEY, run TEXT NOT NULL, recipient TEXT NOT NULL, ordinal INTEGER NOT NULL,
   state TEXT NOT NULL, digest BLOB NOT NULL, outline TEXT NOT NULL, meta TEXT NOT NULL,
   created REAL NOT NULL, expires REAL NOT NULL, body BLOB, envelope BLOB,
   digests TEXT NOT NULL DEFAULT '[]', refs TEXT NOT NULL DEFAULT '[]', reply BLOB, replied REAL,
-  UNIQUE (run, recipient, ordinal)
+  turn INTEGER NOT NULL DEFAULT 0, UNIQUE (run, recipient, ordinal)
 ) STRICT;
 CREATE INDEX sent_open ON sent (run, state);
+CREATE INDEX sent_turn ON sent (run, turn);
 CREATE TABLE payloads (
   run TEXT NOT NULL, digest BLOB NOT NULL, recipient TEXT NOT NULL, id TEXT NOT NULL, key BLOB NOT NULL,
   size INTEGER NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, used INTEGER NOT NULL DEFAULT 0,
@@ -63,7 +64,10 @@ CREATE TABLE audit_pending (n INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run: its id in decimal, the role we play in it, its state and when it began and ended."""
+    """A run: its id in decimal, the role we play in it, its state and when it began and ended.
+
+    ``result`` is what there is to tell of a run that is over, and ``told`` whether somebody has been told.
+    """
 
     run: str
     role: str
@@ -72,11 +76,17 @@ class Run:
     ended: float | None
     reason: str | None
     facts: Mapping[str, Any]
+    result: Mapping[str, Any] | None = None
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request of ours. ``reply`` is the opened body of its answer; ``digests`` are of every envelope issued."""
+    """A request of ours.
+
+    ``reply`` is the opened body of its answer, ``digests`` are of every envelope issued, and ``turn`` says as
+    the how-manieth of its run it ended (0 while it is open).
+    """
 
     id: str
     run: str
@@ -94,6 +104,17 @@ class Sent:
     refs: tuple[str, ...]
     reply: bytes | None
     replied: float | None
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request of ours stands: the how-manieth to its recipient, and when among all of the journal."""
+
+    id: str
+    recipient: str
+    ordinal: int
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +174,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
+        self._path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
         try:
@@ -192,9 +214,9 @@ class Journal:
                 self._db.execute("COMMIT")
             except sqlite3.OperationalError as error:
                 self._rollback()
-                raise SyftFlwrError(
-                    f"The journal cannot be written ({error}).",
-                    hint="Free some space in the folder of SYFT_FLWR_HOME and run the same command again.",
+                raise DiskError(
+                    f"The journal {self._path} cannot be written ({error}).",
+                    hint="Free some space there, or correct its permissions; nothing is lost meanwhile.",
                 ) from error
             except BaseException:
                 self._rollback()
@@ -227,17 +249,43 @@ class Journal:
             if done.rowcount:
                 _hear(db, [audit])
 
-    def end_run(self, run: str, state: str, now: float, reason: str, audit: Mapping[str, Any]) -> bool:
-        """Note that a run ended (``finished``, ``failed`` or ``stopped``); False if it had already."""
+    def end_run(
+        self,
+        run: str,
+        state: str,
+        now: float,
+        reason: str,
+        audit: Mapping[str, Any],
+        result: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Note that a run ended (``finished``, ``failed`` or ``stopped``); False if it had already.
+
+        What is left of it ends with it: its state is forgotten, and what was claimed will not be executed.
+        """
         with self._change("end") as db:
             done = db.execute(
-                "UPDATE runs SET state=?, ended=?, reason=? WHERE run=? AND state IN ('running', 'paused')",
-                (state, now, reason, run),
+                "UPDATE runs SET state=?, ended=?, reason=?, result=? WHERE run=? AND ended IS NULL",
+                (state, now, reason, None if result is None else json.dumps(result), run),
             )
             if done.rowcount:
                 _hear(db, [audit])
                 db.execute("DELETE FROM states WHERE run=?", (run,))
+                after = advance(Incoming.CLAIMED, Event.WITHDRAW)
+                db.execute(
+                    "UPDATE requests SET state=? WHERE run=? AND state=?", (after, run, Incoming.CLAIMED)
+                )
             return bool(done.rowcount)
+
+    def untold_run(self, role: str) -> Run | None:
+        """The newest run in this role, if it is complete and nobody has been told yet."""
+        row = self._one(f"{_RUN} WHERE role=? ORDER BY rowid DESC LIMIT 1", role)
+        run = _run(row) if row else None
+        return run if run is not None and run.state == "finished" and not run.told else None
+
+    def tell_run(self, run: str) -> None:
+        """Note that the end of a run has been told: repeating the command does not tell it again."""
+        with self._change("tell") as db:
+            db.execute("UPDATE runs SET told=1 WHERE run=?", (run,))
 
     def set_run_facts(self, run: str, facts: Mapping[str, Any]) -> None:
         """Replace a run's facts."""
@@ -251,11 +299,12 @@ class Journal:
 
     def runs(self) -> list[Run]:
         """All runs, the newest first."""
-        return [_run(row) for row in self._all(f"{_RUN} ORDER BY created DESC")]
+        return [_run(row) for row in self._all(f"{_RUN} ORDER BY rowid DESC")]
 
     def unfinished_run(self, role: str) -> Run | None:
         """The newest run in this role that has not ended."""
-        row = self._one(f"{_RUN} WHERE role=? AND state IN ('running', 'paused') ORDER BY created DESC", role)
+        # By the order of their rows: a clock that was set back must not change which run is the newest.
+        row = self._one(f"{_RUN} WHERE role=? AND ended IS NULL ORDER BY rowid DESC LIMIT 1", role)
         return _run(row) if row else None
 
     # Requests of ours
@@ -316,8 +365,9 @@ class Journal:
                 )
                 if after is Outgoing.ANSWERED:
                     db.execute(
-                        "UPDATE sent SET state=?, reply=?, replied=?, envelope=NULL, body=NULL WHERE id=?",
-                        (after, item.reply, item.when, item.id),
+                        "UPDATE sent SET state=?, reply=?, replied=?, envelope=NULL, body=NULL,"
+                        f" turn={_NEXT_TURN} WHERE id=?",
+                        (after, item.reply, item.when, run, item.id),
                     )
                 db.execute("INSERT OR IGNORE INTO acks VALUES (?,?,?)", (run, recipient, item.id))
                 _hear(db, [item.audit])
@@ -326,9 +376,12 @@ class Journal:
         """Note that requests were not answered in time (`Event.DEADLINE`) or are withdrawn."""
         with self._change("give-up") as db:
             for mid in ids:
-                row = db.execute("SELECT state FROM sent WHERE id=?", (mid,)).fetchone()
-                after = advance(Outgoing(row[0]), event)
-                db.execute("UPDATE sent SET state=?, envelope=NULL, body=NULL WHERE id=?", (after, mid))
+                state, run = db.execute("SELECT state, run FROM sent WHERE id=?", (mid,)).fetchone()
+                after = advance(Outgoing(state), event)
+                db.execute(
+                    f"UPDATE sent SET state=?, envelope=NULL, body=NULL, turn={_NEXT_TURN} WHERE id=?",
+                    (after, run, mid),
+                )
             _hear(db, audit)
 
     def sent(self, mid: str) -> Sent | None:
@@ -341,9 +394,18 @@ class Journal:
         row = self._one(f"{_SENT} WHERE run=? AND recipient=? AND ordinal=?", run, recipient, ordinal)
         return _sent(row) if row else None
 
+    def places(self, run: str) -> list[Place]:
+        """The requests that a run has pushed so far, in that order; not its stop signals."""
+        rows = self._all(
+            "SELECT id, recipient, ordinal, rowid FROM sent WHERE run=? AND ordinal>=0 ORDER BY rowid", run
+        )
+        return [Place(*row) for row in rows]
+
     def open_sent(self, run: str) -> list[Sent]:
-        """The requests of a run that are neither answered nor given up, oldest first."""
-        rows = self._all(f"{_SENT} WHERE run=? AND state IN ('waiting', 'sealed') ORDER BY rowid", run)
+        """The requests of a run that are neither answered nor given up, oldest first; not its stop signals."""
+        rows = self._all(
+            f"{_SENT} WHERE run=? AND ordinal>=0 AND state IN ('waiting', 'sealed') ORDER BY rowid", run
+        )
         return [_sent(row) for row in rows]
 
     def count_sent(self, run: str) -> dict[str, int]:
@@ -545,11 +607,12 @@ class Journal:
         return len(rows)
 
 
-_RUN = "SELECT run, role, state, created, ended, reason, facts FROM runs"
+_RUN = "SELECT run, role, state, created, ended, reason, facts, result, told FROM runs"
 _SENT = (
     "SELECT id, run, recipient, ordinal, state, digest, outline, meta, created, expires, body, envelope,"
-    " digests, refs, reply, replied FROM sent"
+    " digests, refs, reply, replied, turn FROM sent"
 )
+_NEXT_TURN = "(SELECT MAX(turn)+1 FROM sent WHERE run=?)"
 _PAYLOAD = "SELECT run, digest, recipient, id, key, size, path, state, used FROM payloads"
 _REQUEST = "SELECT id, run, sender, state, digest, created, attempts, response, payloads, type FROM requests"
 
@@ -562,7 +625,8 @@ def _hear(db: sqlite3.Connection, entries: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _run(row: Any) -> Run:
-    return Run(row[0], row[1], row[2], row[3], row[4], row[5], json.loads(row[6]))
+    result = None if row[7] is None else json.loads(row[7])
+    return Run(row[0], row[1], row[2], row[3], row[4], row[5], json.loads(row[6]), result, bool(row[8]))
 
 
 def _sent(row: Any) -> Sent:
@@ -583,6 +647,7 @@ def _sent(row: Any) -> Sent:
         refs=tuple(json.loads(row[13])),
         reply=row[14],
         replied=row[15],
+        turn=row[16],
     )
 
 

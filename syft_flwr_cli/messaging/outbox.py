@@ -2,21 +2,30 @@
 
 `push` gives every request an id that is derived from the run, its place and its content, writes it into
 the journal, and only then into the store; pushed again after a crash it is the same file with the same
-meaning, or, if it was answered before, nothing at all. A thread of its own takes responses in: whatever
-is not exactly what is awaited, from whom it is awaited, is refused and said once. It does not know
-Flower; what a message means stands in its body, unread.
+meaning, or, if it was answered before, nothing at all. What an earlier process of the run pushed must be
+pushed again, before anything new is: otherwise the run has diverged, and nothing is sent. A thread of its own
+takes responses in: whatever is not exactly what is awaited, from whom it is awaited, is refused and said
+once. It does not know Flower; what a message means stands in its body, unread.
 """
 
 import shutil
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from syft_flwr_cli import faults
-from syft_flwr_cli.errors import DivergenceError, NotThereError, SyftFlwrError, TransportError, TrustError
+from syft_flwr_cli.errors import (
+    DiskError,
+    DivergenceError,
+    NotThereError,
+    SyftFlwrError,
+    TransportError,
+    TrustError,
+)
 from syft_flwr_cli.messaging import names
 from syft_flwr_cli.messaging.body import Body, decode_body, encode_body
 from syft_flwr_cli.messaging.delivery import Event, Outgoing
@@ -48,6 +57,9 @@ STOP_ORDINAL = -1
 """The place of the stop signal: outside the sequence that the ServerApp produces."""
 
 _WAIT = 60.0
+_LOOK_AFTER = 60.0
+"""Seconds after which it is checked that the open requests still lie where they were published."""
+
 _TRIES = 10
 
 
@@ -116,10 +128,14 @@ class Outbox:
         self._ordinals: dict[str, int] = {}
         self._open: dict[str, Sent] = {}
         self._deadlines: dict[str, float] = {}
+        self._owed: dict[str, Sent] = {}
         self._incomplete: dict[str, tuple[Sent, bytes, Body, Envelope]] = {}
         self._watches: dict[str, Watch] = {}
-        self._later: dict[tuple[str, str], int] = {}
-        self._nudged: set[tuple[str, str]] = set()
+        self._names: dict[tuple[str, str], int] = {}
+        self._checked = time.monotonic()
+        self._earlier = {(row.recipient, row.ordinal): row for row in me.journal.places(run)}
+        self._pushers: set[int] = set()
+        self._nudged: set[str] = set()
         self._generation = 0
         self._phase: tuple[Any, ...] = ()
         self._failure: BaseException | None = None
@@ -139,10 +155,21 @@ class Outbox:
         TransportError
             If the store fails for longer than it is waited for; the run can be resumed.
         """
+        try:
+            return self._push(drafts)
+        except (TransportError, DiskError) as error:
+            # Whoever pushes next, in whichever thread, must not go on as if this had been a mere absence.
+            self.fail(error)
+            raise
+
+    def _push(self, drafts: Sequence[Draft]) -> list[str]:
         self.check()
         with self._pushing:
+            self._pushers.add(threading.get_ident())
             placed = [self._place(draft) for draft in drafts]
             fresh = [(draft, mid, ordinal) for draft, mid, ordinal, before in placed if before is None]
+            if fresh and self._earlier:
+                self._compare_calls(placed)
             self._turn_generation(drafts)
             rows = self._prepare(fresh)
             again = [self._renew(before, draft) for draft, _, _, before in placed if before is not None]
@@ -164,24 +191,76 @@ class Outbox:
         mid = names.message_id(self.run, recipient, ordinal, draft.digest)
         before = self.me.journal.sent_at(self.run, recipient, ordinal)
         if before is not None and before.digest != draft.digest:
-            sentence = _difference(before, draft)
-            if not self._accept_divergence:
-                error = DivergenceError(
-                    sentence,
-                    hint="Something in the ServerApp is not the same each time (unseeded randomness, the clock, "
-                    "changed code or data). Go on from here with --accept-divergence, or begin anew with --fresh.",
-                )
-                self.fail(error)
-                raise error
-            self.me.tell("diverged", {"sentence": sentence})
-            self._drop(before)
+            self._diverge(_difference(before, draft))
             before = None
+        self._earlier.pop((recipient, ordinal), None)
         return draft, mid, ordinal, before
 
-    def _drop(self, row: Sent) -> None:
-        self.me.transport.remove(names.request_path(self.me.email, row.recipient, self.me.app, row.id))
-        entry = {"event": "removed", "time": self.me.clock(), "message": row.id, "peer": row.recipient}
-        self.me.journal.drop_sent([row.id], [{**entry, "why": "the run diverged"}])
+    def _compare_calls(self, placed: Sequence[tuple[Draft, str, int, Sent | None]]) -> None:
+        """Something new is sent although not all is sent again that an earlier process sent.
+
+        One call is one transaction, so it is new as a whole or not at all; and whoever sends from one
+        thread sends in one order. With several threads the others may only be late: `finish` will see.
+        """
+        news = [draft for draft, _, _, before in placed if before is None]
+        if len(news) == len(placed) and len(self._pushers) > 1:
+            return
+        self._diverge(
+            f"A request to {news[0].recipient} ({_label(news[0].outline, news[0].meta)}) is new, but "
+            f"{self._first_missing()}, which was sent before this run was interrupted, is not sent again."
+        )
+
+    def finish(self) -> None:
+        """The ServerApp is through: see that it has sent all that an earlier process had sent.
+
+        Raises
+        ------
+        DivergenceError
+            If not.
+        """
+        with self._pushing:
+            if self._earlier:
+                self._diverge(
+                    f"The ServerApp ended without sending {self._first_missing()} again, which was sent "
+                    "before this run was interrupted."
+                )
+
+    def _first_missing(self) -> str:
+        place = min(self._earlier.values(), key=lambda place: place.position)
+        row = self.me.journal.sent(place.id)
+        label = _label(row.outline, row.meta) if row is not None else ""
+        return f"request {place.ordinal + 1} to {place.recipient} ({label})"
+
+    def _diverge(self, sentence: str) -> None:
+        """Stop here, or, if that is accepted, forget everything of before that has not been repeated."""
+        if not self._accept_divergence:
+            error = DivergenceError(
+                sentence,
+                hint="Something in the ServerApp is not the same each time (unseeded randomness, the clock, "
+                "changed code or data). Go on from here with --accept-divergence, or begin anew with --fresh.",
+            )
+            self.fail(error)
+            raise error
+        self.me.tell("diverged", {"sentence": sentence})
+        gone = list(self._earlier.values())
+        now = self.me.clock()
+        for row in gone:
+            self.me.transport.remove(names.request_path(self.me.email, row.recipient, self.me.app, row.id))
+        self.me.journal.drop_sent(
+            [row.id for row in gone],
+            [
+                {
+                    "event": "removed",
+                    "time": now,
+                    "message": row.id,
+                    "peer": row.recipient,
+                    "why": "the run diverged",
+                }
+                for row in gone
+            ],
+        )
+        self._earlier.clear()
+        self.me.flush_audit()
 
     def _turn_generation(self, drafts: Sequence[Draft]) -> None:
         """Payloads not used for two phases of the run, and by nothing unanswered, are removed."""
@@ -276,11 +355,11 @@ class Outbox:
         digests = [draft.digests.of_group(group) for group in layout.groups]
         self._writer.ensure(layout.groups, digests, self._generation)
 
-    def _publish(self, row: Sent) -> None:
+    def _publish(self, row: Sent, patience: float | None = None) -> None:
         assert row.envelope is not None
         path = names.request_path(self.me.email, row.recipient, self.me.app, row.id)
         faults.point("outbox.before-publish")
-        self.me.publish(path, BytesContent(row.envelope), (row.recipient,))
+        self.me.publish(path, BytesContent(row.envelope), (row.recipient,), patience)
         faults.point("outbox.after-publish")
         self.me.tell("sent", {"peer": row.recipient, "message": row.id})
 
@@ -344,7 +423,7 @@ class Outbox:
         """End every open request of the run and remove its file; how many."""
         with self._changed:
             self._open.clear()
-        rows = [row for row in self.me.journal.open_sent(self.run) if row.ordinal != STOP_ORDINAL]
+        rows = self.me.journal.open_sent(self.run)
         self._end(rows, Event.WITHDRAW)
         return len(rows)
 
@@ -401,7 +480,7 @@ class Outbox:
             token = self.me.transport.token()
             try:
                 busy = self._look()
-            except TransportError as error:
+            except (TransportError, DiskError) as error:
                 self.me.tell("store-fails", {"error": error.what, "hint": error.hint})
                 busy = False
             except BaseException as error:
@@ -411,29 +490,46 @@ class Outbox:
                 self.me.transport.wait(token, _WAIT)
 
     def _look(self) -> bool:
-        """Look once at everything that may hold something new; whether anything was done."""
-        self._seal_waiting()
-        answers: list[Answer] = []
-        ended: list[str] = []
+        """Look once at everything that may hold something new; whether anything was done.
+
+        A store that fails at one place does not keep what came from another.
+        """
+        failures: list[TransportError] = []
+        self._try(failures, self._seal_waiting)
+        self._try(failures, self._publish_owed)
         with self._changed:
             open_peers = {row.recipient for row in self._open.values()}
         for peer in sorted(open_peers):
-            for name in self._new_responses(peer):
-                self._take(peer, name, answers)
+            self._try(failures, partial(self._note_new, peer))
+        for peer, name in list(self._names):
+            if peer in open_peers:
+                self._try(failures, partial(self._take, peer, name))
+        answers: list[Answer] = []
         for mid in list(self._incomplete):
-            self._complete(mid, answers)
-        if not answers:
-            return False
+            self._try(failures, partial(self._complete, mid, answers))
+        if answers:
+            self._settle(answers)
+        if failures:
+            raise failures[0]
+        return bool(answers)
+
+    def _try(self, failures: list[TransportError], action: Callable[[], None]) -> None:
+        try:
+            action()
+        except TransportError as error:
+            failures.append(error)
+
+    def _settle(self, answers: Sequence[Answer]) -> None:
         faults.point("outbox.before-answer")
         self.me.journal.answer(answers)
         faults.point("outbox.after-answer")
-        self.me.flush_audit()
+        for answer in answers:
+            del self._incomplete[answer.id]
         with self._changed:
             for answer in answers:
                 self._open.pop(answer.id, None)
-                ended.append(answer.id)
             self._changed.notify_all()
-        return True
+        self.me.flush_audit()
 
     def _seal_waiting(self) -> None:
         with self._changed:
@@ -448,17 +544,40 @@ class Outbox:
             with self._changed:
                 if row.id in self._open:
                     self._open[row.id] = sealed
-            self._publish(sealed)
+                    self._owed[row.id] = sealed
 
-    def _new_responses(self, peer: str) -> list[str]:
+    def _publish_owed(self) -> None:
+        self._check_published()
+        for mid, row in list(self._owed.items()):
+            if mid in self._open:
+                self._publish(row, patience=0.0)
+            del self._owed[mid]
+
+    def _check_published(self) -> None:
+        """Open requests that somebody has removed, or that a store lost while it was away, go out again."""
+        now = time.monotonic()
+        if now < self._checked + max(_LOOK_AFTER, 100 * self.me.transport.properties.listing_cost):
+            return
+        with self._changed:
+            rows = [row for row in self._open.values() if row.state is Outgoing.SEALED]
+        for peer in {row.recipient for row in rows}:
+            folder = names.rpc_folder(self.me.email, peer, self.me.app)
+            lying = {path for path, _ in self.me.transport.list_own(folder)}
+            for row in rows:
+                if row.recipient == peer and f"{folder}/{row.id}.request" not in lying:
+                    self._owed[row.id] = row
+        self._checked = now
+
+    def _note_new(self, peer: str) -> None:
         if peer not in self._watches:
             folder = names.rpc_folder(peer, self.me.email, self.me.app)
             self._watches[peer] = self.me.transport.watch(peer, folder)
-        again = [name for owner, name in self._later if owner == peer]
-        found = [entry.name for entry in self._watches[peer].new() if entry.name.endswith(".response")]
-        return list(dict.fromkeys([*again, *found]))
+        for entry in self._watches[peer].new():
+            if entry.name.endswith(".response"):
+                self._names.setdefault((peer, entry.name), 0)
 
-    def _take(self, peer: str, name: str, answers: list[Answer]) -> None:
+    def _take(self, peer: str, name: str) -> None:
+        """Look at a response; its name is struck off once it has been dealt with."""
         path = f"{names.rpc_folder(peer, self.me.email, self.me.app)}/{name}"
         mid = name.removesuffix(".response")
         with self._changed:
@@ -466,26 +585,25 @@ class Outbox:
         if row is None:
             row = self.me.journal.sent(mid)
         if row is not None and row.state is Outgoing.ANSWERED:
+            del self._names[peer, name]
             return
         try:
             with self.me.transport.open(peer, path) as stream:
                 data = stream.read(MAX_FILE + 1)
         except NotThereError:
-            tries = self._later.get((peer, name), 0) + 1
-            self._later[peer, name] = tries
-            if tries > _TRIES:
-                del self._later[peer, name]
+            self._names[peer, name] += 1
+            if self._names[peer, name] > _TRIES:
+                del self._names[peer, name]
             return
-        self._later.pop((peer, name), None)
         try:
             if row is None or row.recipient != peer or row.run != self.run:
                 raise RefusedError("unexpected", f"{peer} answers a request that was never sent to it")
             envelope, body = self._open_response(row, peer, data)
+            self._incomplete[mid] = (row, encode_reply(body), body, envelope)
         except RefusedError as error:
             if self.me.refuse(peer, path, data, error) and row is not None and row.id in self._open:
-                self._nudge(row, data)
-            return
-        self._incomplete[mid] = (row, encode_reply(body), body, envelope)
+                self._nudge(row)
+        del self._names[peer, name]
 
     def _open_response(self, row: Sent, peer: str, data: bytes) -> tuple[Envelope, Body]:
         envelope = read_envelope(data)
@@ -523,15 +641,17 @@ class Outbox:
             plain = open_envelope(envelope, self.me.identity, fresh, self.me.encryption)
         return envelope, decode_body(plain)
 
-    def _nudge(self, row: Sent, data: bytes) -> None:
+    def _nudge(self, row: Sent) -> None:
         """A response arrived damaged: the same request again makes its sender publish the response again."""
-        if row.envelope is not None and (row.id, "nudged") not in self._nudged:
-            self._nudged.add((row.id, "nudged"))
-            self._publish(row)
+        if row.envelope is not None and row.id not in self._nudged:
+            self._nudged.add(row.id)
+            self._owed[row.id] = row
 
     def _complete(self, mid: str, answers: list[Answer]) -> None:
         row, reply, body, envelope = self._incomplete[mid]
-        for ref in body.payloads:
+        # Nobody waits for a late answer; it is noted so that its sender may clean up.
+        late = row.state not in (Outgoing.WAITING, Outgoing.SEALED)
+        for ref in () if late else body.payloads:
             destination = self.store_path(ref.id)
             try:
                 fetch_payload(self.me, row.recipient, ref, destination)
@@ -539,9 +659,8 @@ class Outbox:
                 return
             except RefusedError as error:
                 if self.me.refuse(row.recipient, f"{ref.id}.payload", envelope.digest.encode(), error):
-                    self._nudge(row, b"")
+                    self._nudge(row)
                 return
-        del self._incomplete[mid]
         now = self.me.clock()
         entry = {
             "event": "received",
@@ -599,11 +718,14 @@ def _difference(before: Sent, draft: Draft) -> str:
         return f"{where} is not the one that was sent before this run was interrupted."
     key = changed[0]
     more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
-    label = f"{new.get('type', old.get('type', ''))}, {before.meta.get('label', '')}".strip(", ")
     return (
-        f"{where} ({label}) is not the one that was sent before this run was interrupted: "
+        f"{where} ({_label(new, before.meta)}) is not the one that was sent before this run was interrupted: "
         f"{key} was {old.get(key, 'absent')!r} and is {new.get(key, 'absent')!r} now{more}."
     )
+
+
+def _label(outline: Mapping[str, str], meta: Mapping[str, Any]) -> str:
+    return f"{outline.get('type', '')}, {meta.get('label', '')}".strip(", ")
 
 
 def unknown_recipient(node: int) -> SyftFlwrError:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from fault_federation import AGGREGATOR, SERVER, Federation
-from oracle import expected_model
+from fault.federation import AGGREGATOR, SERVER, Federation
+from fault.oracle import expected_model
 
 from syft_flwr_cli.errors import AuditError
 from syft_flwr_cli.messaging.audit import verify

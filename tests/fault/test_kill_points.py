@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from ending import assert_perfect
-from fault_federation import OWNERS, SERVER, Federation
-from points import CLIENT_POINTS, SERVER_POINTS, kills
+from fault.ending import assert_perfect
+from fault.federation import OWNERS, SERVER, Federation
+from fault.points import CLIENT_POINTS, SERVER_POINTS, kills
 
 Make = Callable[..., Federation]
 
