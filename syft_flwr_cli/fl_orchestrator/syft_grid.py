@@ -292,7 +292,7 @@ class SyftGrid(Grid):
             reason = f"{who} ran the code {body.code[:16]}…, not {self._code[:16]}…"
             self.rounds.answered(key, who, {}, reason)
             return codec.error_reply(asked, DAMAGED, reason, run=run, message_id=mid, created=time.time())
-        loaders = [self._loader(body, slot) for slot in body.slots]
+        loaders = [self._loader(who, body, slot) for slot in body.slots]
         try:
             message = codec.unpack_message(
                 body.skeleton, [slot.at for slot in body.slots], loaders, lazy=True
@@ -313,12 +313,12 @@ class SyftGrid(Grid):
         self.rounds.answered(key, who, codec.metrics_of(message), error_text)
         return message
 
-    def _loader(self, body: Body, slot: Slot) -> Callable[[], bytes | bytearray]:
+    def _loader(self, who: str, body: Body, slot: Slot) -> Callable[[], bytes | bytearray]:
         if slot.payload < 0:
             piece = bytes(memoryview(body.inline)[slot.offset : slot.offset + slot.size])
             return lambda: piece
         ref = body.payloads[slot.payload]
-        path = self.outbox.store_path(ref.id)
+        path = self.outbox.store_path(who, ref.id)
 
         def load() -> bytearray:
             return _read_slot(path, ref, slot)

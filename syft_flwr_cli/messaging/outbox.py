@@ -45,6 +45,7 @@ from syft_flwr_cli.messaging.payloads import (
     PayloadWriter,
     fetch_payload,
     lay_out,
+    payload_of,
     remove_payloads,
 )
 from syft_flwr_cli.messaging.refusal import RefusedError
@@ -58,6 +59,10 @@ STOP_ORDINAL = -1
 
 _WAIT = 60.0
 _LOOK_AFTER = 60.0
+_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
+_NO_USE = ("plaintext", "version")
+"""Reasons for which the same response would only be refused again."""
+
 """Seconds after which it is checked that the open requests still lie where they were published."""
 
 _TRIES = 10
@@ -100,6 +105,15 @@ class Reply:
     body: Body | None
 
 
+@dataclass(slots=True)
+class _Nudge:
+    """When a peer may next be asked to publish a response again, and whether that is wanted."""
+
+    due: float = 0.0
+    pause: float = _PAUSE
+    wanted: bool = False
+
+
 class Outbox:
     """The requests of one run. Thread-safe.
 
@@ -135,7 +149,8 @@ class Outbox:
         self._checked = time.monotonic()
         self._earlier = {(row.recipient, row.ordinal): row for row in me.journal.places(run)}
         self._pushers: set[int] = set()
-        self._nudged: set[str] = set()
+        self._accepted: dict[str, str] = {}
+        self._nudges: dict[str, _Nudge] = {}
         self._generation = 0
         self._phase: tuple[Any, ...] = ()
         self._failure: BaseException | None = None
@@ -487,7 +502,7 @@ class Outbox:
                 self.fail(error)
                 return
             if not busy:
-                self.me.transport.wait(token, _WAIT)
+                self.me.transport.wait(token, self._until_next_nudge())
 
     def _look(self) -> bool:
         """Look once at everything that may hold something new; whether anything was done.
@@ -496,6 +511,7 @@ class Outbox:
         """
         failures: list[TransportError] = []
         self._try(failures, self._seal_waiting)
+        self._nudge_due()
         self._try(failures, self._publish_owed)
         with self._changed:
             open_peers = {row.recipient for row in self._open.values()}
@@ -524,7 +540,7 @@ class Outbox:
         self.me.journal.answer(answers)
         faults.point("outbox.after-answer")
         for answer in answers:
-            del self._incomplete[answer.id]
+            self._accepted[answer.id] = self._incomplete.pop(answer.id)[3].digest
         with self._changed:
             for answer in answers:
                 self._open.pop(answer.id, None)
@@ -579,13 +595,19 @@ class Outbox:
     def _take(self, peer: str, name: str) -> None:
         """Look at a response; its name is struck off once it has been dealt with."""
         path = f"{names.rpc_folder(peer, self.me.email, self.me.app)}/{name}"
-        mid = name.removesuffix(".response")
+        mid = names.message_of(name, ".response")
+        if mid is None:
+            self.me.refuse_name(peer, path)
+            del self._names[peer, name]
+            return
         with self._changed:
             row = self._open.get(mid)
         if row is None:
             row = self.me.journal.sent(mid)
-        if row is not None and row.state is Outgoing.ANSWERED:
-            del self._names[peer, name]
+        before = self._taken(mid)
+        late = row is not None and row.run != self.run
+        if late or (row is not None and row.state is Outgoing.ANSWERED and before is None):
+            del self._names[peer, name]  # of a run that is over, or taken by an earlier process
             return
         try:
             with self.me.transport.open(peer, path) as stream:
@@ -596,17 +618,27 @@ class Outbox:
                 del self._names[peer, name]
             return
         try:
-            if row is None or row.recipient != peer or row.run != self.run:
+            if row is None or row.recipient != peer:
                 raise RefusedError("unexpected", f"{peer} answers a request that was never sent to it")
-            envelope, body = self._open_response(row, peer, data)
-            self._incomplete[mid] = (row, encode_reply(body), body, envelope)
+            envelope = read_envelope(data)
+            if envelope.digest != before:
+                body = self._open_response(row, peer, envelope)
+                if before is not None:
+                    raise RefusedError("unexpected", f"{peer} answers a second time; its first answer stands")
+                self._incomplete[mid] = (row, encode_reply(body), body, envelope)
         except RefusedError as error:
-            if self.me.refuse(peer, path, data, error) and row is not None and row.id in self._open:
+            self.me.refuse(peer, path, data, error)
+            if row is not None and row.recipient == peer and error.reason not in _NO_USE:
                 self._nudge(row)
         del self._names[peer, name]
 
-    def _open_response(self, row: Sent, peer: str, data: bytes) -> tuple[Envelope, Body]:
-        envelope = read_envelope(data)
+    def _taken(self, mid: str) -> str | None:
+        """The digest of the response that was taken for this request, whether its payloads are here or not."""
+        if mid in self._incomplete:
+            return self._incomplete[mid][3].digest
+        return self._accepted.get(mid)
+
+    def _open_response(self, row: Sent, peer: str, envelope: Envelope) -> Body:
         header = envelope.header
         expected = ("response", row.id, self.me.app, self.run, peer, self.me.email, names.MESSAGES_ENDPOINT)
         found = (
@@ -639,27 +671,46 @@ class Outbox:
             if fresh is None or fresh == public:
                 raise
             plain = open_envelope(envelope, self.me.identity, fresh, self.me.encryption)
-        return envelope, decode_body(plain)
+        return decode_body(plain)
 
     def _nudge(self, row: Sent) -> None:
-        """A response arrived damaged: the same request again makes its sender publish the response again."""
-        if row.envelope is not None and row.id not in self._nudged:
-            self._nudged.add(row.id)
-            self._owed[row.id] = row
+        """A response arrived damaged: the same request again makes its sender publish the response again.
+
+        Each time after a longer pause, so that a sender who has nothing better is not asked for ever.
+        """
+        self._nudges.setdefault(row.id, _Nudge()).wanted = True
+
+    def _nudge_due(self) -> None:
+        now = time.monotonic()
+        for mid, nudge in list(self._nudges.items()):
+            with self._changed:
+                row = self._open.get(mid)
+            if row is None:
+                del self._nudges[mid]
+            elif nudge.wanted and now >= nudge.due and row.envelope is not None:
+                nudge.wanted, nudge.due = False, now + nudge.pause
+                nudge.pause = min(2 * nudge.pause, _LONGEST_PAUSE)
+                self._owed[mid] = row
+
+    def _until_next_nudge(self) -> float:
+        now = time.monotonic()
+        return min([_WAIT, *(max(0.0, n.due - now) for n in self._nudges.values() if n.wanted)])
 
     def _complete(self, mid: str, answers: list[Answer]) -> None:
         row, reply, body, envelope = self._incomplete[mid]
         # Nobody waits for a late answer; it is noted so that its sender may clean up.
         late = row.state not in (Outgoing.WAITING, Outgoing.SEALED)
         for ref in () if late else body.payloads:
-            destination = self.store_path(ref.id)
+            destination = self.store_path(row.recipient, ref.id)
             try:
                 fetch_payload(self.me, row.recipient, ref, destination)
             except NotThereError:
                 return
             except RefusedError as error:
-                if self.me.refuse(row.recipient, f"{ref.id}.payload", envelope.digest.encode(), error):
-                    self._nudge(row)
+                path = payload_of(row.recipient, self.me.email, self.me.app, ref)
+                # What is wrong stands for the content, which may be too large to be digested at every look.
+                self.me.refuse(row.recipient, path, f"{envelope.digest} {error.what}".encode(), error)
+                self._nudge(row)
                 return
         now = self.me.clock()
         entry = {
@@ -676,9 +727,9 @@ class Outbox:
         answers.append(Answer(mid, reply, now, entry))
         self.me.tell("received", {"peer": row.recipient, "message": mid, "error": body.error})
 
-    def store_path(self, payload: str) -> Path:
-        """Where a peer's payload lies in our own store."""
-        return self.me.store / self.run / f"{payload}.payload"
+    def store_path(self, owner: str, payload: str) -> Path:
+        """Where a payload of ``owner`` lies in our own store: apart, so that nobody can name another's."""
+        return self.me.store / self.run / names.check_email(owner) / f"{payload}.payload"
 
     def clear(self) -> None:
         """The run has ended: remove our payloads and the stored replies."""
