@@ -323,8 +323,9 @@ class InlineRunner:
         """Nothing to let go of."""
 
 
-def _slice(view: memoryview, offset: int, size: int) -> Callable[[], bytes]:
-    return lambda: bytes(view[offset : offset + size])
+def _slice(view: memoryview, offset: int, size: int) -> Callable[[], bytearray]:
+    piece = view[offset : offset + size]
+    return lambda: bytearray(piece)
 
 
 def _config(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,11 @@ node id is which data owner, and decides how long is waited. Everything that las
 can be attacked, is below it.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from flwr.app import DEFAULT_TTL, Message, RecordDict
@@ -91,6 +94,8 @@ class SyftGrid(Grid):
         self._outbox: Outbox | None = None
         self._asked: dict[str, tuple[tuple[int, str], str, Metadata, bool]] = {}
         self._delivered: set[str] = set()
+        self._bundle: tuple[str, bytearray] | None = None
+        self._bundle_lock = threading.Lock()
         self.rounds = RoundLog(written)
 
     # Flower's Grid
@@ -209,8 +214,9 @@ class SyftGrid(Grid):
 
     def _push(self, messages: list[Message], timeout: float | None) -> list[str]:
         outbox = self.outbox
-        digests = Digests()
-        drafts = [self._draft(message, timeout, digests) for message in messages]
+        # A broadcast is the same content for everybody: it is taken apart and described once.
+        digests, seen = Digests(), dict[int, _Content]()
+        drafts = [self._draft(message, timeout, digests, seen) for message in messages]
         keys = [self.rounds.asked(draft.recipient, draft.body.type, draft.body.round) for draft in drafts]
         ids = outbox.push(drafts)
         for key in set(keys):
@@ -222,34 +228,38 @@ class SyftGrid(Grid):
             self._delivered.discard(mid)
         return ids
 
-    def _draft(self, message: Message, timeout: float | None, digests: Digests) -> Draft:
-        recipient = self.email_of(message.metadata.dst_node_id)
-        packed = codec.pack_message(message)
-        plain = codec.content_skeleton(message)
-        number = codec.round_of(message)
+    def _draft(
+        self, message: Message, timeout: float | None, digests: Digests, seen: "dict[int, _Content]"
+    ) -> Draft:
         metadata = message.metadata
+        recipient = self.email_of(metadata.dst_node_id)
+        key = id(message.content) if message.has_content() else 0
+        content = seen.get(key)
+        if content is None:
+            content = seen[key] = _Content.of(message, digests)
         tag = f"{metadata.message_type}\0{metadata.group_id}\0".encode()
-        places = repr(plain.places).encode()
-        contents = b"".join(digests.of(blob) for blob in plain.blobs)
-        facts = {f"config.{key}": value for key, value in self._run_config.items()}
+        number = codec.round_of(message)
         body = Body(
             type=metadata.message_type,
             group=metadata.group_id,
             round=number,
-            skeleton=packed.skeleton,
+            skeleton=codec.with_metadata(message, content.packed.skeleton),
             code=self._code,
-            facts=facts,
+            facts={f"config.{key}": value for key, value in self._run_config.items()},
         )
-        label = f"round {number}" if number is not None else metadata.group_id
         return Draft(
             recipient=recipient,
             body=body,
-            digest=content_digest([tag, plain.skeleton, places, contents]),
-            outline=codec.describe(message, lambda data: digests.of(data).hex()[:12]),
-            places=packed.places,
-            blobs=packed.blobs,
+            digest=content_digest([tag, content.digest]),
+            outline={"type": metadata.message_type, "group": metadata.group_id, **content.outline},
+            places=content.packed.places,
+            blobs=content.packed.blobs,
             allowance=self._allowance(metadata.ttl, timeout),
-            meta={"label": label, "type": metadata.message_type, "round": number},
+            meta={
+                "label": f"round {number}" if number is not None else metadata.group_id,
+                "type": metadata.message_type,
+                "round": number,
+            },
             digests=digests,
         )
 
@@ -319,9 +329,16 @@ class SyftGrid(Grid):
             return lambda: piece
         ref = body.payloads[slot.payload]
         path = self.outbox.store_path(who, ref.id)
+        if slot.size == ref.size:
+            return lambda: _read_payload(path, ref)
 
         def load() -> bytearray:
-            return _read_slot(path, ref, slot)
+            # Many small arrays lie in one bundle: it is opened once for all that are asked for in a row.
+            with self._bundle_lock:
+                # By its place, not by its id: two data owners may have named the same.
+                if self._bundle is None or self._bundle[0] != str(path):
+                    self._bundle = (str(path), _read_payload(path, ref))
+                return self._bundle[1][slot.offset : slot.offset + slot.size]
 
         return load
 
@@ -332,7 +349,23 @@ class SyftGrid(Grid):
             self._outbox = None
 
 
-def _read_slot(path: Any, ref: PayloadRef, slot: Slot) -> bytearray:
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """A message's content taken apart, without its metadata: what a broadcast has in common."""
+
+    packed: codec.Packed
+    digest: bytes
+    outline: dict[str, str]
+
+    @classmethod
+    def of(cls, message: Message, digests: Digests) -> "_Content":
+        packed = codec.pack_content(message)
+        parts = [packed.skeleton, repr(packed.places).encode(), *(digests.of(blob) for blob in packed.blobs)]
+        outline = codec.describe(message, lambda data: digests.of(data).hex()[:12])
+        return cls(packed, content_digest(parts), outline)
+
+
+def _read_payload(path: Path, ref: PayloadRef) -> bytearray:
     try:
         stream = path.open("rb")
     except FileNotFoundError:
@@ -343,9 +376,7 @@ def _read_slot(path: Any, ref: PayloadRef, slot: Slot) -> bytearray:
     with stream:
         content = bytearray(ref.size)
         open_payload(stream, ref.key, ref.size, ref.digest, memoryview(content))
-    if slot.size == ref.size:
-        return content
-    return content[slot.offset : slot.offset + slot.size]
+    return content
 
 
 def _copy(metadata: Metadata) -> Metadata:

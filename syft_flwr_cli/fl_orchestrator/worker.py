@@ -73,7 +73,7 @@ class Executor:
         message_id: str,
         skeleton: bytes,
         places: Sequence[tuple[str | int, ...]],
-        loaders: Sequence[Callable[[], bytes]],
+        loaders: Sequence[Callable[[], bytes | bytearray]],
         state: bytes | None,
         run_config: dict[str, Any],
     ) -> tuple[codec.Packed | None, tuple[int, str] | None, bytes | None]:
@@ -86,7 +86,7 @@ class Executor:
         assert self._app is not None
         try:
             context = self._context(run, state, run_config)
-            message = codec.unpack_message(skeleton, places, loaders)
+            message = codec.unpack_message(skeleton, places, loaders, lazy=True)
             codec.set_metadata(
                 message,
                 run=run,
@@ -222,16 +222,13 @@ def _serve(channel: socket.socket, executor: Executor, frame: Frame) -> None:
 
 def _loader(
     shared: SharedBytes | None, inline: bytes, source: int, offset: int, size: int
-) -> Callable[[], bytes]:
+) -> Callable[[], bytes | bytearray]:
     if source < 0:
         return lambda: inline[offset : offset + size]
     assert shared is not None
-    view = shared.view
-
-    def load() -> bytes:
-        return bytes(view[offset : offset + size])
-
-    return load
+    # The piece keeps the memory alive for as long as the app keeps the array, and is never written.
+    piece = shared.view[offset : offset + size]
+    return lambda: bytearray(piece)
 
 
 def _share(blobs: Sequence[Any]) -> SharedBytes | None:

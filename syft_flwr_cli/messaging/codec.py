@@ -29,11 +29,13 @@ from flwr.proto.recorddict_pb2 import RecordDict as ProtoRecordDict
 __all__ = [
     "LazyArray",
     "Packed",
+    "pack_content",
     "pack_message",
     "pack_state",
     "round_of",
     "unpack_message",
     "unpack_state",
+    "with_metadata",
 ]
 
 MIN_BLOB = 512
@@ -66,7 +68,8 @@ class LazyArray(Array):
     """An `Array` whose bytes are brought in when they are used, and not kept.
 
     Flower hands all replies of a round to the strategy at once; with real arrays that is N models in
-    memory, with these it is the one that is being added. ``numpy()`` gives a fresh, writable array.
+    memory, with these it is the one that is being added. ``numpy()`` gives a fresh, writable array, without
+    the copy that an array in memory costs. What ``load`` gives must be the caller's own if it can be written.
     """
 
     def __init__(self, dtype: str, shape: tuple[int, ...], stype: str, load: Loader) -> None:
@@ -89,6 +92,9 @@ class LazyArray(Array):
         if "_data" in self.__dict__ or self.stype != "numpy.ndarray":
             return super().numpy()
         return _npy(self.__dict__["_load"]())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Array, (self.dtype, tuple(self.shape), self.stype, self.data)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "LazyArray":
         return self
@@ -119,13 +125,22 @@ def pack_message(message: Message) -> Packed:
     return packed
 
 
-def content_skeleton(message: Message) -> Packed:
+def pack_content(message: Message) -> Packed:
     """Take only a message's content apart (no metadata): what two equal messages have in common."""
     packed = Packed(b"")
     if message.has_content():
         light = _lighten(message.content, packed)
         packed.skeleton = recorddict_to_proto(light).SerializeToString(deterministic=True)
     return packed
+
+
+def with_metadata(message: Message, content: bytes) -> bytes:
+    """The skeleton of a message whose content `pack_content` has taken apart before."""
+    if not message.has_content():
+        return pack_message(message).skeleton
+    proto = message_to_proto(make_message(message.metadata, content=RecordDict()))
+    proto.content.MergeFromString(content)
+    return bytes(proto.SerializeToString(deterministic=True))
 
 
 def unpack_message(
@@ -208,8 +223,8 @@ def error_reply(
 
 
 def describe(message: Message, digest: Callable[[Any], str]) -> dict[str, str]:
-    """What a message is, item by item, in words short enough to compare and to show."""
-    lines = {"type": message.metadata.message_type, "group": message.metadata.group_id}
+    """What a message's content is, item by item, in words short enough to compare and to show."""
+    lines: dict[str, str] = {}
     if not message.has_content():
         return lines
     for name, record in message.content.items():
