@@ -3,8 +3,8 @@
 A folder is found because its owner shares it with us: it must carry our mark, belong to the very account
 of a peer that we were asked to look at and, where keys are known, hold an invitation that the peer has
 signed. Nobody else's folders are asked for. After that only ids count. The change feed tells of news
-at one call however many peers there are; it is believed only as a hint, and folders that something is
-awaited from are listed in turn, the sooner the less the feed has proved itself for them.
+at one call however many peers there are; it is believed only as a hint: folders are listed in turn, those
+first from which something is awaited, and more of them as long as the feed has not proved itself.
 """
 
 import base64
@@ -20,11 +20,18 @@ from googleapiclient.errors import HttpError
 from syft_flwr_cli.transports.gdrive_client import DriveClient, is_verdict
 from syft_flwr_cli.transports.gdrive_download import Remote
 from syft_flwr_cli.transports.gdrive_errors import Verdict
-from syft_flwr_cli.transports.gdrive_folders import LISTING, list_all, remote_of
+from syft_flwr_cli.transports.gdrive_feed import Feed
+from syft_flwr_cli.transports.gdrive_folders import list_all, remote_of
 from syft_flwr_cli.transports.gdrive_journal import Journal
 from syft_flwr_cli.transports.gdrive_names import FOLDER, MARK, in_folder, invitation, shared_by
 
 __all__ = ["Check", "Followed", "Peers"]
+
+UNPROVED = 4
+"""Folders that are listed at each look while the feed has not told of something that we look for."""
+
+PROVED = 6
+"""One folder is listed at every so many looks once it has."""
 
 OWNERS_AT_ONCE = 20
 """Owners that one search names, so that it stays well below the 2048 characters of an address."""
@@ -43,7 +50,6 @@ class Followed:
     files: dict[str, Remote] = field(default_factory=dict)
     listed: float = float("-inf")
     awaited: bool = False
-    distrust: int = 0
     ears: list[Callable[[Remote], None]] = field(default_factory=list)
 
 
@@ -85,7 +91,8 @@ class Peers:
         self._network = threading.RLock()
         self._folders: dict[tuple[str, str], Followed] = {}
         self._searched: dict[str, float] = {}
-        self._feed: str | None = None
+        self._feed = Feed(client, patience)
+        self._feed_works = False
         self._turn = 0
 
     # -- asked by the transport ---------------------------------------------------------------------
@@ -144,6 +151,11 @@ class Peers:
 
     # -- looking -------------------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """Follow the feed from here on: before the first listing, so that nothing comes between them."""
+        with self._network:
+            self._feed.begin()
+
     def tick(self) -> bool:
         """One look for news, at a cost that does not grow with the number of peers; whether there are any."""
         with self._network:
@@ -174,8 +186,7 @@ class Peers:
     def refresh(self, one: Followed, *, hinted: bool = True) -> bool:
         """List a folder; whether anything in it is new.
 
-        ``hinted`` is False where the feed ought to have told of news before: then news are a reason to
-        trust it less with this folder.
+        ``hinted`` is False where the feed ought to have told of news before: then news speak against it.
         """
         with self._lock:
             id, before = one.id, set(one.files)
@@ -199,8 +210,8 @@ class Peers:
             for name in before - {remote.name for remote in there}:
                 one.files.pop(name, None)
             news = self._take(one, there)
-            if not hinted and not first:
-                one.distrust = 8 if news else max(0, one.distrust - 1)
+            if news and not hinted and not first:
+                self._feed_works = False
             return news
 
     def _search_next(self) -> bool:
@@ -211,49 +222,24 @@ class Peers:
         return self.search(turn[:OWNERS_AT_ONCE]) if turn else False
 
     def _due(self) -> list[Followed]:
-        """The folders to list now: never listed ones, distrusted ones, and the next in turn."""
+        """The folders to list now: never listed ones, and the next in turn."""
         with self._lock:
-            known = [one for one in self._folders.values() if one.id is not None]
-            never = [one for one in known if one.listed == float("-inf") and one.ears]
-            doubtful = [one for one in known if one.distrust and one.awaited and one not in never][:10]
-            if never or doubtful:
-                return never + doubtful
-            # In every fourth look one listing checks the feed, first where an answer is awaited.
-            self._turn = (self._turn + 1) % 4
-            turn = [one for one in known if one.ears and self._turn == 0]
-            turn.sort(key=lambda one: (not one.awaited, one.listed))
-            return turn[:1]
+            heard = [one for one in self._folders.values() if one.id is not None and one.ears]
+            never = [one for one in heard if one.listed == float("-inf")]
+            self._turn = (self._turn + 1) % PROVED
+            count = UNPROVED if not self._feed_works else 1 if self._turn == 0 else 0
+            turn = sorted(heard, key=lambda one: (not one.awaited, one.listed))
+            return never or turn[:count]
 
     def _hear_feed(self) -> bool:
-        changes = self._client.api.changes()
-        if self._feed is None:
-            answer = self._client.call(
-                "changes.getStartPageToken", changes.getStartPageToken(), "follow changes", self._patience
-            )
-            self._feed = answer["startPageToken"]
-            return False
-        fields = f"nextPageToken,newStartPageToken,changes(removed,fileId,file({LISTING},trashed))"
-        news = False
-        while True:
-            request = changes.list(
-                pageToken=self._feed, pageSize=1000, fields=fields, includeRemoved=True, spaces="drive"
-            )
-            try:
-                answer = self._client.call("changes.list", request, "follow changes", self._patience)
-            except HttpError as error:
-                if not is_verdict(error, Verdict.MISSING):
-                    raise
-                self._feed = None  # too old: begin anew, and let the listings find what was missed
-                with self._lock:
-                    for one in self._folders.values():
-                        one.distrust = max(one.distrust, 2)
-                return False
-            with self._lock:
-                for change in answer.get("changes", []):
-                    news |= self._hint(change)
-            self._feed = answer.get("nextPageToken") or answer["newStartPageToken"]
-            if "nextPageToken" not in answer:
-                return news
+        changes, news = self._feed.read(), False
+        with self._lock:
+            if changes is None:
+                for one in self._folders.values():
+                    one.listed = float("-inf")
+            for change in changes or ():
+                news |= self._hint(change)
+        return news
 
     def _hint(self, change: dict[str, Any]) -> bool:
         """Take a change for what it may be; whether it is news."""
@@ -269,7 +255,7 @@ class Peers:
         parents = resource.get("parents") or [None]
         for one in self._folders.values():
             if one.id is not None and one.id == parents[0] and _is_file_of(resource, one.owner):
-                one.distrust = 0  # the feed does tell of this folder, if late
+                self._feed_works = True
                 return self._take(one, [remote_of(resource)])
         return False
 

@@ -178,6 +178,7 @@ class DriveTransport:
         """Let a watch hear of a folder, and look at it a first time."""
         self._peers.hear(followed, ear)
         try:
+            self._peers.begin()
             if followed.id is None:
                 self._peers.search([followed.owner])
             if followed.id is not None and followed.listed == float("-inf"):

@@ -404,27 +404,51 @@ def impatient() -> Tuning:
 # -- news
 
 
-@pytest.mark.parametrize("feed_lag", [0.0, 3600.0], ids=["with the feed", "without the feed"])
+@pytest.mark.parametrize(("works", "listings"), [(True, 0.25), (False, 4.0)], ids=["feed", "no feed"])
+@pytest.mark.parametrize("count", [5, 50])
 def test_looking_while_nothing_happens_costs_the_same_for_fifty_peers(
-    emulator: Emulator, view: Open, feed_lag: float
+    emulator: Emulator, view: Open, count: int, works: bool, listings: float
 ) -> None:
-    emulator.settings(feed_lag=feed_lag)
-    peers = [f"owner{number}@x.example" for number in range(50)]
+    emulator.settings(feed_lag=0.0 if works else 3600.0)
+    peers = [f"owner{number}@x.example" for number in range(count)]
     alice = view(ALICE, poll_interval=0.01)
     for peer in peers:
-        owner = view(peer)
-        owner.publish(path_to(ALICE, "one.response", peer), text("hello"), [ALICE])
+        view(peer).publish(path_to(ALICE, "one.response", peer), text("hello"), [ALICE])
     watches = [alice.watch(peer, names.rpc_folder(peer, ALICE, APP)) for peer in peers]
     for watch in watches:
         assert len(watch.new()) == 1
-    for _ in range(3):
-        alice.wait(alice.token(), 0.2)
-    emulator.forget_calls()
-    while methods(emulator, ALICE).count("changes.list") < 12:
+    view(peers[0]).publish(path_to(ALICE, "two.response", peers[0]), text("hello"), [ALICE])
+    while not watches[0].new():
         alice.wait(alice.token(), 0.1)
-    calls = methods(emulator, ALICE)
+    emulator.forget_calls()
+    while (looks := methods(emulator, ALICE).count("changes.list")) < 12:
+        alice.wait(alice.token(), 0.1)
+    calls = methods(emulator, ALICE)[: 12 * 5]
     assert set(calls) <= {"changes.list", "files.list"}
-    assert calls.count("files.list") <= calls.count("changes.list") // 4 + 1
+    assert calls.count("files.list") <= looks * listings + 4
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_without_the_feed_every_peer_is_heard_all_the_same(
+    emulator: Emulator, view: Open, count: int
+) -> None:
+    emulator.settings(feed_lag=3600.0)
+    peers = [f"owner{number}@x.example" for number in range(count)]
+    owners = [view(peer) for peer in peers]
+    alice = view(ALICE, poll_interval=0.01)
+    watches = [alice.watch(peer, names.rpc_folder(peer, ALICE, APP)) for peer in peers]
+    for owner in owners:
+        owner.publish(path_to(ALICE, "one.response", owner.email), text("hello"), [ALICE])
+    heard = [len(watch.new()) for watch in watches]
+    while 0 in heard:
+        alice.wait(alice.token(), 1.0)
+        heard = [before + len(watch.new()) for before, watch in zip(heard, watches, strict=True)]
+    for owner in owners:
+        owner.publish(path_to(ALICE, "two.response", owner.email), text("hello"), [ALICE])
+    while sum(heard) < 2 * count:
+        alice.wait(alice.token(), 1.0)
+        heard = [before + len(watch.new()) for before, watch in zip(heard, watches, strict=True)]
+    assert heard == [2] * count
 
 
 def test_absent_peers_are_searched_for_together(emulator: Emulator, view: Open) -> None:
@@ -439,7 +463,8 @@ def test_absent_peers_are_searched_for_together(emulator: Emulator, view: Open) 
     emulator.forget_calls()
     while methods(emulator, ALICE).count("changes.list") < 8:
         alice.wait(alice.token(), 0.1)
-    assert len(methods(emulator, ALICE)) <= 2 * methods(emulator, ALICE).count("changes.list") + 2
+    calls = methods(emulator, ALICE)
+    assert len(calls) <= 2 * calls.count("changes.list") + 2
 
 
 def test_nobody_asks_for_news_while_nobody_waits(emulator: Emulator, view: Open) -> None:
