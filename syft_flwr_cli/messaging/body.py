@@ -18,7 +18,10 @@ from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.messaging.names import check_message_id
 from syft_flwr_cli.messaging.refusal import RefusedError
 
-__all__ = ["Body", "PayloadRef", "Slot", "decode_body", "encode_body"]
+__all__ = ["OBJECTION", "Body", "PayloadRef", "Slot", "decode_body", "encode_body"]
+
+OBJECTION = "objection"
+"""The type of a response that answers nothing: one side seals, the other does not, and this is to say so."""
 
 # JSON full of nested nothing takes some forty times its length in memory: this bounds that to 64 MiB.
 MAX_META = 3 << 19

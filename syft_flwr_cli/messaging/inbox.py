@@ -1,7 +1,7 @@
 """A data owner's side: requests in, each executed to one visible effect, responses out.
 
 A request is taken only from the one aggregator, whole, signed, sealed for us, of a run that goes on, and
-in time; anything else is refused with one sentence and never answered. It is claimed in the journal,
+in time; anything else is refused with one sentence and not answered. It is claimed in the journal,
 executed, and its response and the new state are committed together before the response is published.
 Asked again, the same response is published again. A store or a disk that fails is waited for with all that
 was done in hand: nothing is executed again because it could not be written down or published at once. It
@@ -10,13 +10,15 @@ does not know Flower: ``execute`` does the work.
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from syft_flwr_cli import faults
 from syft_flwr_cli.errors import DiskError, NotThereError, TransportError, TrustError
 from syft_flwr_cli.messaging import names
-from syft_flwr_cli.messaging.body import Body, decode_body, encode_body
+from syft_flwr_cli.messaging.arrays import bring_arrays
+from syft_flwr_cli.messaging.body import OBJECTION, Body, decode_body, encode_body
 from syft_flwr_cli.messaging.delivery import Incoming
 from syft_flwr_cli.messaging.envelope import (
     MAX_FILE,
@@ -28,9 +30,9 @@ from syft_flwr_cli.messaging.envelope import (
 )
 from syft_flwr_cli.messaging.journal import Request
 from syft_flwr_cli.messaging.participant import Participant
-from syft_flwr_cli.messaging.payloads import Digests, PayloadWriter, lay_out, payload_of, remove_payloads
+from syft_flwr_cli.messaging.payloads import Digests, PayloadWriter, lay_out, remove_payloads
 from syft_flwr_cli.messaging.refusal import RefusedError
-from syft_flwr_cli.messaging.sealing import SUITE, SUITE_NONE, open_payload
+from syft_flwr_cli.messaging.sealing import SUITE, SUITE_NONE
 from syft_flwr_cli.messaging.shared_bytes import SharedBytes
 from syft_flwr_cli.transports.base import Buffer, BytesContent
 
@@ -41,6 +43,9 @@ STALE_STOP = 600.0
 
 _WAIT = 60.0
 _TRIES = 10
+
+DAMAGED = 3
+"""Flower's error code for a message that cannot be used."""
 
 
 @dataclass(slots=True)
@@ -156,6 +161,8 @@ class Inbox:
         self._ignored: dict[str, str] = {}
         self._first = True
         self._answered_before: set[str] = set()
+        self._executed_before: set[str] | None = None
+        self._objections: set[str] = set()
         self._closing = threading.Event()
         self.stopped: list[Stopped] = []
 
@@ -165,6 +172,7 @@ class Inbox:
         self._answered_before = {
             path.rsplit("/", 1)[-1].removesuffix(".response") for path in lying if path.endswith(".response")
         }
+        self._take_back(self._objected_before())
         wanted: set[str] = set()
         for run in self.me.journal.runs():
             if run.ended is not None:
@@ -176,6 +184,21 @@ class Inbox:
         rows = [row for row in self.me.journal.payloads() if row.id not in wanted]
         remove_payloads(self.me, rows)
         self.me.flush_audit()
+
+    def _objected_before(self) -> set[str]:
+        """Requests that an earlier process objected to: what lies there is no answer to them."""
+        objected = {
+            refusal["path"].rpartition("/")[2].removesuffix(".request")
+            for refusal in self.me.journal.refused()
+            if refusal["owner"] == self.aggregator and refusal["reason"] == "plaintext"
+        }
+        return {mid for mid in objected & self._answered_before if self.me.journal.request(mid) is None}
+
+    def _take_back(self, objections: set[str]) -> None:
+        for mid in sorted(objections):
+            self.me.transport.remove(self._response_path(mid))
+        self._answered_before -= objections
+        self._objections -= objections
 
     def serve(self, until: Callable[[], bool]) -> None:
         """Work until ``until()`` is true, which is asked after everything that is done."""
@@ -225,18 +248,19 @@ class Inbox:
             self._tell_of_the_end()
 
     def _dealt_with(self, name: str, first: bool) -> bool:
-        mid = name.removesuffix(".request")
-        if mid == name:
+        if not name.endswith(".request"):
+            return True
+        mid = names.message_of(name, ".request")
+        if mid is None:
+            self.me.refuse_name(self.aggregator, f"{self._folder}/{name}")
             return True
         known = self.me.journal.request(mid)
         if known is None or known.state is Incoming.CLAIMED:
             return self._take(mid, name)
-        if known.state is Incoming.DONE and not first:
-            self._owed[mid] = None
-            self._publish_owed()
-        return True
+        return first or self._take(mid, name, known)
 
-    def _take(self, mid: str, name: str) -> bool:
+    def _take(self, mid: str, name: str, over: Request | None = None) -> bool:
+        """Look at a request, perhaps one that is ``over``; whether it has been dealt with."""
         path = f"{self._folder}/{name}"
         try:
             with self.me.transport.open(self.aggregator, path) as stream:
@@ -247,12 +271,11 @@ class Inbox:
         except NotThereError:
             self._names[name] += 1
             return self._names[name] > _TRIES
-        except TrustError as error:
-            raised = RefusedError("key", error.what, hint=error.hint)
-            self.me.refuse(self.aggregator, path, data, raised)
-            return True
         try:
             envelope = read_envelope(data)
+            if over is not None and envelope.digest == over.digest:
+                self._answer_again(over)
+                return True
             before = self._pending.get(mid)
             if envelope.digest in (self._ignored.get(mid), before and before.data_digest):
                 return True
@@ -260,10 +283,55 @@ class Inbox:
             body = self._open(envelope)
         except RefusedError as error:
             self.me.refuse(self.aggregator, path, data, error)
+            if error.reason == "plaintext":
+                self._object(envelope)
             return True
         # Asked again with more time to answer: the later request takes the place of the earlier one.
+        if over is not None:
+            self._answer_again(over)
+            return True
         self._pending[mid] = _Pending(envelope, body, envelope.digest)
         return True
+
+    def _answer_again(self, request: Request) -> None:
+        if request.state is Incoming.DONE:
+            self._owed[request.id] = None
+            self._publish_owed()
+
+    def _object(self, envelope: Envelope) -> None:
+        """Have the aggregator hear that one side seals and the other does not.
+
+        What we send is in our own mode, so its own setting makes it refuse, and say why; it holds no data.
+        """
+        mid = envelope.header.id
+        public = self.me.peer(self.aggregator)
+        if mid in self._objections or public is None or self.me.journal.request(mid) is not None:
+            return
+        side = "on" if self.me.encryption else "off"
+        body = Body(type=OBJECTION, error=(DAMAGED, f"encryption is {side} at {self.me.email}"))
+        header = self._response_header(envelope.header, envelope.digest)
+        data = write_envelope(
+            header, encode_body(body), self.me.identity, public if self.me.encryption else None
+        )
+        self.me.publish(self._response_path(mid), BytesContent(data), (self.aggregator,))
+        self._objections.add(mid)
+
+    def _response_header(self, asked: Header, digest: str) -> Header:
+        now = self.me.clock()
+        return Header(
+            kind="response",
+            id=asked.id,
+            app=self.me.app,
+            run=asked.run,
+            sender=self.me.email,
+            recipient=self.aggregator,
+            endpoint=asked.endpoint,
+            created=now,
+            expires=max(asked.expires, now),
+            suite=SUITE if self.me.encryption else SUITE_NONE,
+            answers=digest,
+            audit=self.me.audit_head(),
+        )
 
     def _tell_of_the_end(self) -> None:
         """An earlier process ended with the run and could not say so: say it now, unless another run goes on."""
@@ -379,7 +447,7 @@ class Inbox:
 
     def _answer(self, mid: str, pending: _Pending) -> bool:
         header, body = pending.envelope.header, pending.body
-        if mid in self._answered_before and self.me.journal.request(mid) is None:
+        if pending.claimed is None and self._was_answered(header):
             self._drop(mid)
             self.me.tell("answered-before", {"message": mid})
             return True
@@ -395,8 +463,14 @@ class Inbox:
             self._say_once(pending, "payload-awaited", "")
             return False
         except RefusedError as error:
-            self._say_once(pending, "payload-damaged", error.what)
-            return False
+            if error.reason != "oversized":
+                self._say_once(pending, "payload-damaged", error.what)
+                return False
+            row = pending.claimed
+            nothing = Work(row.id, row.run, body, [], None, None, row.attempts)
+            self._held = _Held(pending, nothing, Outcome(error=(DAMAGED, error.what)))
+            self._conclude(self._held)
+            return True
         self.me.tell("executing", {"message": mid, "type": body.type, "round": body.round, "run": header.run})
         try:
             outcome = self._carry_out(work)
@@ -407,6 +481,22 @@ class Inbox:
         self._held = _Held(pending, work, outcome)
         self._conclude(self._held)
         return True
+
+    def _was_answered(self, header: Header) -> bool:
+        """Whether the journal has lost what the shared folder, or the audit log, still knows: an id runs once."""
+        if self.me.journal.request(header.id) is not None:
+            return False
+        if header.id in self._answered_before:
+            return True
+        if header.created > self._started:
+            return False
+        if self._executed_before is None:
+            self._executed_before = {
+                str(entry.get("message"))
+                for entry in self.me.audit.entries()
+                if entry.get("event") == "executed" and entry.get("app") == self.me.app
+            }
+        return header.id in self._executed_before
 
     def _claim(self, pending: _Pending) -> Request:
         header, now = pending.envelope.header, self.me.clock()
@@ -442,8 +532,9 @@ class Inbox:
         self._pending.pop(header.id, None)
         held.release()
         self._owed[header.id] = None
-        self.me.flush_audit()
         self._publish_owed()
+        self._sweep(header.run)
+        self.me.flush_audit()
         body, error = held.pending.body, held.outcome.error
         self.me.tell("answered", {"message": header.id, "type": body.type, "error": error})
 
@@ -462,24 +553,14 @@ class Inbox:
             self.me.tell("run-started", {"run": header.run})
 
     def _work(self, row: Request, body: Body) -> Work:
-        offsets, total = [], 0
-        for ref in body.payloads:
-            offsets.append(total)
-            total += ref.size
-        shared = SharedBytes.create(total) if body.payloads else None
+        offsets, shared = bring_arrays(self.me, row, body)
         try:
-            for ref, offset in zip(body.payloads, offsets, strict=True):
-                assert shared is not None
-                path = payload_of(self.aggregator, self.me.email, self.me.app, ref)
-                with self.me.transport.open(self.aggregator, path) as stream:
-                    out = shared.view[offset : offset + ref.size]
-                    open_payload(stream, ref.key, ref.size, ref.digest, out)
-                    out.release()
+            state = self.me.journal.state(row.run)
         except BaseException:
             if shared is not None:
                 shared.close()
             raise
-        return Work(row.id, row.run, body, offsets, shared, self.me.journal.state(row.run), row.attempts)
+        return Work(row.id, row.run, body, offsets, shared, state, row.attempts)
 
     def _carry_out(self, work: Work) -> Outcome:
         refusal = self._gate(work) if self._gate is not None else None
@@ -515,20 +596,7 @@ class Inbox:
         public = me.peer(self.aggregator)
         assert public is not None
         now = me.clock()
-        answer = Header(
-            kind="response",
-            id=header.id,
-            app=me.app,
-            run=header.run,
-            sender=me.email,
-            recipient=self.aggregator,
-            endpoint=header.endpoint,
-            created=now,
-            expires=max(header.expires, now),
-            suite=SUITE if me.encryption else SUITE_NONE,
-            answers=pending.data_digest,
-            audit=me.audit.head(),
-        )
+        answer = self._response_header(header, pending.data_digest)
         sealed = write_envelope(answer, encode_body(body), me.identity, public if me.encryption else None)
         facts: dict[str, Any] = {"message": header.id, "run": header.run, "time": now}
         executed = {**facts, "event": "executed", "type": asked.type, "outcome": _word(outcome)}
@@ -553,17 +621,15 @@ class Inbox:
     def _sweep(self, run: str) -> None:
         """Remove payloads that every response that needed them has been consumed of."""
         rows = self.me.journal.payloads(run)
-        if not rows:
-            return
-        wanted: set[str] = set()
-        for request in self.me.journal.requests(run):
-            if request.state is Incoming.DONE:
-                wanted.update(request.payloads)
-        remove_payloads(self.me, [row for row in rows if row.id not in wanted])
+        if rows:
+            wanted = self.me.journal.payloads_in_use(run)
+            remove_payloads(self.me, [row for row in rows if row.id not in wanted])
 
     def close(self) -> None:
         """Look no more; what is not written down yet will be executed again by the next process."""
         self._watch.close()
+        with suppress(TransportError):  # the next process takes back what cannot be taken back now
+            self._take_back(set(self._objections))
         if self._held is not None:
             self._held.release()
             self._held = None

@@ -27,7 +27,7 @@ from syft_flwr_cli.errors import (
     TrustError,
 )
 from syft_flwr_cli.messaging import names
-from syft_flwr_cli.messaging.body import Body, decode_body, encode_body
+from syft_flwr_cli.messaging.body import OBJECTION, Body, decode_body, encode_body
 from syft_flwr_cli.messaging.delivery import Event, Outgoing
 from syft_flwr_cli.messaging.envelope import (
     MAX_FILE,
@@ -196,6 +196,8 @@ class Outbox:
                     self._deadlines[row.id] = time.monotonic() + float(row.meta["allowance"])
         for row in publish:
             self._publish(row)
+        # The journal holds what the audit log must hear, so the recipients need not wait for that.
+        self.me.flush_audit()
         self.me.transport.wake()
         return [mid for _, mid, _, _ in placed]
 
@@ -295,7 +297,6 @@ class Outbox:
         now = self.me.clock()
         rows = [self._row(draft, mid, ordinal, now) for draft, mid, ordinal in fresh]
         self.me.journal.add_sent(rows, [_sent_entry(row, now) for row in rows])
-        self.me.flush_audit()
         return rows
 
     def _row(self, draft: Draft, mid: str, ordinal: int, now: float) -> Sent:
@@ -344,7 +345,7 @@ class Outbox:
             created=now,
             expires=row.expires,
             suite=SUITE if self.me.encryption else SUITE_NONE,
-            audit=self.me.audit.head(),
+            audit=self.me.audit_head(),
         )
         assert row.body is not None
         envelope = write_envelope(header, row.body, self.me.identity, peer if self.me.encryption else None)
@@ -357,13 +358,19 @@ class Outbox:
             return None
         now = self.me.clock()
         self._restore_payloads(row, draft)
-        if row.state is Outgoing.SEALED and row.expires - now > 0.9 * draft.allowance:
+        if self._as_now(row) and row.expires - now > 0.9 * draft.allowance:
             return replace(row, meta={**row.meta, "allowance": draft.allowance})
         renewed = self._sealed(replace(row, expires=now + draft.allowance), now)
         renewed = replace(renewed, meta={**row.meta, "allowance": draft.allowance})
         if renewed.state is Outgoing.SEALED and renewed.envelope is not None:
             self.me.journal.seal_sent(row.id, renewed.envelope, renewed.digests[-1], renewed.expires)
         return renewed
+
+    def _as_now(self, row: Sent) -> bool:
+        """Whether it is sealed, and in the way that is now wanted: sealed for real, or not."""
+        if row.state is not Outgoing.SEALED or row.envelope is None:
+            return False
+        return (read_envelope(row.envelope).header.suite != SUITE_NONE) == self.me.encryption
 
     def _restore_payloads(self, row: Sent, draft: Draft) -> None:
         layout = lay_out(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
@@ -671,7 +678,10 @@ class Outbox:
             if fresh is None or fresh == public:
                 raise
             plain = open_envelope(envelope, self.me.identity, fresh, self.me.encryption)
-        return decode_body(plain)
+        body = decode_body(plain)
+        if body.type == OBJECTION:
+            raise RefusedError("plaintext", f"{peer} sealed when we did not, or we when it did not")
+        return body
 
     def _nudge(self, row: Sent) -> None:
         """A response arrived damaged: the same request again makes its sender publish the response again.

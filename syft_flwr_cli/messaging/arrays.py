@@ -1,0 +1,87 @@
+"""The arrays of a request, brought from payload files into memory that the worker process can see.
+
+Everything is checked on its way: what is too large is refused before room is made for it, and what is
+not what the envelope promises is refused with a sentence and never handed on. Knows no Flower and does
+not wait: a payload that is not there yet is for the caller to come back for.
+"""
+
+import os
+from typing import Final
+
+from syft_flwr_cli.messaging import names
+from syft_flwr_cli.messaging.body import Body
+from syft_flwr_cli.messaging.journal import Request
+from syft_flwr_cli.messaging.participant import Participant
+from syft_flwr_cli.messaging.payloads import payload_of
+from syft_flwr_cli.messaging.refusal import RefusedError
+from syft_flwr_cli.messaging.sealing import open_payload, sealed_size
+from syft_flwr_cli.messaging.shared_bytes import SharedBytes
+
+__all__ = ["bring_arrays"]
+
+MEASURED: Final = 1 << 30
+"""Bytes of arrays from which on it is looked whether they have come before room is made for them."""
+
+
+def bring_arrays(me: Participant, request: Request, body: Body) -> tuple[list[int], SharedBytes | None]:
+    """The contents of the payloads of ``request``, one after the other, and where each begins.
+
+    Raises
+    ------
+    NotThereError
+        If one is not there yet.
+    RefusedError
+        ``damaged``, if one is not what the envelope promises (the right one may still come); ``oversized``,
+        if there will never be room for them here.
+    """
+    offsets, total = [], 0
+    for ref in body.payloads:
+        offsets.append(total)
+        total += ref.size
+    if not body.payloads:
+        return offsets, None
+    if total > MEASURED:
+        _measure(me, request, body)
+    shared = _room(me, request, total)
+    try:
+        for ref, offset in zip(body.payloads, offsets, strict=True):
+            path = payload_of(request.sender, me.email, me.app, ref)
+            with me.transport.open(request.sender, path) as stream:
+                out = shared.view[offset : offset + ref.size]
+                try:
+                    open_payload(stream, ref.key, ref.size, ref.digest, out)
+                except RefusedError as error:
+                    raise _refused(me, request, path, error) from error
+                finally:
+                    out.release()
+    except BaseException:
+        shared.close()
+        raise
+    return offsets, shared
+
+
+def _measure(me: Participant, request: Request, body: Body) -> None:
+    for ref in body.payloads:
+        path = payload_of(request.sender, me.email, me.app, ref)
+        with me.transport.open(request.sender, path) as stream:
+            if not stream.seekable():
+                continue
+            there, wanted = stream.seek(0, os.SEEK_END), sealed_size(ref.size)
+        if there != wanted:
+            what = f"The payload has {there} of the {wanted} bytes that are announced."
+            raise _refused(me, request, path, RefusedError("damaged", what))
+
+
+def _room(me: Participant, request: Request, total: int) -> SharedBytes:
+    try:
+        return SharedBytes.create(total)
+    except (OSError, OverflowError, ValueError) as error:
+        what = f"The request announces {total} bytes of arrays, for which there is no room here."
+        path = names.request_path(request.sender, me.email, me.app, request.id)
+        raise _refused(me, request, path, RefusedError("oversized", what)) from error
+
+
+def _refused(me: Participant, request: Request, path: str, error: RefusedError) -> RefusedError:
+    # What is wrong stands for the content, which may be too large to be digested at every look.
+    me.refuse(request.sender, path, f"{request.digest} {error.what}".encode(), error)
+    return error
