@@ -11,7 +11,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ CREATE TABLE requests (
   created REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, response BLOB, payloads TEXT NOT NULL DEFAULT '[]',
   done REAL, type TEXT NOT NULL DEFAULT ''
 ) STRICT;
+CREATE INDEX requests_of_run ON requests (run, state);
 CREATE TABLE states (run TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT;
 CREATE TABLE acks (
   run TEXT NOT NULL, recipient TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (run, recipient, id)
@@ -174,6 +175,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
+        self._heard = 0
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
@@ -202,14 +204,20 @@ class Journal:
     def close(self) -> None:
         """Close the file; nothing may be called after it."""
         with self._lock:
+            if self._heard:
+                with suppress(sqlite3.Error):  # what is heard twice is recognised
+                    self._db.execute("DELETE FROM audit_pending WHERE n<=?", (self._heard,))
             self._db.close()
 
     @contextmanager
-    def _change(self, what: str) -> Iterator[sqlite3.Connection]:
+    def _change(self, what: str, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction; with ``synced`` false a power cut may lose it, in order with what follows it."""
         with self._lock:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("DELETE FROM audit_pending WHERE n<=?", (self._heard,))
                 faults.point(f"journal.{what}.before-commit")
                 self._db.execute("COMMIT")
             except sqlite3.OperationalError as error:
@@ -455,8 +463,11 @@ class Journal:
     # Requests to us
 
     def claim(self, request: Request, audit: Mapping[str, Any]) -> Request:
-        """Claim a request before it is executed; the row as it stands now."""
-        with self._change("claim") as db:
+        """Claim a request before it is executed; the row as it stands now.
+
+        Survives a kill, not a power cut: what was not finished is executed again in either case.
+        """
+        with self._change("claim", synced=False) as db:
             done = db.execute(
                 "INSERT OR IGNORE INTO requests (id, run, sender, state, digest, created, type)"
                 " VALUES (?,?,?,?,?,?,?)",
@@ -507,6 +518,17 @@ class Journal:
     def requests(self, run: str) -> list[Request]:
         """The requests of a run to us, oldest first."""
         return [_request(row) for row in self._all(f"{_REQUEST} WHERE run=? ORDER BY rowid", run)]
+
+    def payloads_in_use(self, run: str) -> set[str]:
+        """Ids of the payloads that a response not yet consumed needs, or that the newest response has.
+
+        The newest is kept in use though it was consumed: the next response may have the same contents.
+        """
+        query = (
+            "SELECT payloads FROM requests WHERE run=? AND (state='done' OR id="
+            "(SELECT id FROM requests WHERE run=? AND done IS NOT NULL ORDER BY done DESC LIMIT 1))"
+        )
+        return {payload for (text,) in self._all(query, run, run) for payload in json.loads(text)}
 
     def count_requests(self, run: str, message_type: str, until: str) -> int:
         """Which request of its type ``until`` is in its run, from 1, in the order in which they were claimed."""
@@ -578,14 +600,16 @@ class Journal:
 
     def audit_pending(self) -> list[tuple[int, dict[str, Any]]]:
         """What the audit log has not heard yet, oldest first, each with an event id of its own."""
-        rows = self._all("SELECT n, entry FROM audit_pending ORDER BY n LIMIT 500")
+        query = "SELECT n, entry FROM audit_pending WHERE n>? ORDER BY n LIMIT 500"
+        rows = self._all(query, self._heard)
         return [(n, {**json.loads(entry), "eid": f"{self._id}:{n}"}) for n, entry in rows]
 
     def audit_heard(self, last: int) -> None:
-        """The audit log has heard everything up to ``last``."""
-        with self._lock:
-            # Losing this to a crash is harmless: the log recognises what it has heard by its event id.
-            self._db.execute("DELETE FROM audit_pending WHERE n<=?", (last,))
+        """The audit log has heard everything up to ``last``; written down with the next change.
+
+        Losing this to a crash is harmless: the log recognises what it has heard by its event id.
+        """
+        self._heard = max(self._heard, last)
 
     # Forgetting
 

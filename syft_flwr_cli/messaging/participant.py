@@ -70,6 +70,7 @@ class Participant:
     patience: float = PATIENCE
     _peers: dict[str, PublicIdentity] = field(default_factory=dict)
     _seen: dict[str, bytes] = field(default_factory=dict)
+    _head: str = ""
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -183,11 +184,16 @@ class Participant:
     def flush_audit(self) -> str:
         """Hand what happened to the audit log; its head."""
         with self._lock:
-            head = ""
             while pending := self.journal.audit_pending():
-                head = self.audit.append([{"app": self.app, **entry} for _, entry in pending])
+                self._head = self.audit.append([{"app": self.app, **entry} for _, entry in pending])
                 self.journal.audit_heard(pending[-1][0])
-            return head or self.audit.head()
+            return self.audit_head()
+
+    def audit_head(self) -> str:
+        """The newest entry of the audit log that this process knows of (hex)."""
+        if not self._head:
+            self._head = self.audit.head()
+        return self._head
 
     def close(self) -> None:
         """Let go of the transport and the journal."""
