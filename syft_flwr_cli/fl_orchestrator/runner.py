@@ -360,19 +360,24 @@ def _copy_bounded(source: IO[bytes], path: Path) -> None:
     """Copy the app's output into its log; when that is full, begin again and keep the part before."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     size = path.stat().st_size if path.exists() else 0
-    log = path.open("ab")
+    log = _open_private(path, os.O_APPEND)
     try:
         while block := source.read1(1 << 16):  # type: ignore[attr-defined]
             if size + len(block) > MAX_LOG // 2:
                 log.close()
                 path.replace(path.with_suffix(".log.1"))
-                log, size = path.open("wb"), 0
+                log, size = _open_private(path, os.O_TRUNC), 0
             log.write(block)
             log.flush()
             size += len(block)
     finally:
         log.close()
         source.close()
+
+
+def _open_private(path: Path, flag: int) -> IO[bytes]:
+    """Open a log for writing that only its owner can read, whatever the umask: apps print what they like."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | flag, 0o600), "wb")
 
 
 def _tail(path: Path, size: int = 2000) -> str:
