@@ -50,7 +50,8 @@ def open_gdrive(
     endpoint : str, optional
         Another server than Google's; without it, what SYFT_FLWR_DRIVE_ENDPOINT says.
     token, token_file : optional
-        A ready access token, or the file of a login; without them, the login of ``syft-flwr login``.
+        A ready access token, or the file of a login; without them, the login of ``syft-flwr login``, or
+        at another server than Google's the emulator's token.
     tuning : Tuning, optional
         How fast and how patient.
     sign, check : callables, optional
@@ -74,12 +75,11 @@ def open_gdrive(
         ) from error
     email = check_email(email)
     endpoint = endpoint or os.environ.get(ENDPOINT) or None
-    if token_file is None and login_file(email).exists():
-        token_file = login_file(email)
     credentials: Any
     if token is not None:
         credentials = fixed_credentials(token)
     elif token_file is None and endpoint is not None:
+        # A login at Google is Google's; it is not shown to another server.
         credentials = fixed_credentials(f"emulator:{email}")
     else:
         credentials = load_login(token_file or login_file(email))

@@ -25,7 +25,7 @@ from syft_flwr_cli.transports.gdrive_folders import list_all, remote_of
 from syft_flwr_cli.transports.gdrive_journal import Journal
 from syft_flwr_cli.transports.gdrive_names import FOLDER, MARK, in_folder, invitation, shared_by
 
-__all__ = ["Check", "Followed", "Peers"]
+__all__ = ["Check", "Ear", "Followed", "Peers"]
 
 UNPROVED = 4
 """Folders that are listed at each look while the feed has not told of something that we look for."""
@@ -35,6 +35,9 @@ PROVED = 6
 
 OWNERS_AT_ONCE = 20
 """Owners that one search names, so that it stays well below the 2048 characters of an address."""
+
+Ear = Callable[[Remote], None]
+"""Hears of a file."""
 
 Check = Callable[[str, bytes, bytes], bool | None]
 """Owner, statement, signature: whether it holds; None if the owner's key is not known yet."""
@@ -50,7 +53,7 @@ class Followed:
     files: dict[str, Remote] = field(default_factory=dict)
     listed: float = float("-inf")
     awaited: bool = False
-    ears: list[Callable[[Remote], None]] = field(default_factory=list)
+    ears: list[Ear] = field(default_factory=list)
 
 
 class Peers:
@@ -106,7 +109,7 @@ class Peers:
                 self._folders[owner, key] = one
             return one
 
-    def hear(self, one: Followed, ear: Callable[[Remote], None]) -> None:
+    def hear(self, one: Followed, ear: Ear) -> None:
         """Tell ``ear`` of every file there is, and of every one that appears or changes."""
         with self._lock:
             one.ears.append(ear)
@@ -114,7 +117,7 @@ class Peers:
             for remote in sorted(one.files.values(), key=lambda remote: (remote.created, remote.name)):
                 ear(remote)
 
-    def unhear(self, one: Followed, ear: Callable[[Remote], None]) -> None:
+    def unhear(self, one: Followed, ear: Ear) -> None:
         """Tell it no more."""
         with self._lock:
             if ear in one.ears:

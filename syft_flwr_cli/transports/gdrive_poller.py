@@ -126,14 +126,16 @@ class Poller:
         if failure is not None:
             raise failure
 
-    def close(self) -> None:
-        """Look no more, and let go those who wait."""
+    def close(self, patience: float) -> bool:
+        """Look no more, and let go those who wait; whether the thread has ended within ``patience``."""
         with self._condition:
             self._closed = True
             self._token += 1
             self._condition.notify_all()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        if self._thread is None or self._thread is threading.current_thread():
+            return True
+        self._thread.join(patience)
+        return not self._thread.is_alive()
 
     def _begin(self) -> None:
         if self._thread is None and not self._closed:

@@ -7,10 +7,10 @@ and journaled before anything is made, so that whatever was cut short is made on
 
 import time
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypeVar
 
 from googleapiclient.errors import HttpError
 
@@ -25,15 +25,18 @@ from syft_flwr_cli.transports.gdrive_folders import OwnFolders, Sign
 from syft_flwr_cli.transports.gdrive_journal import Journal
 from syft_flwr_cli.transports.gdrive_meter import Calls
 from syft_flwr_cli.transports.gdrive_names import folder_key, place_of
-from syft_flwr_cli.transports.gdrive_peers import Check, Followed, Peers
+from syft_flwr_cli.transports.gdrive_peers import Check, Ear, Followed, Peers
 from syft_flwr_cli.transports.gdrive_poller import Pace, Poller
 from syft_flwr_cli.transports.gdrive_space import OwnFiles
 
 __all__ = ["DriveTransport"]
 
+T = TypeVar("T")
+
 INLINE_LIMIT = 1 << 20
 ABANDONED = 7 * 24 * 3600.0
 LOOKING_PATIENCE = 20.0
+CLOSING_PATIENCE = 2.0
 LOOKUPS = 8
 """How often a file is looked up that its owner replaces while it is read."""
 
@@ -109,14 +112,12 @@ class DriveTransport:
 
     def open(self, owner: str, path: str) -> BinaryIO:
         """Open a file for streaming; a large one is brought here first."""
-        stream: BinaryIO = self._reading(owner, path, self._downloads.open)
-        return stream
+        return self._reading(owner, path, self._downloads.open)
 
     def fetch(self, owner: str, path: str, destination: Path) -> None:
         """Download a file to ``destination``, going on where an earlier try was cut."""
-        self._reading(
-            owner, path, lambda remote, doing: self._downloads.fetch(remote, destination.absolute(), doing)
-        )
+        target = destination.absolute()
+        self._reading(owner, path, lambda remote, doing: self._downloads.fetch(remote, target, doing))
 
     def watch(self, owner: str, folder: str) -> Watch:
         """Begin to look at a folder of ``owner``; it need not be there yet."""
@@ -163,10 +164,13 @@ class DriveTransport:
 
     def close(self) -> None:
         """Let go of the thread, the connections and the journal."""
+        if self._client.closed:
+            return
         self._client.close()
-        self._poller.close()
+        ended = self._poller.close(CLOSING_PATIENCE)
         self._save_calls()
-        self._journal.close()
+        if ended:  # or else a call without an answer still wants to write down what it has cost
+            self._journal.close()
 
     def calls(self) -> Mapping[str, Calls]:
         """What this process has asked of Drive so far, by kind; `read_calls` tells of all processes."""
@@ -174,7 +178,7 @@ class DriveTransport:
 
     # -- for the watches -----------------------------------------------------------------------------
 
-    def listen(self, followed: Followed, ear: Any) -> None:
+    def listen(self, followed: Followed, ear: Ear) -> None:
         """Let a watch hear of a folder, and look at it a first time."""
         self._peers.hear(followed, ear)
         try:
@@ -186,7 +190,7 @@ class DriveTransport:
         except HttpError as error:
             raise explain(error, f"look into {followed.key} of {followed.owner}", self.email) from error
 
-    def unlisten(self, followed: Followed, ear: Any) -> None:
+    def unlisten(self, followed: Followed, ear: Ear) -> None:
         """Let it hear no more."""
         self._peers.unhear(followed, ear)
 
@@ -204,7 +208,7 @@ class DriveTransport:
         finally:
             self._save_calls()
 
-    def _reading(self, owner: str, path: str, read: Any) -> Any:
+    def _reading(self, owner: str, path: str, read: Callable[[Remote, str], T]) -> T:
         """Find a file and read it; again if what was known of it is out of date."""
         owner, place = check_email(owner), place_of(path)
         doing = f"read {path} of {owner}"

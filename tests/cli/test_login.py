@@ -243,3 +243,16 @@ def test_without_a_login_there_is_no_google_drive(
     with pytest.raises(TransportError, match="no login") as caught:
         open_gdrive(email=ALICE, state_dir=tmp_path)
     assert "syft-flwr login" in caught.value.hint
+
+
+def test_a_login_at_google_is_not_shown_to_another_server(
+    here: Here, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYFT_FLWR_HOME", str(here.home))
+    logged_in(here, emulator)
+    emulator.expire(json.loads(here.login.read_text())["token"])
+    transport = open_gdrive(email=ALICE, state_dir=tmp_path, endpoint=emulator.endpoint)
+    transport.publish("folder/app/file", BytesContent(b"hello"), [BOB])
+    transport.close()
+    assert emulator.refreshes() == 0
+    assert {call.status for call in emulator.calls()} == {200}
