@@ -9,12 +9,13 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
 from fault.ending import assert_audit_verifies, assert_model, assert_nothing_open, assert_rounds
 from fault.federation import AGGREGATOR, SERVER, STEADY, Federation, Zygote
-from syft_flwr_cli.drive_emulator import Emulator, start
+from syft_flwr_cli.drive_emulator import Call, Emulator, start
 
 OWNERS = ("do1@fault.example", "do2@fault.example", "o'neil@fault.example")
 PATIENCE = 120.0
@@ -126,6 +127,47 @@ def test_five_rounds_while_a_fifth_of_all_calls_fails(
     faults = Counter(call.fault for call in emulator.calls() if call.fault)
     assert {fault.removesuffix(" after") for fault in faults} >= {"drop", "429", "500", "502", "503"}
     assert any(fault.endswith(" after") for fault in faults)
+
+
+@pytest.mark.parametrize(
+    "what", ["network", "api disabled", "login revoked", "drive full", "sharing refused"]
+)
+def test_a_run_goes_on_when_what_was_wrong_is_right_again(
+    drive_federation: Make, emulator: Emulator, what: str
+) -> None:
+    run = drive_federation()
+    sick = [AGGREGATOR, OWNERS[0]]
+    if what == "sharing refused":  # which matters when folders are made, so from the beginning
+        emulator.account(AGGREGATOR, sharing_refused=True)
+    run.start_all()
+    if what != "sharing refused":
+        calls(emulator, lambda call: call.method == "files.create" and ".request" in call.detail)
+    if what == "network":
+        emulator.chaos(1.0, kinds=("drop",), after=0.0)
+    elif what == "api disabled":
+        emulator.settings(api_disabled=True)
+    elif what == "login revoked":
+        for email in sick:
+            emulator.revoke(email)
+    elif what == "drive full":
+        for email in sick:
+            emulator.account(email, limit=1)
+    calls(emulator, lambda call: call.status in (0, 400, 401, 403), 3)
+    assert all(not process.ended.is_set() for lives in run.lives.values() for process in lives)
+    emulator.calm()
+    for email in sick:
+        emulator.restore(email)
+        emulator.account(email, limit=1 << 30, sharing_refused=False)
+    run.finish(PATIENCE)
+    assert_same_end(run, emulator)
+
+
+def calls(emulator: Emulator, wanted: Callable[[Call], bool], times: int = 1) -> None:
+    """Wait until the emulator was asked what is wanted."""
+    deadline = monotonic() + PATIENCE
+    while sum(map(wanted, emulator.calls())) < times:
+        assert monotonic() < deadline, "it was never asked"
+        sleep(0.02)
 
 
 @pytest.mark.parametrize("point", ["gdrive.publish.planned:3", "gdrive.publish.written:4"])
