@@ -1,10 +1,13 @@
 """What happens on Ctrl-C and on a polite request to end: the one place that touches signal handlers.
 
 The first signal runs an action in a thread of its own (the handler may have interrupted a lock that the
-action needs); a second one does what it would have done without us.
+action needs); a second one does what it would have done without us. Python runs handlers in the main thread
+only, and a main thread that waits for a lock may not hear of a signal for as long as it waits; so the action
+hangs on the file descriptor that Python writes to at once, and it is what ends the wait.
 """
 
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,13 +33,27 @@ def on_interrupt(action: Callable[[], None], *, raises: bool) -> Iterator[None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         restore()
-        threading.Thread(target=action, name="syft-flwr-interrupt", daemon=True).start()
         if raises:
             raise KeyboardInterrupt
 
-    for kind in before:
-        signal.signal(kind, handle)
-    try:
-        yield
-    finally:
-        restore()
+    def listen() -> None:
+        while heard := reader.recv(1):
+            if heard[0] in before:
+                action()
+                return
+
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        listener = threading.Thread(target=listen, name="syft-flwr-interrupt", daemon=True)
+        listener.start()
+        for kind in before:
+            signal.signal(kind, handle)
+        try:
+            yield
+        finally:
+            restore()
+            signal.set_wakeup_fd(wakeup)
+            writer.close()
+            listener.join()
