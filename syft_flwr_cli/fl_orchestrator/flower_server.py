@@ -137,7 +137,8 @@ def run_server_app(
             raise
         except Exception as raised:
             error = _first_failure(grid, raised)
-            if isinstance(error, LEAVES_OPEN):
+            if isinstance(error, LEAVES_OPEN) or not isinstance(error, Exception):
+                # An app that fails while it is being interrupted has been interrupted.
                 raise error from raised
             error.__cause__ = error.__cause__ or (raised if error is not raised else None)
             log.error("The ServerApp failed: %s\n%s", raised, traceback.format_exc())
