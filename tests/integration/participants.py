@@ -203,19 +203,30 @@ class Federation:
             **more,
         }
 
-    def start(self, words: Sequence[str], email: str | None = None, **variables: str) -> Process:
-        """Start a program of a participant's."""
-        process = Process(words, self.environ(email, **variables), self.place)
+    def start(
+        self, words: Sequence[str], email: str | None = None, folder: Path | None = None, **variables: str
+    ) -> Process:
+        """Start a program of a participant's, in ``folder`` if that matters."""
+        process = Process(words, self.environ(email, **variables), folder or self.place)
         self.processes.append(process)
         return process
 
-    def command(self, *words: str, email: str | None = None, **variables: str) -> Process:
+    def command(
+        self, *words: str, email: str | None = None, folder: Path | None = None, **variables: str
+    ) -> Process:
         """Start ``syft-flwr …``."""
-        return self.start([sys.executable, "-m", "syft_flwr_cli", *words], email, **variables)
+        return self.start([sys.executable, "-m", "syft_flwr_cli", *words], email, folder, **variables)
 
-    def run(self, *words: str, email: str | None = None, code: int = 0, **variables: str) -> Process:
+    def run(
+        self,
+        *words: str,
+        email: str | None = None,
+        folder: Path | None = None,
+        code: int = 0,
+        **variables: str,
+    ) -> Process:
         """``syft-flwr …`` to its end."""
-        return self.command(*words, email=email, **variables).wait(code)
+        return self.command(*words, email=email, folder=folder, **variables).wait(code)
 
     def _place(self, email: str) -> list[str]:
         words = ["--email", email]

@@ -1,0 +1,125 @@
+"""A store that takes no more requests ends the run loudly, also where Flower swallows exceptions.
+
+In one process: the store is a folder whose writes of requests fail, and nobody waits for it to be mended.
+"""
+
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flwr.app import Message, RecordDict
+from flwr.common import ndarrays_to_parameters
+from flwr.server import ServerApp, ServerAppComponents, ServerConfig
+from flwr.server.strategy import FedAvg
+from participants import until
+
+from syft_flwr_cli.errors import TransportError
+from syft_flwr_cli.fl_orchestrator.flower_server import RunOptions, run_server_app
+from syft_flwr_cli.fl_orchestrator.session import Session
+from syft_flwr_cli.fl_orchestrator.syft_grid import SyftGrid
+from syft_flwr_cli.messaging.audit import AuditLog
+from syft_flwr_cli.messaging.identity import load_or_create
+from syft_flwr_cli.messaging.journal import Journal
+from syft_flwr_cli.messaging.participant import Participant
+from syft_flwr_cli.messaging.roster import Roster
+from syft_flwr_cli.project import flower
+from syft_flwr_cli.project.settings import resolve
+from syft_flwr_cli.transports.base import Content
+from syft_flwr_cli.transports.folder import FolderTransport
+from syft_flwr_cli.transports.wrap import Metered
+
+APP, AGGREGATOR, OWNERS = "study", "ds@lab.example", ("do1@a.example", "do2@b.example")
+
+
+class Refusing(FolderTransport):
+    """A folder that takes everything but requests, until it is mended."""
+
+    mended = False
+    refused = 0
+
+    def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
+        if path.endswith(".request") and not self.mended:
+            self.refused += 1
+            raise TransportError("The disk is full.", hint="Free some space.")
+        super().publish(path, content, readers)
+
+
+class Impatient(Participant):
+    """Does not wait for a store that fails."""
+
+    def publish(self, path: str, content: Content, readers: Collection[str], patience: float = 0.0) -> None:
+        Participant.publish(self, path, content, readers, 0.0)
+
+
+@pytest.fixture
+def participant(tmp_path: Path) -> Callable[[str], Impatient]:
+    def make(email: str) -> Impatient:
+        directory = tmp_path / "homes" / email
+        directory.mkdir(parents=True)
+        identity, _ = load_or_create(directory, email, time.time())
+        return Impatient(
+            email=email,
+            app=APP,
+            directory=directory,
+            identity=identity,
+            roster=Roster(directory / "roster.json"),
+            transport=Refusing(tmp_path / "root", email),
+            journal=Journal(directory / "journal.sqlite3"),
+            audit=AuditLog(directory / "audit.jsonl", identity),
+        )
+
+    return make
+
+
+def test_the_legacy_api_cannot_take_a_broken_store_for_missing_clients(
+    participant: Callable[[str], Impatient], tmp_path: Path
+) -> None:
+    for email in OWNERS:
+        participant(email).publish_identity([AGGREGATOR])
+    me = participant(AGGREGATOR)
+    settings = resolve(
+        None,
+        environ={},
+        home=tmp_path,
+        role="aggregator",
+        email=AGGREGATOR,
+        app_name=APP,
+        datasites=OWNERS,
+        transport="local",
+        root=tmp_path / "root",
+    )
+
+    def server_fn(context: object) -> ServerAppComponents:
+        strategy = FedAvg(initial_parameters=ndarrays_to_parameters([np.zeros(3)]))
+        return ServerAppComponents(strategy=strategy, config=ServerConfig(num_rounds=3))
+
+    session = Session(me, settings, Metered(me.transport), None)
+    with pytest.raises(TransportError, match="The disk is full"):
+        run_server_app(
+            session, lambda: ServerApp(server_fn=server_fn), flower.make_context(0, 1, {}), RunOptions()
+        )
+    unfinished = me.journal.unfinished_run("aggregator")
+    assert unfinished is not None, "the run can be taken up when the store is mended"
+    assert isinstance(me.transport, Refusing)
+    assert me.transport.refused <= len(OWNERS), "after the first round nothing more is tried"
+    session.close()
+
+
+def test_a_request_that_waited_for_a_key_goes_out_when_the_store_is_mended(
+    participant: Callable[[str], Impatient], tmp_path: Path
+) -> None:
+    me = participant(AGGREGATOR)
+    store = me.transport
+    assert isinstance(store, Refusing)
+    grid = SyftGrid(APP, OWNERS[:1], me)
+    grid.set_run(5)
+    (node,) = grid.get_node_ids()
+    (mid,) = grid.push_messages([Message(RecordDict(), node, "query")])
+    participant(OWNERS[0]).publish_identity([AGGREGATOR])
+    until(lambda: store.refused, "an attempt to write the request")
+    assert list(grid.pull_messages([mid])) == []
+    store.mended = True
+    until(lambda: list((tmp_path / "root" / AGGREGATOR).rglob(f"{mid}.request")), "the request")
+    grid.close()

@@ -1,0 +1,144 @@
+"""Ctrl-C pauses a run and the data owners stay; the same command goes on; ``stop`` ends it for everybody."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Federate
+from participants import bits, interrupt, reference, run_config, until
+
+
+def test_a_paused_run_goes_on_with_the_same_command(federated: Federate, tmp_path: Path) -> None:
+    federation = federated("averaging")
+    first, late = federation.owners
+    clients = [federation.start_client(first)]
+    result = tmp_path / "result.npz"
+    words = run_config(result)
+    server = federation.start_server("--json", *words)
+    until(lambda: federation.messages(first, "response"), "the answer of the one that is there")
+    interrupt(server).wait(130)
+    lines = server.err.splitlines()
+    assert lines[-2] == "Paused; the data owners stay."
+    project = federation.project
+    assert lines[-1] == f"Go on: syft-flwr run-server {project} · End it: syft-flwr stop {project}"
+    assert "Traceback" not in server.err
+    assert clients[0].running
+    clients.append(federation.start_client(late))
+    again = federation.start_server("--json", *words)
+    assert "Taking up run" in again.wait_for("run ")
+    again.wait(0)
+    for client in clients:
+        client.wait(0)
+    assert again.data["resumed"] is True
+    assert bits(result) == bits(reference(federation, result))
+    executed = [client.wait_for("is over") for client in clients]
+    assert all("Answered 7 requests" in line for line in executed), "what was answered is not asked again"
+
+
+@pytest.mark.parametrize("app", ["averaging", "veteran"])
+def test_a_paused_run_is_ended_by_stop(federated: Federate, app: str) -> None:
+    federation = federated(app)
+    clients = federation.start_clients()
+    clients[1].signal(9).wait(-9)
+    words = "num-server-rounds=1" + (" own-start=true" if app == "veteran" else "")
+    server = federation.start_server("--timeout", "300s", "--run-config", words)
+    there = federation.owners[0]
+    until(lambda: federation.messages(there, "response"), "an answer of the one that is there")
+    interrupt(server).wait(130)
+    assert "End it: syft-flwr stop" in server.err.splitlines()[-1]
+    assert "Traceback" not in server.err
+    assert clients[0].running
+    place = ["--email", federation.aggregator, "--root", str(federation.root)]
+    stop = federation.run(
+        "stop",
+        str(federation.project),
+        *place,
+        "--reason",
+        "enough for today",
+        "--json",
+        email=federation.aggregator,
+    )
+    assert stop.data["told"] == list(federation.owners)
+    assert "enough for today" in clients[0].wait(0).wait_for("is over")
+    gone = federation.start_approved_client(federation.owners[1]).wait(0)
+    assert "enough for today" in gone.wait_for("is over"), "who comes back later hears of it, too"
+    again = federation.run(
+        "stop", str(federation.project), *place, "--json", email=federation.aggregator, code=2
+    )
+    assert "no run to stop" in again.data["error"]
+
+
+def test_a_run_is_stopped_by_its_number_from_its_folder(federated: Federate) -> None:
+    federation = federated("averaging")
+    server = federation.start_server()
+    number = server.wait_for("Starting run").split()[2]
+    server.wait_for("Waiting for ", times=2)
+    interrupt(server).wait(130)
+    words = ["--email", federation.aggregator, "--root", str(federation.root), "--json"]
+    elsewhere = federation.run("stop", number, *words, email=federation.aggregator, code=2)
+    assert "Change into its project's folder" in elsewhere.data["hint"]
+    other = federation.run(
+        "stop", "123", *words, email=federation.aggregator, folder=federation.project, code=2
+    )
+    assert "123 is not open" in other.data["error"]
+    stop = federation.run("stop", number, *words, email=federation.aggregator, folder=federation.project)
+    assert stop.data["run_id"] == number
+
+
+def test_a_run_that_goes_on_elsewhere_is_not_stopped_under_it(federated: Federate) -> None:
+    federation = federated("averaging")
+    server = federation.start_server()
+    server.wait_for("Waiting for ")
+    words = ["--email", federation.aggregator, "--root", str(federation.root), "--json"]
+    stop = federation.run("stop", str(federation.project), *words, email=federation.aggregator, code=11)
+    assert str(server.pid) in stop.data["error"]
+    assert server.running
+    interrupt(server).wait(130)
+
+
+def test_fresh_withdraws_the_unfinished_run(federated: Federate, tmp_path: Path) -> None:
+    federation = federated("averaging")
+    first, late = federation.owners
+    clients = [federation.start_client(first, "--keep-alive", "--json")]
+    words = run_config(tmp_path / "result.npz", num_server_rounds=1)
+    server = federation.start_server(*words)
+    until(lambda: federation.messages(first, "response"), "the answer of the one that is there")
+    old = server.wait_for("Starting run").split()[2]
+    interrupt(server).wait(130)
+    clients.append(federation.start_client(late, "--keep-alive", "--json"))
+    again = federation.start_server("--fresh", "--json", *words).wait(0)
+    assert again.data["run_id"] != old
+    assert again.data["resumed"] is False
+    for client in clients:
+        client.wait_for(f"Run {again.data['run_id']} is over")
+        interrupt(client).wait(130)
+    assert [run["run_id"] for run in clients[0].data["runs"]] == [old, again.data["run_id"]]
+
+
+def test_another_run_config_is_not_mixed_into_an_unfinished_run(federated: Federate, tmp_path: Path) -> None:
+    federation = federated("averaging")
+    server = federation.start_server("--run-config", "num-server-rounds=1")
+    server.wait_for("Waiting for ", times=2)
+    interrupt(server).wait(130)
+    other = federation.start_server("--run-config", "num-server-rounds=2", "--json").wait(17)
+    assert "not finished" in other.data["error"]
+    assert "--fresh" in other.data["hint"]
+
+
+def test_the_aggregators_last_words_reach_a_data_owner_that_sleeps(
+    federated: Federate, tmp_path: Path
+) -> None:
+    federation = federated("memory")
+    result, gate = tmp_path / "result.json", tmp_path / "gate"
+    gate.mkdir()
+    clients = federation.start_clients()
+    server = federation.start_server("--json", *run_config(result, gate=str(gate), rounds=2))
+    until((gate / "before-2").exists, "the end of round 1")
+    interrupt(clients[0]).wait(130)
+    interrupt(server).wait(130)
+    words = ["--email", federation.aggregator, "--root", str(federation.root)]
+    federation.run("stop", str(federation.project), *words, email=federation.aggregator)
+    clients[1].wait(0)
+    client = federation.start_approved_client(federation.owners[0], "--json").wait(0)
+    assert client.data["runs"][0]["reason"] == "stopped by the aggregator"
+    assert json.loads(json.dumps(client.data))["email"] == federation.owners[0]
