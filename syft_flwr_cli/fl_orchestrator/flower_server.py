@@ -119,7 +119,7 @@ def run_server_app(
         code=options.code,
         run_config=dict(options.run_config),
         accept_divergence=options.accept_divergence,
-        written=lambda: session.meter.snapshot().bytes_written,
+        spent=session.spent,
     )
     begun = time.monotonic()
     error: BaseException | None = None

@@ -6,7 +6,7 @@ Flower's messages only through `codec`.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,8 @@ class _Phase:
     answered: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
-    bytes_before: int = 0
-    bytes_after: int = 0
+    before: dict[str, int] = field(default_factory=dict)
+    after: dict[str, int] = field(default_factory=dict)
 
 
 class RoundLog:
@@ -32,12 +32,13 @@ class RoundLog:
 
     Parameters
     ----------
-    written : callable
-        Bytes that this side has written into the store so far.
+    spent : callable
+        What this side has spent so far: ``bytes_written`` into the store and, on a remote service,
+        ``api_calls`` and ``quota_units``.
     """
 
-    def __init__(self, written: Callable[[], int] = lambda: 0) -> None:
-        self._written = written
+    def __init__(self, spent: Callable[[], Mapping[str, int]] = dict) -> None:
+        self._spent = spent
         self._lock = threading.Lock()
         self._rounds: dict[tuple[int, str], _Phase] = {}
         self._last = 0
@@ -54,8 +55,8 @@ class RoundLog:
             now = time.monotonic()
             entry = self._rounds.get(key)
             if entry is None:
-                written = self._written()
-                entry = self._rounds[key] = _Phase(now, now, bytes_before=written, bytes_after=written)
+                spent = dict(self._spent())
+                entry = self._rounds[key] = _Phase(now, now, before=spent, after=spent)
             entry.asked.append(who)
             entry.ended = now
             self._final[who] = False
@@ -64,13 +65,14 @@ class RoundLog:
     def published(self, key: tuple[int, str]) -> None:
         """Note that the requests of a phase lie in the store."""
         with self._lock:
-            self._rounds[key].bytes_after = self._written()
+            self._rounds[key].after = dict(self._spent())
 
     def answered(self, key: tuple[int, str], who: str, metrics: dict[str, Any], error: str | None) -> None:
         """Note a reply, with its metrics or the first line of its error."""
         with self._lock:
             entry = self._rounds[key]
             entry.ended = time.monotonic()
+            entry.after = dict(self._spent())
             entry.answered.append(who)
             self._final[who] = True
             if error is not None:
@@ -106,7 +108,8 @@ class RoundLog:
                 "answered": len(set(entry.answered) - set(entry.failed)),
                 "failed": entry.failed,
                 "seconds": round(entry.ended - entry.begun, 4),
-                "bytes_written": entry.bytes_after - entry.bytes_before,
+                "bytes_written": 0,
+                **{name: count - entry.before.get(name, 0) for name, count in entry.after.items()},
                 "metrics": {
                     "aggregated": aggregate(entry.metrics),
                     "datasites": {who: _plain(m) for who, m in sorted(entry.metrics.items())},

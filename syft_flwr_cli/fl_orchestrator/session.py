@@ -39,6 +39,14 @@ class Session:
     meter: Metered
     lock: FileLock | None
 
+    def spent(self) -> dict[str, int]:
+        """Bytes written into the store so far; on a remote service also its calls and quota units."""
+        spent = {"bytes_written": self.meter.snapshot().bytes_written}
+        cost = self.meter.cost()
+        if cost.calls:
+            spent |= {"api_calls": cost.calls, "quota_units": cost.units}
+        return spent
+
     def close(self) -> None:
         """Let go of everything."""
         self.me.close()
@@ -81,7 +89,7 @@ def open_session(
             root=settings.root,
             config_path=settings.syftbox_config,
             poll_interval=settings.poll_interval,
-            state_dir=directory / "transport",
+            state_dir=personal / "transport",
             sign=identity.sign,
             check=lambda owner, message, signature: _vouched(roster, owner, message, signature),
         )

@@ -7,7 +7,7 @@ can be attacked, is below it.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class SyftGrid(Grid):
         code: str | None = None,
         run_config: dict[str, Any] | None = None,
         accept_divergence: bool = False,
-        written: Callable[[], int] = lambda: 0,
+        spent: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self.app_name = names.check_app_name(app_name.removeprefix("flwr/"))
         self.datasites = [names.check_email(email) for email in datasites]
@@ -96,7 +96,7 @@ class SyftGrid(Grid):
         self._delivered: set[str] = set()
         self._bundle: tuple[str, bytearray] | None = None
         self._bundle_lock = threading.Lock()
-        self.rounds = RoundLog(written)
+        self.rounds = RoundLog(spent)
 
     # Flower's Grid
 

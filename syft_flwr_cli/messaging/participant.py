@@ -95,15 +95,11 @@ class Participant:
             pause = min(pause * 2, 5.0)
 
     def publish_identity(self, readers: Collection[str]) -> None:
-        """Put the public identity document where peers look for it, unless it lies there already."""
-        document = self.identity.public.to_bytes()
-        try:
-            with self.transport.open(self.email, IDENTITY_PATH) as stream:
-                if stream.read(MAX_IDENTITY + 1) == document:
-                    return
-        except NotThereError:
-            pass
-        self.publish(IDENTITY_PATH, BytesContent(document), readers)
+        """Put the public identity document where peers look for it, for all of them to read.
+
+        Done at every start: somebody may have joined who could not read it so far.
+        """
+        self.publish(IDENTITY_PATH, BytesContent(self.identity.public.to_bytes()), readers)
 
     def peer(self, email: str, *, again: bool = False) -> PublicIdentity | None:
         """The trusted identity of ``email``; None while it has published none.

@@ -41,7 +41,12 @@ class Layout:
     inline: bytes = b""
 
 
-def lay_out(places: Sequence[tuple[str | int, ...]], blobs: Sequence[Buffer], inline_limit: int) -> Layout:
+def lay_out(
+    places: Sequence[tuple[str | int, ...]],
+    blobs: Sequence[Buffer],
+    inline_limit: int,
+    one_file: int = 0,
+) -> Layout:
     """Decide where each byte string goes.
 
     Parameters
@@ -50,10 +55,14 @@ def lay_out(places: Sequence[tuple[str | int, ...]], blobs: Sequence[Buffer], in
         As `codec.Packed` has them.
     inline_limit : int
         Bytes from which a byte string is a payload of its own.
+    one_file : int
+        If all of them together are no more bytes than this, all stay inline.
     """
     layout = Layout()
+    if sum(len(blob) for blob in blobs) <= one_file:
+        inline_limit = one_file
     small = [len(blob) for blob in blobs if len(blob) <= inline_limit]
-    bundled = sum(small) > min(INLINE_TOTAL, inline_limit)
+    bundled = sum(small) > max(one_file, min(INLINE_TOTAL, inline_limit))
     inline: list[Buffer] = []
     end = room = 0
     bundle = -1

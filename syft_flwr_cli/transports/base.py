@@ -39,6 +39,7 @@ __all__ = [
     "Buffer",
     "BytesContent",
     "Content",
+    "Cost",
     "Entry",
     "NotThereError",
     "Properties",
@@ -99,6 +100,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a remote service was asked: calls, and the units of quota they count for."""
+
+    calls: int = 0
+    units: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """How much lies in (a part of) one's own space."""
 
@@ -118,11 +127,14 @@ class Properties:
         What one look into a folder costs, in seconds, roughly.
     wakes_readers : bool
         Whether a write of a peer wakes `Transport.wait` without a poll.
+    one_file : int
+        A message for one reader of up to so many bytes is cheaper as one file than as several.
     """
 
     inline_limit: int
     listing_cost: float
     wakes_readers: bool
+    one_file: int = 0
 
 
 class Watch(Protocol):
@@ -184,6 +196,10 @@ class Transport(Protocol):
 
     def list_own(self, folder: str = "") -> list[tuple[str, Entry]]:
         """Every file of one's own below ``folder``, with its path, however deep."""
+        ...
+
+    def cost(self) -> Cost:
+        """What this view has asked of a remote service so far; nothing where there is none."""
         ...
 
     def usage(self, folder: str = "") -> Usage:

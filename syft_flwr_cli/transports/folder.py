@@ -20,16 +20,13 @@ from syft_flwr_cli.errors import NotThereError, TransportError
 from syft_flwr_cli.faults import point
 from syft_flwr_cli.messaging import names
 from syft_flwr_cli.transports import disk, placing
-from syft_flwr_cli.transports.base import Content, Entry, Properties, TransientError, Usage, Watch
+from syft_flwr_cli.transports.base import Content, Cost, Entry, Properties, TransientError, Usage, Watch
 from syft_flwr_cli.transports.bell import Bell
 from syft_flwr_cli.transports.events import Events
 from syft_flwr_cli.transports.leftovers import is_conflict, is_rejected
 from syft_flwr_cli.transports.watching import FolderWatch
 
 __all__ = ["FolderTransport"]
-
-ABANDONED = 24 * 3600.0
-"""Age in seconds after which a temporary file belongs to a process that is long dead."""
 
 
 class FolderTransport:
@@ -93,7 +90,7 @@ class FolderTransport:
     @property
     def properties(self) -> Properties:
         """A file costs about as much as a hundred kilobytes inside another one do."""
-        return Properties(inline_limit=16 * 1024, listing_cost=0.0001, wakes_readers=self._events.enabled)
+        return Properties(inline_limit=64 * 1024, listing_cost=0.0001, wakes_readers=self._events.enabled)
 
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
         """Write, sync, rename, sync the folder. ``readers`` are checked, but cannot be enforced."""
@@ -164,6 +161,10 @@ class FolderTransport:
             return sorted(self._published(start, folder), key=lambda item: item[0])
         except OSError as error:
             raise self._explain(error, "look into", start) from error
+
+    def cost(self) -> Cost:
+        """Nothing: there is no service to ask."""
+        return Cost()
 
     def usage(self, folder: str = "") -> Usage:
         """How many files, and bytes in them, lie below ``folder``."""
@@ -252,12 +253,11 @@ class FolderTransport:
                 f"The folder {own} cannot be written.",
                 hint=f"Ask its owner for access (chmod, chown), or give another --root than {self._root}.",
             )
-        oldest = time.time() - ABANDONED
-        for here, _, files in os.walk(own):
-            for left in (Path(here, name) for name in files if placing.is_temporary(name)):
+        now = time.time()
+        for _, _, files, folder in os.fwalk(own, follow_symlinks=False):
+            for name in filter(placing.is_temporary, files):
                 with suppress(OSError):
-                    if left.lstat().st_mtime < oldest:
-                        left.unlink()
+                    placing.sweep(name, folder, now)
 
 
 def _obstacle(root: Path) -> str:

@@ -17,7 +17,7 @@ from googleapiclient.errors import HttpError
 from syft_flwr_cli.errors import NotThereError
 from syft_flwr_cli.home import make_private_dir
 from syft_flwr_cli.messaging.names import check_email
-from syft_flwr_cli.transports.base import Content, Entry, Properties, Usage, Watch
+from syft_flwr_cli.transports.base import Content, Cost, Entry, Properties, Usage, Watch
 from syft_flwr_cli.transports.gdrive_client import DriveClient, is_verdict
 from syft_flwr_cli.transports.gdrive_download import ChangedError, Downloader, Remote
 from syft_flwr_cli.transports.gdrive_errors import Verdict, explain
@@ -34,6 +34,7 @@ __all__ = ["DriveTransport"]
 T = TypeVar("T")
 
 INLINE_LIMIT = 1 << 20
+ONE_FILE = 4_900_000  # what one multipart request takes, with its envelope around it
 ABANDONED = 7 * 24 * 3600.0
 LOOKING_PATIENCE = 20.0
 CLOSING_PATIENCE = 2.0
@@ -94,7 +95,7 @@ class DriveTransport:
     @property
     def properties(self) -> Properties:
         """Each file costs calls, so small arrays are better bundled, up to what one request carries."""
-        return Properties(inline_limit=INLINE_LIMIT, listing_cost=0.3, wakes_readers=False)
+        return Properties(inline_limit=INLINE_LIMIT, listing_cost=0.3, wakes_readers=False, one_file=ONE_FILE)
 
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
         """Put a file into its folder, shared with ``readers``; see `Transport.publish`."""
@@ -171,6 +172,11 @@ class DriveTransport:
         self._save_calls()
         if ended:  # or else a call without an answer still wants to write down what it has cost
             self._journal.close()
+
+    def cost(self) -> Cost:
+        """Calls and quota units of this process so far."""
+        kinds = self.calls().values()
+        return Cost(sum(kind.count for kind in kinds), sum(kind.units for kind in kinds))
 
     def calls(self) -> Mapping[str, Calls]:
         """What this process has asked of Drive so far, by kind; `read_calls` tells of all processes."""

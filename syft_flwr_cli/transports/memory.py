@@ -20,6 +20,7 @@ from syft_flwr_cli.transports import disk, placing
 from syft_flwr_cli.transports.base import (
     BytesContent,
     Content,
+    Cost,
     Entry,
     Properties,
     TransientError,
@@ -231,6 +232,10 @@ class MemoryTransport:
         return sorted(
             (path, _entry(path, file)) for path, file in self._store.below(self._email, self._email, folder)
         )
+
+    def cost(self) -> Cost:
+        """Nothing: there is no service to ask."""
+        return Cost()
 
     def usage(self, folder: str = "") -> Usage:
         """How much of one's own lies below ``folder``."""

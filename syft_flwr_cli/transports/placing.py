@@ -2,7 +2,8 @@
 
 Works in folders that are open already (see ``disk``), so that no link can lead it elsewhere, and has
 written everything to the medium when it returns. A failure leaves nothing temporary behind; only the
-death of the process can, under a name that `is_temporary` knows. It knows nothing of owners or paths.
+death of the process can, under a name that `is_temporary` knows, and without the lock that every writer
+holds on its temporary file: `sweep` removes what nobody writes any more. It knows nothing of owners.
 """
 
 import errno
@@ -14,10 +15,14 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from syft_flwr_cli.faults import point
+from syft_flwr_cli.locks import lock_descriptor
 from syft_flwr_cli.transports import disk
 from syft_flwr_cli.transports.base import Content
 
-__all__ = ["fetch", "is_temporary", "publish"]
+__all__ = ["fetch", "is_temporary", "publish", "sweep"]
+
+ABANDONED = 24 * 3600.0
+"""Age in seconds after which a temporary file belongs to a process that is long dead."""
 
 BACKDATED = 20_000_000
 """Nanoseconds by which a file's content is older than its arrival, so that a reader can tell a file
@@ -32,6 +37,29 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 def is_temporary(name: str) -> bool:
     """Whether only this module makes such names, and only for a moment."""
     return name.startswith(".") and name.endswith(".tmp")
+
+
+def sweep(name: str, folder: int, now: float) -> None:
+    """Remove the temporary file ``name`` from the open ``folder`` unless somebody writes it.
+
+    Where a file system has no locks, age has to tell: after `ABANDONED` seconds nobody does.
+    """
+    descriptor = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        locked = _lock(descriptor)
+        if locked is False or (locked is None and os.fstat(descriptor).st_mtime > now - ABANDONED):
+            return
+        os.unlink(name, dir_fd=folder)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Lock an open file: False if somebody else holds it, None where there are no locks."""
+    try:
+        return lock_descriptor(descriptor, wait=False)
+    except OSError:
+        return None
 
 
 def publish(name: str, folder: int, content: Content, settle: Callable[[int], None] | None = None) -> None:
@@ -53,6 +81,7 @@ def publish(name: str, folder: int, content: Content, settle: Callable[[int], No
     temporary = _temporary_name(name)
     point("publish.begin")
     descriptor = os.open(temporary, _NEW, 0o600, dir_fd=folder)
+    _lock(descriptor)
     try:
         try:
             _write(descriptor, content)

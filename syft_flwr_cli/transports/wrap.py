@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 import tenacity
 
-from syft_flwr_cli.transports.base import Content, Entry, Properties, TransientError, Transport, Usage, Watch
+from syft_flwr_cli.transports.base import (
+    Content,
+    Cost,
+    Entry,
+    Properties,
+    TransientError,
+    Transport,
+    Usage,
+    Watch,
+)
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -80,6 +89,10 @@ class _Around:
     def list_own(self, folder: str = "") -> list[tuple[str, Entry]]:
         """See `Transport.list_own`."""
         return self._call(lambda: self._inner.list_own(folder))
+
+    def cost(self) -> Cost:
+        """What the inner transport has cost."""
+        return self._inner.cost()
 
     def usage(self, folder: str = "") -> Usage:
         """See `Transport.usage`."""
