@@ -5,15 +5,17 @@ synced. Directories are made 0700, files 0600, and a file is replaced whole or n
 between processes is here too. It knows paths, and nothing of what is in the files.
 """
 
+import glob
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
 
+from syft_flwr_cli import faults
 from syft_flwr_cli.errors import TrustError, UsageError
 from syft_flwr_cli.locks import lock_descriptor
 from syft_flwr_cli.messaging.names import check_app_name, check_email
@@ -73,13 +75,11 @@ def write_private(path: Path, data: bytes) -> None:
 
     Survives a crash of the machine once it returns. Missing directories are made, 0700.
     """
-    temporary = _write_beside(path, data)
-    try:
+    with _written_beside(path, data) as temporary:
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    faults.point("private.renamed")
     _sync_directory(path.parent)
+    faults.point("private.done")
 
 
 def create_private(path: Path, data: bytes) -> bool:
@@ -87,15 +87,14 @@ def create_private(path: Path, data: bytes) -> bool:
 
     Of several processes that try at the same time exactly one succeeds.
     """
-    temporary = _write_beside(path, data)
-    try:
-        with locked(path):
-            if path.exists():
-                return False
+    with locked(path):
+        if path.exists():
+            return False
+        with _written_beside(path, data) as temporary:
             temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    faults.point("private.renamed")
     _sync_directory(path.parent)
+    faults.point("private.done")
     return True
 
 
@@ -148,20 +147,33 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _write_beside(path: Path, data: bytes) -> Path:
+@contextmanager
+def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
+    """``data`` in a file beside ``path``, under a lock that tells it from one that a dead process has left."""
     make_private_dir(path.parent)
+    _sweep_beside(path)
+    faults.point("private.begin")
     # mkstemp makes the file 0600 whatever the umask.
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as stream:
+            lock_descriptor(stream.fileno(), wait=False)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-    except BaseException:
+            faults.point("private.written")
+            yield temporary
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
-    return temporary
+
+
+def _sweep_beside(path: Path) -> None:
+    """Remove what processes that died while they wrote ``path`` have left: whoever writes holds a lock."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with suppress(FileNotFoundError), left.open("rb+") as stream:
+            if lock_descriptor(stream.fileno(), wait=False):
+                left.unlink(missing_ok=True)
 
 
 def _sync_directory(directory: Path) -> None:

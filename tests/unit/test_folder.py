@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from syft_flwr_cli.errors import NotThereError, TransportError
+from syft_flwr_cli.locks import lock_descriptor
 from syft_flwr_cli.transports.base import BytesContent, TransientError, Watch
 from syft_flwr_cli.transports.bell import Bell
 from syft_flwr_cli.transports.events import Events, Identity, Listener
@@ -88,15 +89,32 @@ def test_the_file_lies_where_everybody_expects_it(root: Path, opened: Opened) ->
     assert [place.name for place in (root / ALICE / BOX).iterdir()] == ["one.request"]
 
 
-def test_temporary_files_of_the_long_dead_are_swept_and_others_are_left(root: Path, opened: Opened) -> None:
+def test_temporary_files_of_the_dead_are_swept_and_those_of_the_living_are_left(
+    root: Path, opened: Opened
+) -> None:
     folder = root / ALICE / BOX
     folder.mkdir(parents=True)
-    for name in (".old.request.0badcafe.tmp", ".young.request.0badcafe.tmp", "mine.tmp", ".mine"):
+    for name in (".dead.request.0badcafe.tmp", ".alive.request.0badcafe.tmp", "mine.tmp", ".mine"):
         (folder / name).write_bytes(b"half")
-    for name in (".old.request.0badcafe.tmp", "mine.tmp", ".mine"):
         os.utime(folder / name, (0, 0))
-    opened(root, ALICE)
-    assert {place.name for place in folder.iterdir()} == {".young.request.0badcafe.tmp", "mine.tmp", ".mine"}
+    with (folder / ".alive.request.0badcafe.tmp").open("rb+") as written:
+        assert lock_descriptor(written.fileno(), wait=False)
+        opened(root, ALICE)
+    assert {place.name for place in folder.iterdir()} == {".alive.request.0badcafe.tmp", "mine.tmp", ".mine"}
+
+
+def test_a_writer_holds_the_lock_that_keeps_others_from_sweeping(root: Path, opened: Opened) -> None:
+    alice = opened(root, ALICE)
+
+    class Watched:
+        size = 5
+
+        def chunks(self) -> Iterator[bytes]:
+            opened(root, ALICE)
+            yield b"hello"
+
+    alice.publish(f"{BOX}/one.request", Watched(), [BOB])
+    assert (root / ALICE / BOX / "one.request").read_bytes() == b"hello"
 
 
 def test_a_peers_temporary_files_are_its_own_business(root: Path, opened: Opened) -> None:
