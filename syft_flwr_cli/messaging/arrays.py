@@ -6,6 +6,7 @@ not wait: a payload that is not there yet is for the caller to come back for.
 """
 
 import os
+from collections.abc import Callable
 from typing import Final
 
 from syft_flwr_cli.messaging import names
@@ -19,12 +20,19 @@ from syft_flwr_cli.messaging.shared_bytes import SharedBytes
 
 __all__ = ["bring_arrays"]
 
+Refuse = Callable[[str, RefusedError], None]
+"""Hears of a file (its path in the space of its owner) that is not taken, and why."""
+
 MEASURED: Final = 1 << 30
 """Bytes of arrays from which on it is looked whether they have come before room is made for them."""
 
 
-def bring_arrays(me: Participant, request: Request, body: Body) -> tuple[list[int], SharedBytes | None]:
+def bring_arrays(
+    me: Participant, request: Request, body: Body, refuse: Refuse
+) -> tuple[list[int], SharedBytes | None]:
     """The contents of the payloads of ``request``, one after the other, and where each begins.
+
+    ``refuse`` is told of a file that is not taken, before the error about it is raised.
 
     Raises
     ------
@@ -41,8 +49,8 @@ def bring_arrays(me: Participant, request: Request, body: Body) -> tuple[list[in
     if not body.payloads:
         return offsets, None
     if total > MEASURED:
-        _measure(me, request, body)
-    shared = _room(me, request, total)
+        _measure(me, request, body, refuse)
+    shared = _room(me, request, total, refuse)
     try:
         for ref, offset in zip(body.payloads, offsets, strict=True):
             path = payload_of(request.sender, me.email, me.app, ref)
@@ -51,7 +59,8 @@ def bring_arrays(me: Participant, request: Request, body: Body) -> tuple[list[in
                 try:
                     open_payload(stream, ref.key, ref.size, ref.digest, out)
                 except RefusedError as error:
-                    raise _refused(me, request, path, error) from error
+                    refuse(path, error)
+                    raise
                 finally:
                     out.release()
     except BaseException:
@@ -60,7 +69,7 @@ def bring_arrays(me: Participant, request: Request, body: Body) -> tuple[list[in
     return offsets, shared
 
 
-def _measure(me: Participant, request: Request, body: Body) -> None:
+def _measure(me: Participant, request: Request, body: Body, refuse: Refuse) -> None:
     for ref in body.payloads:
         path = payload_of(request.sender, me.email, me.app, ref)
         with me.transport.open(request.sender, path) as stream:
@@ -69,19 +78,16 @@ def _measure(me: Participant, request: Request, body: Body) -> None:
             there, wanted = stream.seek(0, os.SEEK_END), sealed_size(ref.size)
         if there != wanted:
             what = f"The payload has {there} of the {wanted} bytes that are announced."
-            raise _refused(me, request, path, RefusedError("damaged", what))
+            refusal = RefusedError("damaged", what)
+            refuse(path, refusal)
+            raise refusal
 
 
-def _room(me: Participant, request: Request, total: int) -> SharedBytes:
+def _room(me: Participant, request: Request, total: int, refuse: Refuse) -> SharedBytes:
     try:
         return SharedBytes.create(total)
     except (OSError, OverflowError, ValueError) as error:
         what = f"The request announces {total} bytes of arrays, for which there is no room here."
-        path = names.request_path(request.sender, me.email, me.app, request.id)
-        raise _refused(me, request, path, RefusedError("oversized", what)) from error
-
-
-def _refused(me: Participant, request: Request, path: str, error: RefusedError) -> RefusedError:
-    # What is wrong stands for the content, which may be too large to be digested at every look.
-    me.refuse(request.sender, path, f"{request.digest} {error.what}".encode(), error)
-    return error
+        refusal = RefusedError("oversized", what)
+        refuse(names.request_path(request.sender, me.email, me.app, request.id), refusal)
+        raise refusal from error

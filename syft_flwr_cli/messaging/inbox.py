@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from syft_flwr_cli import faults
@@ -103,6 +104,7 @@ class _Pending:
     data_digest: str
     claimed: Request | None = None
     told: bool = False
+    wrong: str = ""
 
 
 @dataclass(slots=True)
@@ -458,7 +460,7 @@ class Inbox:
             self._consumed(body.acks)
             self._sweep(header.run)
         try:
-            work = self._work(pending.claimed, body)
+            work = self._work(pending, pending.claimed, body)
         except NotThereError:
             self._say_once(pending, "payload-awaited", "")
             return False
@@ -552,8 +554,15 @@ class Inbox:
             self.me.journal.begin_run(header.run, "data owner", now, {}, entry)
             self.me.tell("run-started", {"run": header.run})
 
-    def _work(self, row: Request, body: Body) -> Work:
-        offsets, shared = bring_arrays(self.me, row, body)
+    def _refuse_arrays(self, pending: _Pending, path: str, error: RefusedError) -> None:
+        """Once for each thing that is wrong, though it is looked at again and again."""
+        wrong = f"{pending.data_digest} {path} {error.what}"
+        if pending.wrong != wrong:
+            pending.wrong = wrong
+            self.me.refuse(self.aggregator, path, wrong.encode(), error)
+
+    def _work(self, pending: _Pending, row: Request, body: Body) -> Work:
+        offsets, shared = bring_arrays(self.me, row, body, partial(self._refuse_arrays, pending))
         try:
             state = self.me.journal.state(row.run)
         except BaseException:
@@ -578,7 +587,12 @@ class Inbox:
     def _commit(self, held: _Held) -> None:
         me, pending, outcome = self.me, held.pending, held.outcome
         header, asked = pending.envelope.header, pending.body
-        layout = lay_out(outcome.places, outcome.blobs, me.transport.properties.inline_limit)
+        layout = lay_out(
+            outcome.places,
+            outcome.blobs,
+            me.transport.properties.inline_limit,
+            me.transport.properties.one_file,
+        )
         writer = PayloadWriter(me, header.run, self.aggregator, (self.aggregator,))
         digests = Digests()
         refs = writer.ensure(layout.groups, [digests.of_group(group) for group in layout.groups])

@@ -150,6 +150,7 @@ class Outbox:
         self._earlier = {(row.recipient, row.ordinal): row for row in me.journal.places(run)}
         self._pushers: set[int] = set()
         self._accepted: dict[str, str] = {}
+        self._wrong: dict[str, str] = {}
         self._nudges: dict[str, _Nudge] = {}
         self._generation = 0
         self._phase: tuple[Any, ...] = ()
@@ -718,8 +719,11 @@ class Outbox:
                 return
             except RefusedError as error:
                 path = payload_of(row.recipient, self.me.email, self.me.app, ref)
-                # What is wrong stands for the content, which may be too large to be digested at every look.
-                self.me.refuse(row.recipient, path, f"{envelope.digest} {error.what}".encode(), error)
+                # Once for each thing that is wrong, though it is looked at again and again.
+                wrong = f"{envelope.digest} {path} {error.what}"
+                if self._wrong.get(mid) != wrong:
+                    self._wrong[mid] = wrong
+                    self.me.refuse(row.recipient, path, wrong.encode(), error)
                 self._nudge(row)
                 return
         now = self.me.clock()

@@ -101,7 +101,7 @@ class Narrator:
             case "payload-awaited":
                 return "A request is here, its arrays are still on their way."
             case "payload-damaged":
-                return f"A request's arrays are damaged ({facts['sentence']}); waiting for them to be whole."
+                return "A request's arrays are damaged; it waits until they are whole."
             case "policy":
                 return f"Not executed, by your policy: {facts['sentence']}"
             case "old-stop":
@@ -111,9 +111,8 @@ class Narrator:
                     f"Request {facts['message']} was answered by an earlier installation; not executed again."
                 )
             case "stopped":
-                return (
-                    f"Run {facts['run']} is over: {facts['reason']}. Answered {facts['answered']} requests."
-                )
+                reason = _closed(facts["reason"])
+                return f"Run {facts['run']} is over: {reason} Answered {facts['answered']} requests."
         return None
 
 
