@@ -8,7 +8,6 @@ every data owner approves the code it is given.
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -93,6 +92,9 @@ def simulate(federation: Federation, place: Path, hear: Hear) -> Outcome:
             f"There are {len(federation.data)} data folders for {len(project.datasites)} data owners.",
             hint="Give at most one folder per data owner with --mock-data.",
         )
+    for folder in federation.data:
+        if not folder.exists():
+            raise UsageError(f"There is no {folder}.", hint="Give folders that are there with --mock-data.")
     (place / "root").mkdir(parents=True, exist_ok=True)
     (place / "logs").mkdir(exist_ok=True)
     cast = _Cast(federation, place, project, hear)
@@ -135,6 +137,7 @@ class _Cast:
         self._clients: dict[str, subprocess.Popen[str]] = {}
         self._server: subprocess.Popen[str] | None = None
         self._readers: list[threading.Thread] = []
+        self._errors: dict[str, str] = {}
 
     def _environment(self, email: str) -> dict[str, str]:
         home = self._place / "homes" / email
@@ -179,6 +182,8 @@ class _Cast:
             for line in stream:
                 log.write(line)
                 log.flush()
+                if line.startswith("error: "):
+                    self._errors[email] = line.removeprefix("error: ").strip()
                 self._hear(email, line.rstrip("\n"))
 
     def start_client(self, email: str, data: Path | None) -> None:
@@ -220,8 +225,11 @@ class _Cast:
         for email, process in self._clients.items():
             code = process.poll()
             if code not in (None, 0) and self._server is not None and self._server.poll() is None:
+                for reader in self._readers:
+                    reader.join(timeout=0.2)
+                said = f": {self._errors[email]}" if email in self._errors else "."
                 raise SyftFlwrError(
-                    f"The data owner {email} ended with exit code {code} before the run was over.",
+                    f"The data owner {email} ended with exit code {code} before the run was over{said}",
                     hint=f"See {self._place / 'logs' / f'{email}.log'} (keep it with --keep).",
                 )
 
@@ -229,7 +237,7 @@ class _Cast:
         """See that every process has ended."""
         server = self._server
         if server is not None and server.poll() is None:
-            server.send_signal(signal.SIGINT)
+            server.terminate()
             _wait_or_kill(server, 5.0)
             for process in self._clients.values():
                 if process.poll() is None:
