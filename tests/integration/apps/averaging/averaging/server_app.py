@@ -19,7 +19,7 @@ def main(grid: Grid, context: Context) -> None:
             {
                 "secret_weights": Array(np.full(3, 0.125)),
                 "secret_bias": Array(np.array(0.5)),
-                "secret_table": Array(np.full((64, 64), 2.5)),
+                "secret_table": Array(np.full((96, 96), 2.5)),
             }
         ),
         num_rounds=int(config["num-server-rounds"]),
