@@ -128,13 +128,14 @@ def _drive(place: Path) -> Iterator[dict[str, str]]:
 def run_simulation(federation: Any, place: Path, *, verbose: bool) -> Any:
     """Simulate, and say what the aggregator says (with ``verbose``, everybody)."""
     from syft_flwr_cli.fl_orchestrator import simulation
+    from syft_flwr_cli.project.config import load_project
 
-    aggregator: list[str] = []
+    aggregator = load_project(federation.project).aggregator or simulation.AGGREGATOR
 
     def hear(who: str, line: str) -> None:
         if verbose:
             output.note(f"{who:>28} | {line}")
-        elif who.startswith("ds@") or who in aggregator:
+        elif who == aggregator:
             output.note(line)
 
     return simulation.simulate(federation, place, hear)

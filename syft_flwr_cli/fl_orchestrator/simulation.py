@@ -28,6 +28,7 @@ from syft_flwr_cli.project.scaffold import plan_bootstrap
 __all__ = ["Federation", "Outcome", "simulate"]
 
 AGGREGATOR = "aggregator@simulation.example"
+"""Who runs the server where the project names nobody."""
 _LEAVE = 20.0
 
 
