@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from syft_flwr_cli.fl_orchestrator.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
 from syft_flwr_cli.fl_orchestrator.session import Session, open_api_session
 from syft_flwr_cli.fl_orchestrator.signals import on_interrupt
-from syft_flwr_cli.messaging import names
+from syft_flwr_cli.messaging import names, retention
 from syft_flwr_cli.messaging.inbox import Inbox, Stopped, Work
 
 if TYPE_CHECKING:
@@ -105,8 +105,10 @@ def run_node(
     """
     me = session.me
     me.patience = PATIENCE
+    aggregator, keep = session.settings.aggregator, session.settings.retention
+    retention.upkeep(me, [aggregator], keep)
     runner.start()
-    inbox = Inbox(me, session.settings.aggregator, runner, code=options.code, gate=gate)
+    inbox = Inbox(me, aggregator, runner, code=options.code, gate=gate)
     interrupted = threading.Event()
 
     def interrupt() -> None:
@@ -115,12 +117,13 @@ def run_node(
 
     try:
         inbox.recover()
-        me.tell("node-ready", {"email": me.email, "aggregator": session.settings.aggregator})
+        me.tell("node-ready", {"email": me.email, "aggregator": aggregator})
         with on_interrupt(interrupt, raises=False):
             inbox.serve(lambda: bool(inbox.stopped) and not options.keep_alive)
     finally:
         inbox.close()
         runner.close()
+    retention.upkeep(me, [aggregator], keep)
     return NodeResult(list(inbox.stopped), interrupted.is_set())
 
 

@@ -32,6 +32,7 @@ from syft_flwr_cli.errors import (
 from syft_flwr_cli.fl_orchestrator.session import Session, open_api_session
 from syft_flwr_cli.fl_orchestrator.signals import on_interrupt
 from syft_flwr_cli.fl_orchestrator.syft_grid import SyftGrid
+from syft_flwr_cli.messaging import retention
 from syft_flwr_cli.messaging.journal import Run
 from syft_flwr_cli.project import flower
 
@@ -101,6 +102,7 @@ def run_server_app(
     raised. Whoever has shown the result calls `told`.
     """
     os.environ[APP_NAME_VARIABLE] = session.settings.app_name
+    retention.upkeep(session.me, session.settings.datasites, session.settings.retention)
     before = None if options.fresh else _untold(session, context)
     if before is not None:
         return before
@@ -154,6 +156,7 @@ def run_server_app(
         _end(session, grid, result)
     finally:
         grid.close()
+    retention.upkeep(session.me, settings.datasites, settings.retention)
     return result
 
 

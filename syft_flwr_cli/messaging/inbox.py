@@ -373,6 +373,8 @@ class Inbox:
         run = self.me.journal.run(envelope.header.run)
         if run is not None and run.ended is not None and not _is_stop(body):
             raise RefusedError("wrong-run", f"run {run.run} has ended ({run.reason})")
+        if self.me.journal.is_past(envelope.header.run) and not _is_stop(body):
+            raise RefusedError("wrong-run", f"run {envelope.header.run} ended long ago")
         return body
 
     def _expired(self, header: Header) -> bool:
@@ -410,11 +412,11 @@ class Inbox:
         if known is None and header.created < self._started - STALE_STOP:
             self.me.tell("old-stop", {"run": header.run, "reason": reason, "ended": header.created})
             return
-        if known is not None and known.ended is not None:
+        if (known is not None and known.ended is not None) or self.me.journal.is_past(header.run):
             return
         now = self.me.clock()
         self._consumed(body.acks)
-        self.me.journal.begin_run(header.run, "data owner", now, {}, {})
+        self.me.journal.begin_run(header.run, "data owner", now, self._facts(header), {})
         entry = {
             "event": "stopped",
             "time": now,
@@ -551,8 +553,22 @@ class Inbox:
             entry = {"event": "run-started", "time": now, "run": header.run, "peer": self.aggregator}
             if self._code:
                 entry["code"] = self._code
-            self.me.journal.begin_run(header.run, "data owner", now, {}, entry)
+            self._end_earlier(header)
+            self.me.journal.begin_run(header.run, "data owner", now, self._facts(header), entry)
             self.me.tell("run-started", {"run": header.run})
+
+    def _facts(self, header: Header) -> dict[str, Any]:
+        return {"aggregator": self.aggregator, "asked": header.created}
+
+    def _end_earlier(self, header: Header) -> None:
+        """An aggregator has one run of an app at a time: with a new one, those that we missed the end of are over."""
+        now, reason = self.me.clock(), f"the aggregator began run {header.run}"
+        for run in self.me.journal.runs():
+            # Both times are of the aggregator's clock.
+            if run.ended is None and run.facts.get("asked", header.created) < header.created:
+                entry = {"event": "stopped", "time": now, "run": run.run, "peer": self.aggregator}
+                self.me.journal.end_run(run.run, "stopped", now, reason, {**entry, "why": reason})
+                remove_payloads(self.me, self.me.journal.payloads(run.run))
 
     def _refuse_arrays(self, pending: _Pending, path: str, error: RefusedError) -> None:
         """Once for each thing that is wrong, though it is looked at again and again."""

@@ -24,6 +24,9 @@ __all__ = ["Answer", "Journal", "PayloadRow", "Place", "Request", "Run", "Sent"]
 
 SCHEMA_VERSION = 1
 
+PAST_RUNS = 10_000
+"""Of how many forgotten runs it is remembered that they are over."""
+
 _SCHEMA = """
 CREATE TABLE about (id TEXT NOT NULL) STRICT;
 INSERT INTO about VALUES (lower(hex(randomblob(8))));
@@ -31,6 +34,7 @@ CREATE TABLE runs (
   run TEXT PRIMARY KEY, role TEXT NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
   ended REAL, reason TEXT, facts TEXT NOT NULL DEFAULT '{}', result TEXT, told INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE TABLE past_runs (n INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE sent (
   id TEXT PRIMARY KEY, run TEXT NOT NULL, recipient TEXT NOT NULL, ordinal INTEGER NOT NULL,
   state TEXT NOT NULL, digest BLOB NOT NULL, outline TEXT NOT NULL, meta TEXT NOT NULL,
@@ -613,22 +617,38 @@ class Journal:
 
     # Forgetting
 
+    def prunable(self, before: float) -> list[str]:
+        """The runs that `prune` would forget."""
+        newest = "(SELECT rowid FROM runs ORDER BY rowid DESC LIMIT 1)"
+        query = f"SELECT run FROM runs WHERE ended<? AND rowid<>{newest}"
+        return [row[0] for row in self._all(query, before)]
+
     def prune(self, before: float) -> int:
-        """Drop runs that ended before ``before`` with all that belongs to them; how many runs."""
+        """Forget runs that ended before ``before``, except the newest, with all that belongs to them; how many.
+
+        Only that they are over is remembered (`is_past`): a request of theirs that turns up is not executed.
+        """
         with self._change("prune") as db:
-            rows = db.execute(
-                "SELECT run FROM runs WHERE ended IS NOT NULL AND ended<?", (before,)
-            ).fetchall()
-            for (run,) in rows:
-                for table in ("sent", "payloads", "requests", "states", "acks"):
-                    db.execute(f"DELETE FROM {table} WHERE run=?", (run,))
-                db.execute("DELETE FROM runs WHERE run=?", (run,))
+            runs = [(run,) for run in self.prunable(before)]
+            for table in ("sent", "payloads", "requests", "states", "acks", "runs"):
+                db.executemany(f"DELETE FROM {table} WHERE run=?", runs)
+            db.executemany("INSERT OR IGNORE INTO past_runs (run) VALUES (?)", runs)
+            db.execute("DELETE FROM past_runs WHERE n<=(SELECT MAX(n) FROM past_runs)-?", (PAST_RUNS,))
             db.execute("DELETE FROM quarantine WHERE seen<?", (before,))
-        with self._lock:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            if rows:
+        if runs:
+            with self._lock, suppress(sqlite3.OperationalError):  # another process has it open: next time
                 self._db.execute("VACUUM")
-        return len(rows)
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return len(runs)
+
+    def is_past(self, run: str) -> bool:
+        """Whether this run was over long ago, so that nothing else is remembered of it."""
+        return self._one("SELECT 1 FROM past_runs WHERE run=?", run) is not None
+
+    def message_runs(self) -> dict[str, tuple[str, bool]]:
+        """The run of every message that is known, and whether it is a stop signal."""
+        rows = self._all("SELECT id, run, ordinal<0 FROM sent UNION ALL SELECT id, run, 0 FROM requests")
+        return {mid: (run, bool(stop)) for mid, run, stop in rows}
 
 
 _RUN = "SELECT run, role, state, created, ended, reason, facts, result, told FROM runs"
