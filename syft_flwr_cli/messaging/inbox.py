@@ -164,6 +164,7 @@ class Inbox:
         self._first = True
         self._answered_before: set[str] = set()
         self._executed_before: set[str] | None = None
+        self._executed: set[str] = set()
         self._objections: set[str] = set()
         self._closing = threading.Event()
         self.stopped: list[Stopped] = []
@@ -490,7 +491,7 @@ class Inbox:
         """Whether the journal has lost what the shared folder, or the audit log, still knows: an id runs once."""
         if self.me.journal.request(header.id) is not None:
             return False
-        if header.id in self._answered_before:
+        if header.id in self._answered_before or header.id in self._executed:
             return True
         if header.created > self._started:
             return False
@@ -533,6 +534,7 @@ class Inbox:
         header = held.pending.envelope.header
         self._commit(held)
         self._held = None
+        self._executed.add(header.id)
         self._pending.pop(header.id, None)
         held.release()
         self._owed[header.id] = None

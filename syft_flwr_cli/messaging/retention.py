@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from syft_flwr_cli import faults
-from syft_flwr_cli.errors import NotThereError, TransportError
+from syft_flwr_cli.errors import NotThereError, TransportError, UsageError
 from syft_flwr_cli.messaging import names
 from syft_flwr_cli.messaging.header import MAX_HEADER, parse_header
 from syft_flwr_cli.messaging.journal import Journal, Run
@@ -109,7 +109,20 @@ def upkeep(me: Participant, peers: Collection[str], older_than: float) -> None:
 def _own_files(me: Participant, peers: Collection[str]) -> Iterator[tuple[str, Entry]]:
     folders = [names.app_folder(me.email, peer, me.app) for peer in sorted(peers) if peer != me.email]
     for folder in [*folders, names.payload_folder(me.email, me.app)]:
-        yield from me.transport.list_own(folder)
+        for path, entry in me.transport.list_own(folder):
+            if _is_ours(path):
+                yield path, entry
+
+
+def _is_ours(path: str) -> bool:
+    """Whether we write files of such a name: others may have put theirs into our space."""
+    *folders, name = path.split("/")
+    try:
+        for folder in folders:
+            names.check_component(folder)
+    except UsageError:
+        return False
+    return any(names.message_of(name, kind) for kind in (*ENVELOPES, ".payload"))
 
 
 def _run_in_header(me: Participant, path: str) -> _ReadRun:
