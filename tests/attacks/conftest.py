@@ -1,6 +1,6 @@
-"""For the attacks: scenes whose processes are ended when their test, or their module, is over."""
+"""For the attacks: scenes whose processes are ended when their test is over."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from scene import Scene
@@ -12,17 +12,3 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     made = Scene(tmp_path_factory.mktemp("scene"))
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def new_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Scene]]:
-    """Makes federations that live as long as the tests of a module."""
-    made: list[Scene] = []
-
-    def make(**how: str) -> Scene:
-        made.append(Scene(tmp_path_factory.mktemp("scene"), **how))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()

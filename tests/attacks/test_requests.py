@@ -6,7 +6,6 @@ other. Each file would be executed if it were believed: most hold the very messa
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ from syft_flwr_cli.messaging.body import decode_body, encode_body
 from syft_flwr_cli.messaging.journal_view import Refusal, look_at_journal
 from syft_flwr_cli.messaging.participant import in_ascii
 from syft_flwr_cli.messaging.public_identity import PublicIdentity
-
-pytestmark = [pytest.mark.xdist_group("attacks-requests")]
 
 
 class Booty:
@@ -308,9 +305,8 @@ def no_plain_files(booty: Booty) -> list[str]:
     return [path.name for path in made]
 
 
-@pytest.fixture(scope="module")
-def run(new_scene: Callable[..., Scene]) -> Run:
-    scene = new_scene()
+def attacked(scene: Scene) -> Run:
+    """The run, with everything dropped while one data owner waits in the middle of round 1."""
     gate = scene.gate(DO2, "train 1")
     clients = scene.start_clients()
     server = scene.serve()
@@ -329,56 +325,47 @@ def run(new_scene: Callable[..., Scene]) -> Run:
     return Run(scene, clients[0], refusals(scene), dropped, tricks, document)
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-def test_a_request(run: Run, attack: Callable[[Booty], str]) -> None:
-    reason, words = ATTACKS[attack]
-    refusal = run.refused[run.dropped[attack]]
-    assert (refusal.reason, refusal.owner) == (reason, AGGREGATOR)
-    assert words in refusal.sentence
-    said = [line for line in run.client.err.splitlines() if line.startswith(f"Refused {run.dropped[attack]}")]
-    assert said == [f"Refused {run.dropped[attack]} of {AGGREGATOR} ({reason}): {closed(refusal.sentence)}"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_genuine_request_whose_name_is(run: Run, name: str) -> None:
-    shown = run.dropped[NAMES[name]]
-    refusal = run.refused[shown]
-    assert refusal.reason == "garbage" and refusal.sentence.endswith("is not the name of a message")
-    assert shown.isascii() and shown.isprintable()
-    assert f"Refused {shown} of {AGGREGATOR} (garbage)" in run.client.err
-
-
-def test_links_pipes_and_folders_are_not_looked_into_and_hold_nobody_up(run: Run) -> None:
-    assert not set(run.tricks) & set(run.refused)
-    assert not any(name in run.client.err for name in run.tricks)
-
-
-def test_the_run_around_all_of_it_comes_out_undisturbed(run: Run) -> None:
-    run.scene.came_out_undisturbed()
-    assert "Run" in run.client.err and "is over: the run is complete. Answered 4 requests." in run.client.err
-
-
-def test_nothing_else_was_refused_and_nothing_was_answered(run: Run) -> None:
-    assert set(run.refused) == set(run.dropped.values())
-    answered = {path.stem for path in run.scene.messages(DO1, "response")}
-    assert len(answered) == 4
-    assert not answered & {Path(name).stem for name in run.dropped.values()}
-
-
-def test_status_tells_of_each_while_the_run_goes_on(run: Run) -> None:
-    (app,) = run.document["apps"]
-    assert {entry["path"].rpartition("/")[2] for entry in app["refused"]} == set(run.refused)
-    assert sum(app["refused_by_reason"].values()) == len(run.refused)
-    assert app["process"]["pid"] == run.client.pid
-
-
-def test_the_audit_log_has_a_line_for_each_and_holds(run: Run) -> None:
-    scene = run.scene
-    refused = [
-        entry
-        for entry in scene.run("audit", "show", "--json", "--email", DO1, email=DO1).data["entries"]
-        if entry["event"] == "refused"
-    ]
-    told = {(entry["path"].rpartition("/")[2], entry["reason"], entry["sentence"]) for entry in refused}
-    assert told == {(name, r.reason, r.sentence) for name, r in run.refused.items()}
-    scene.run("audit", "verify", "--email", DO1, email=DO1)
+def test_forged_and_foreign_requests_are_refused_each_with_a_sentence(
+    scene: Scene, subtests: pytest.Subtests
+) -> None:
+    run = attacked(scene)
+    for attack, (reason, words) in ATTACKS.items():
+        with subtests.test(attack.__name__):
+            name = run.dropped[attack]
+            refusal = run.refused[name]
+            assert (refusal.reason, refusal.owner) == (reason, AGGREGATOR)
+            assert words in refusal.sentence
+            said = [line for line in run.client.err.splitlines() if line.startswith(f"Refused {name}")]
+            assert said == [f"Refused {name} of {AGGREGATOR} ({reason}): {closed(refusal.sentence)}"]
+    for what, plain in NAMES.items():
+        with subtests.test(f"a genuine request whose name is {what}"):
+            name = run.dropped[plain]
+            assert name.isascii() and name.isprintable()
+            assert run.refused[name].reason == "garbage"
+            assert run.refused[name].sentence.endswith("is not the name of a message")
+            assert f"Refused {name} of {AGGREGATOR} (garbage)" in run.client.err
+    with subtests.test("links, pipes and folders are not looked into and hold nobody up"):
+        assert not set(run.tricks) & set(run.refused)
+        assert not any(name in run.client.err for name in run.tricks)
+    with subtests.test("the run around all of it comes out undisturbed"):
+        scene.came_out_undisturbed()
+        assert "is over: the run is complete. Answered 4 requests." in run.client.err
+    with subtests.test("nothing else was refused, and nothing forged was answered"):
+        assert set(run.refused) == set(run.dropped.values())
+        answered = {path.stem for path in scene.messages(DO1, "response")}
+        assert len(answered) == 4
+        assert not answered & {Path(name).stem for name in run.dropped.values()}
+    with subtests.test("status tells of each while the run goes on"):
+        (app,) = run.document["apps"]
+        assert {entry["path"].rpartition("/")[2] for entry in app["refused"]} == set(run.refused)
+        assert sum(app["refused_by_reason"].values()) == len(run.refused)
+        assert app["process"]["pid"] == run.client.pid
+    with subtests.test("the audit log has a line for each, and holds"):
+        log = scene.run("audit", "show", "--json", "--email", DO1, email=DO1).data["entries"]
+        told = [
+            (entry["path"].rpartition("/")[2], entry["reason"], entry["sentence"])
+            for entry in log
+            if entry["event"] == "refused"
+        ]
+        assert sorted(told) == sorted((name, r.reason, r.sentence) for name, r in run.refused.items())
+        scene.run("audit", "verify", "--email", DO1, email=DO1)

@@ -19,8 +19,6 @@ from syft_flwr_cli.messaging.body import decode_body, encode_body
 from syft_flwr_cli.messaging.journal_view import Refusal, look_at_journal
 from syft_flwr_cli.messaging.participant import in_ascii
 
-pytestmark = [pytest.mark.xdist_group("attacks-responses")]
-
 
 class Booty:
     """What the attackers start from: the other data owner's genuine answer, opened, and everybody's keys."""
@@ -240,9 +238,8 @@ def attack(booty: Booty, do: Callable[[Booty], tuple[Path, bytes]]) -> Refusal:
     return Refusal(**{name: getattr(refusal, name) for name in refusal.__dataclass_fields__})
 
 
-@pytest.fixture(scope="module")
-def run(new_scene: Callable[..., Scene]) -> Run:
-    scene = new_scene()
+def attacked(scene: Scene) -> Run:
+    """The run, with everything dropped while one data owner waits in the middle of a round."""
     gates = [scene.gate(DO2, f"train {number}") for number in (1, 2)]
     clients = scene.start_clients()
     server = scene.serve()
@@ -260,36 +257,32 @@ def run(new_scene: Callable[..., Scene]) -> Run:
     return Run(scene, server, refused, document)
 
 
-@pytest.mark.parametrize("do", ATTACKS, ids=lambda do: do.__name__)
-def test_a_response(run: Run, do: Callable[[Booty], tuple[Path, bytes]]) -> None:
-    reason, words = ATTACKS[do]
-    refusal = run.refused[do]
-    assert (refusal.reason, refusal.owner) == (reason, DO2)
-    assert words in refusal.sentence
-    name = refusal.path.rpartition("/")[2]
-    assert f"Refused {name} of {DO2} ({reason}): {refusal.sentence.rstrip('.')}." in run.server.err
-
-
-def test_the_run_around_all_of_it_comes_out_undisturbed(run: Run) -> None:
-    run.scene.came_out_undisturbed()
-
-
-def test_status_tells_of_each_and_of_who_is_awaited_while_the_run_goes_on(run: Run) -> None:
-    (app,) = run.document["apps"]
-    told = {(entry["path"], entry["reason"], entry["sentence"]) for entry in app["refused"]}
-    assert told == {(r.path, r.reason, r.sentence) for r in run.refused.values()}
-    (going,) = app["runs"]
-    assert (going["state"], going["round"]) == ("running", 2)
-    assert [waited["email"] for waited in going["awaited"]] == [DO2]
-
-
-def test_the_audit_log_has_a_line_for_each_and_holds(run: Run) -> None:
-    scene = run.scene
-    entries = scene.run("audit", "show", "--json", "--email", AGGREGATOR, email=AGGREGATOR).data["entries"]
-    told = {
-        (entry["path"], entry["reason"], entry["sentence"])
-        for entry in entries
-        if entry["event"] == "refused"
-    }
-    assert told == {(r.path, r.reason, r.sentence) for r in run.refused.values()}
-    scene.run("audit", "verify", "--email", AGGREGATOR, email=AGGREGATOR)
+def test_forged_and_foreign_responses_are_refused_each_with_a_sentence(
+    scene: Scene, subtests: pytest.Subtests
+) -> None:
+    run = attacked(scene)
+    for do, (reason, words) in ATTACKS.items():
+        with subtests.test(do.__name__):
+            refusal = run.refused[do]
+            assert (refusal.reason, refusal.owner) == (reason, DO2)
+            assert words in refusal.sentence
+            name = refusal.path.rpartition("/")[2]
+            assert f"Refused {name} of {DO2} ({reason}): {refusal.sentence.rstrip('.')}." in run.server.err
+    everything = {(r.path, r.reason, r.sentence) for r in run.refused.values()}
+    with subtests.test("the run around all of it comes out undisturbed"):
+        scene.came_out_undisturbed()
+    with subtests.test("status tells of each, and of who is awaited, while the run goes on"):
+        (app,) = run.document["apps"]
+        assert {(entry["path"], entry["reason"], entry["sentence"]) for entry in app["refused"]} == everything
+        (going,) = app["runs"]
+        assert (going["state"], going["round"]) == ("running", 2)
+        assert [waited["email"] for waited in going["awaited"]] == [DO2]
+    with subtests.test("the audit log has a line for each, and holds"):
+        log = scene.run("audit", "show", "--json", "--email", AGGREGATOR, email=AGGREGATOR).data["entries"]
+        told = {
+            (entry["path"], entry["reason"], entry["sentence"])
+            for entry in log
+            if entry["event"] == "refused"
+        }
+        assert told == everything
+        scene.run("audit", "verify", "--email", AGGREGATOR, email=AGGREGATOR)
