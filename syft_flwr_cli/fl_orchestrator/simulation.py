@@ -139,6 +139,7 @@ class _Cast:
         self._server: subprocess.Popen[str] | None = None
         self._readers: list[threading.Thread] = []
         self._errors: dict[str, str] = {}
+        self._ended = False
 
     def _environment(self, email: str) -> dict[str, str]:
         home = self._place / "homes" / email
@@ -220,6 +221,8 @@ class _Cast:
                 f"The server process ended with exit code {code} and without a result.",
                 hint=f"See {self._place / 'logs' / f'{email}.log'}.",
             ) from None
+        # Without a run there was no stop signal, and the data owners would wait for ever.
+        self._ended = "run_id" in document["data"]
         return Outcome(document, code, self._place)
 
     def _check_clients(self) -> None:
@@ -240,12 +243,10 @@ class _Cast:
         if server is not None and server.poll() is None:
             server.terminate()
             _wait_or_kill(server, 5.0)
-            for process in self._clients.values():
-                if process.poll() is None:
-                    process.terminate()
         for process in self._clients.values():
-            if server is None and process.poll() is None:
+            if not self._ended and process.poll() is None:
                 process.terminate()
+        for process in self._clients.values():
             _wait_or_kill(process, _LEAVE)
         for reader in self._readers:
             reader.join(timeout=5)
