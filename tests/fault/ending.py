@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
 from fault.federation import AGGREGATOR, SERVER, Federation
 from fault.oracle import expected_model
-
 from syft_flwr_cli.errors import AuditError
 from syft_flwr_cli.messaging.audit import verify
 from syft_flwr_cli.messaging.delivery import Incoming, Outgoing

@@ -227,13 +227,13 @@ class Federation:
         lives.append(process)
         return process
 
-    def start_all(self, faults: Mapping[str, str] = {}) -> None:  # noqa: B006
+    def start_all(self, faults: Mapping[str, str] = {}) -> None:
         """Start everybody who does not run."""
         for who in (*self.owners, SERVER):
             if who not in self.lives:
                 self.start(who, fault=faults.get(who, ""))
 
-    def finish(self, seconds: float = DEADLINE, again: Mapping[str, str] = {}) -> None:  # noqa: B006
+    def finish(self, seconds: float = DEADLINE, again: Mapping[str, str] = {}) -> None:
         """Repeat the command of everybody who was killed until all are done, and done well.
 
         ``again`` gives who is started again with a fault point each time.

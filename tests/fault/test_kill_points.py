@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from fault.ending import assert_perfect
 from fault.federation import OWNERS, SERVER, Federation
 from fault.points import CLIENT_POINTS, SERVER_POINTS, kills

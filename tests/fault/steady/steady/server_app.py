@@ -1,6 +1,7 @@
 """At the aggregator: the model begins at random, the owners are drawn at random, and the end is written down."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Context
@@ -26,6 +27,7 @@ def main(grid: Grid, context: Context) -> None:
     result = strategy.start(grid, arrays, num_rounds=int(context.run_config["num-server-rounds"]))
     out = os.environ.get("STEADY_OUT")
     if out:
-        with open(f"{out}.tmp", "wb") as stream:
+        whole = Path(f"{out}.tmp")
+        with whole.open("wb") as stream:
             np.savez(stream, **{name: array.numpy() for name, array in result.arrays.items()})
-        os.replace(f"{out}.tmp", out)
+        whole.replace(out)
