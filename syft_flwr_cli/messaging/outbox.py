@@ -296,7 +296,11 @@ class Outbox:
         if not fresh:
             return []
         now = self.me.clock()
-        rows = [self._row(draft, mid, ordinal, now) for draft, mid, ordinal in fresh]
+        # A microsecond apart, because their recipient takes them in the order of their creation.
+        rows = [
+            self._row(draft, mid, ordinal, now + index * 1e-6)
+            for index, (draft, mid, ordinal) in enumerate(fresh)
+        ]
         self.me.journal.add_sent(rows, [_sent_entry(row, now) for row in rows])
         return rows
 
@@ -413,6 +417,7 @@ class Outbox:
             )
             row = self._sealed(row, now)
             self.me.journal.add_sent([row], [{**_sent_entry(row, now), "event": "stopped"}])
+            faults.point("outbox.before-stop")
             self.me.flush_audit()
         if row.state is Outgoing.SEALED:
             self._publish(row)
