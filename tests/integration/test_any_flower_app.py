@@ -108,7 +108,7 @@ def test_an_app_that_pushes_and_pulls_by_hand(federated: Federate, tmp_path: Pat
     for number, entry in enumerate(told):
         assert (entry["ids"], entry["came"], entry["again"], entry["nodes"]) == (6, 6, 0, 2)
         assert entry["groups"] == [f"hand-{number}"]
-        assert entry["doubled"] == [2 * factor * (number + 1) for factor in (1, 10, 100)] * 2
+        assert entry["doubled"] == [2 * (100 * number + index) for index in range(3)] * 2
 
 
 def test_pulling_by_hand_comes_to_an_end_without_a_data_owner(federated: Federate, tmp_path: Path) -> None:
@@ -119,10 +119,48 @@ def test_pulling_by_hand_comes_to_an_end_without_a_data_owner(federated: Federat
     server = federation.start_server("--timeout", "8s", "--json", *run_config(result, rounds=1)).wait(3)
     client.wait(0)
     (entry,) = json.loads(result.read_text())
-    assert entry["doubled"] == [2, 20, 200, None, None, None]
+    assert entry["doubled"] == [0, 2, 4, None, None, None]
     assert len(entry["errors"]) == 3
     assert all(federation.owners[1] in reason for reason in entry["errors"])
     assert server.data["missing"] == [federation.owners[1]]
+
+
+def test_what_came_while_nobody_was_there_is_worked_off_in_order_and_once(
+    federated: Federate, tmp_path: Path
+) -> None:
+    federation = federated("by-hand", ("do1@a.example",))
+    client = federation.start_client("do1@a.example")
+    client.wait_for("is ready")
+    interrupt(client).wait(130)
+    result = tmp_path / "result.json"
+    server = federation.start_server(*run_config(result, messages=40))
+    until(lambda: len(federation.messages(federation.aggregator, "request")) == 40, "all requests")
+    client = federation.start_approved_client("do1@a.example")
+    server.wait(0)
+    client.wait(0)
+    order = (federation.data("do1@a.example") / "order.txt").read_text().split()
+    assert [int(number) for number in order] == [*range(40), *range(100, 140)]
+
+
+def test_a_late_answer_does_not_surface_in_the_next_round(federated: Federate, tmp_path: Path) -> None:
+    federation = federated("failing")
+    late = federation.owners[0]
+    clients = federation.start_clients()
+    result = tmp_path / "result.json"
+    words = run_config(result, how="wait", num_server_rounds=2)
+    server = federation.start_server("--timeout", "8s", "--json", *words)
+    server.wait_for(f"{late} has not answered")
+    (federation.data(late) / "go").touch()
+    server.wait(0)
+    for client in clients:
+        client.wait(0)
+    told = json.loads(result.read_text())
+    assert told["replies"] == [1, 2], "nobody in round 1 and once in round 2"
+    assert told["weights"] == [2.0] * 3
+    first, second = (entry["phases"]["train"] for entry in server.data["rounds"])
+    assert (first["asked"], first["answered"]) == (2, 1)
+    assert (second["asked"], second["answered"]) == (2, 2)
+    assert server.data["missing"] == []
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

@@ -16,8 +16,8 @@ def main(grid: Grid, context: Context) -> None:
     for number in range(int(context.run_config["rounds"])):
         messages = []
         for node in grid.get_node_ids():
-            for factor in (1, 10, 100):
-                content = RecordDict({"config": ConfigRecord({"number": factor * (number + 1)})})
+            for index in range(int(context.run_config["messages"])):
+                content = RecordDict({"config": ConfigRecord({"number": 100 * number + index})})
                 messages.append(grid.create_message(content, "train.double", node, f"hand-{number}"))
         ids = list(grid.push_messages(messages))
         pending, came = set(ids), []
