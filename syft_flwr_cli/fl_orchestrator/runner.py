@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import syft_flwr_cli
+from syft_flwr_cli import faults
 from syft_flwr_cli.app_environment import APP_NAME_VARIABLE, DATA_VARIABLE
 from syft_flwr_cli.errors import SyftFlwrError
 from syft_flwr_cli.fl_orchestrator.wire import Closed, Frame, receive, send
@@ -184,8 +185,11 @@ class SubprocessRunner:
                 "run_config": _config(body.facts),
             }
             parts = [body.skeleton, bytes(body.inline), work.state or b""]
+            faults.point("runner.before-send")
             send(channel, Frame(head, parts, work.shared))
+            faults.point("runner.sent")
             answer = receive(channel)
+            faults.point("runner.received")
             return _outcome(answer, work)
         except Closed:
             return Outcome(error=(CRASHED, self._obituary()))

@@ -7,9 +7,11 @@ comes with each request or stands in its environment. An exception of the app is
 traceback; only the death of the process ends it.
 """
 
+import ctypes
 import json
 import os
 import resource
+import signal
 import socket
 import sys
 import threading
@@ -21,6 +23,7 @@ from typing import Any
 
 from flwr.app import Context, Message, RecordDict
 
+from syft_flwr_cli import faults
 from syft_flwr_cli.fl_orchestrator.wire import Closed, Frame, receive, send
 from syft_flwr_cli.messaging import codec
 from syft_flwr_cli.messaging.shared_bytes import SharedBytes
@@ -156,7 +159,9 @@ def main(descriptor: int) -> None:
     """Serve requests on a socket until the node closes it."""
     channel = socket.socket(fileno=descriptor)
     channel.set_inheritable(False)
-    threading.Thread(target=_die_with, args=(os.getppid(),), name="syft-flwr-orphan", daemon=True).start()
+    parent = os.getppid()
+    _be_killed_with_parent()
+    threading.Thread(target=_die_with, args=(parent,), name="syft-flwr-orphan", daemon=True).start()
     setup = receive(channel).head
     _limit_memory(setup.get("memory_limit"))
     project = Path(setup["project"])
@@ -183,6 +188,7 @@ def main(descriptor: int) -> None:
 
 def _serve(channel: socket.socket, executor: Executor, frame: Frame) -> None:
     head = frame.head
+    faults.point("worker.received")
     skeleton, inline, state = frame.parts
     loaders = [_loader(frame.shared, inline, *extent) for extent in head["extents"]]
     packed, error, after = executor.execute(
@@ -196,6 +202,7 @@ def _serve(channel: socket.socket, executor: Executor, frame: Frame) -> None:
     )
     if frame.shared is not None:
         frame.shared.close()
+    faults.point("worker.executed")
     sys.stdout.flush()
     sys.stderr.flush()
     answer: dict[str, Any] = {
@@ -218,6 +225,7 @@ def _serve(channel: socket.socket, executor: Executor, frame: Frame) -> None:
     finally:
         if shared is not None:
             shared.close()
+    faults.point("worker.sent")
 
 
 def _loader(
@@ -241,6 +249,13 @@ def _share(blobs: Sequence[Any]) -> SharedBytes | None:
         shared.view[offset : offset + len(blob)] = blob
         offset += len(blob)
     return shared
+
+
+def _be_killed_with_parent() -> None:
+    """On Linux, have the system kill this process with the node, even while the app keeps Python busy."""
+    if sys.platform == "linux":
+        set_death_signal = 1  # PR_SET_PDEATHSIG in linux/prctl.h
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
 
 
 def _die_with(parent: int) -> None:

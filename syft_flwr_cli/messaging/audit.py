@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from syft_flwr_cli.errors import AuditError, SyftFlwrError
+from syft_flwr_cli import faults
+from syft_flwr_cli.errors import AuditError, DiskError
 from syft_flwr_cli.home import make_private_dir
 from syft_flwr_cli.locks import lock_descriptor
 from syft_flwr_cli.messaging.audit_check import (
@@ -126,7 +127,7 @@ class AuditLog:
             If a field may not stand in an entry. Nothing is written.
         AuditError
             If the end of the log was altered, so that nothing can follow it. Nothing is written.
-        SyftFlwrError
+        DiskError
             If the file cannot be written.
         """
         for fields in entries:
@@ -166,9 +167,9 @@ class AuditLog:
                 finally:
                     os.close(descriptor)
             except OSError as error:
-                raise SyftFlwrError(
+                raise DiskError(
                     f"The audit log {self._path} cannot be written: {error.strerror or error}.",
-                    hint="Free some space or correct the permissions, then start again: nothing was lost.",
+                    hint="Free some space or correct the permissions; nothing is lost meanwhile.",
                 ) from error
 
     def _open(self) -> int:
@@ -250,8 +251,10 @@ class AuditLog:
             lines += line
         self._end = None
         place = end.size - len(end.torn)
+        faults.point("audit.before-write")
         try:
             _write_at(descriptor, place, lines)
+            faults.point("audit.written")
             if end.size > place + len(lines):
                 os.ftruncate(descriptor, place + len(lines))
             _sync_data(descriptor)
@@ -261,6 +264,7 @@ class AuditLog:
             raise
         if place == 0:
             _sync_directory(self._path.parent)
+        faults.point("audit.synced")
         status = os.fstat(descriptor)
         eids = end.eids
         eids.extend(fields.get("eid") for fields in entries)
