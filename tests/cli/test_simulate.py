@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,29 @@ def test_what_the_environment_says_of_the_user_is_kept_out(shell: Shell) -> None
     assert data["transport"] == "local"
     assert not list((shell.folder / "mine").iterdir())
     assert not shell.home.exists() or not (shell.home / "participants").exists()
+
+
+def test_the_demo_shows_a_run_and_says_where_its_messages_lie(shell: Shell) -> None:
+    answer = shell.run("demo", "--rounds", "2", "--folder", "here", "--json", FLWR_TELEMETRY_ENABLED="0")
+    assert answer.code == 0, answer.err
+    data = json.loads(answer.out)["data"]
+    assert len(data["datasites"]) == 3
+    evaluations = [entry["phases"]["evaluate"] for entry in data["rounds"]]
+    first, second = (one["metrics"]["aggregated"]["accuracy"] for one in evaluations)
+    assert second > first
+    said = answer.err
+    for email in data["datasites"]:
+        assert f"{email} is ready" in said
+    found = re.search(r"^ *(head -1 .*)$", said, re.MULTILINE)
+    assert found
+    shown = subprocess.run(
+        ["sh", "-c", found[1]], capture_output=True, text=True, cwd=shell.folder, check=True
+    )
+    assert json.loads(shown.stdout)["format"] == "syft-flwr", "what one is told to type shows a header"
+    for command in ("syft-flwr simulate", "syft-flwr init", "syft-flwr bootstrap"):
+        assert command in said.split("Next:")[1]
+    words = [b"hidden.weight", b"output.bias", b"num-examples", b"train-loss", b"NUMPY"]
+    for path in (shell.folder / "here" / "root").rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not [word for word in words if word in content], path
