@@ -4,6 +4,7 @@ A FedAvg subclass that aggregates fit and evaluate metrics, ``server_fn``, ten r
 ``syftbox_flwr_server`` called from a script with a context made by hand.
 """
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -69,6 +70,34 @@ def test_the_complete_example_runs_with_clients_of_both_kinds(clinics: Federatio
     requests = clinics.messages(clinics.aggregator, "request")
     assert requests
     assert {path.parents[2].name for path in requests} == {"diabetes_prediction"}
+
+
+def test_a_program_may_use_the_grid_itself(federated: Federate) -> None:
+    federation = federated("by-hand")
+    clients = federation.start_clients("--json")
+    words = [
+        sys.executable,
+        str(PROGRAMS / "grid_by_hand.py"),
+        federation.app_name,
+        ",".join(federation.owners),
+    ]
+    program = federation.start(
+        words,
+        federation.aggregator,
+        SYFTBOX_EMAIL=federation.aggregator,
+        SYFT_FLWR_ROOT=str(federation.root),
+    ).wait(0)
+    assert json.loads(program.out) == {
+        "run": 12345,
+        "nodes": 2,
+        "large": True,
+        "together": [42, 42],
+        "by hand": [8, 8],
+        "told": list(federation.owners),
+    }
+    for client in clients:
+        client.wait(0)
+        assert client.data["runs"] == [{"run_id": "12345", "reason": "that was all", "answered": 2}]
 
 
 def test_a_server_app_that_raises_gives_back_the_context_and_stops_the_clients(clinics: Federation) -> None:
