@@ -138,6 +138,33 @@ class Zygote:
         self._process.wait(timeout=30)
 
 
+class Shell:
+    """Starts participants as a person does: every time a new Python."""
+
+    def start(
+        self, name: str, words: Sequence[str], environment: Mapping[str, str], out: Path, err: Path
+    ) -> Process:
+        """Start ``syft-flwr WORDS``."""
+        with out.open("wb") as stdout, err.open("wb") as stderr:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "syft_flwr_cli", *words],
+                env={**environment, "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+                cwd=out.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        process = Process(child.pid, name, out, err)
+
+        def wait() -> None:
+            process.code = child.wait()
+            process.ended.set()
+
+        threading.Thread(target=wait, daemon=True).start()
+        return process
+
+
 @dataclass
 class Federation:
     """One federation below ``place``.
@@ -154,7 +181,7 @@ class Federation:
         How every client is run.
     """
 
-    zygote: Zygote
+    zygote: Zygote | Shell
     place: Path
     project: Path = STEADY
     owners: Sequence[str] = OWNERS
