@@ -105,7 +105,10 @@ def register(app: typer.Typer) -> None:
             remember(here, settings.app_name, email=settings.email, root=root, data=data)
             runner = flower_client.make_runner(opened, code.copy, load_project(code.copy).clientapp, options)
             gate = consent.Gate(code, opened.me.journal, len(settings.datasites))
-            result = flower_client.run_node(opened, runner, options, gate)
+            result = flower_client.run_node(opened, runner, options, gate, gate.over)
+            if gate.closed is not None:
+                flower_client.told(opened, result)
+                raise gate.closed
             if as_json:
                 runs = [{"run_id": s.run, "reason": s.reason, "answered": s.answered} for s in result.stopped]
                 output.emit_json(

@@ -6,20 +6,21 @@ allow, is answered with an error that says so and is not executed.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from syft_flwr_cli.errors import NotApprovedError, SyftFlwrError
 from syft_flwr_cli.home import participant_dir
 from syft_flwr_cli.messaging.audit import AuditLog
 from syft_flwr_cli.messaging.identity import load_or_create
-from syft_flwr_cli.messaging.inbox import Work
+from syft_flwr_cli.messaging.inbox import Stopped, Work
 from syft_flwr_cli.messaging.journal import Journal
 from syft_flwr_cli.messaging.public_identity import PublicIdentity
 from syft_flwr_cli.passphrase import passphrase_source
 from syft_flwr_cli.project import approvals
-from syft_flwr_cli.project.config import Project
+from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.project.digest import Manifest, make_manifest
 from syft_flwr_cli.project.policy import Policy, check_request, read_policy
 
@@ -52,7 +53,11 @@ def approved_code(home: Path, email: str, project: Project) -> ApprovedCode:
     def check() -> Path:
         return _require(personal, manifest, identity.public, project.path, app, project.name)
 
-    return ApprovedCode(manifest.digest, check(), read_policy(home, personal), check)
+    copy = check()
+    if load_project(copy).raw != project.raw:
+        # It was read before it was approved, and whoever can write there has been quick.
+        raise _changed(project.name, project.path, email)
+    return ApprovedCode(manifest.digest, copy, read_policy(home, personal), check)
 
 
 def _require(
@@ -60,11 +65,15 @@ def _require(
 ) -> Path:
     # Looked up by the digest of the files as they lie there now: one changed byte is another digest.
     if make_manifest(root).digest != manifest.digest:
-        raise NotApprovedError(
-            f"The files of {name} in {root} have changed since this node was started.",
-            hint=f"Look at them, then decide: syft-flwr review {root} --email {public.email} --diff",
-        )
+        raise _changed(name, root, public.email)
     return approvals.require_approved(personal, manifest, public, root, app, name)
+
+
+def _changed(name: str, root: Path, email: str) -> NotApprovedError:
+    return NotApprovedError(
+        f"The files of {name} in {root} have changed since this node was started.",
+        hint=f"Look at them, then decide: syft-flwr review {quote(str(root))} --email {email} --diff",
+    )
 
 
 def approve(home: Path, email: str, project: Project) -> str:
@@ -89,7 +98,10 @@ def approve(home: Path, email: str, project: Project) -> str:
 
 
 class Gate:
-    """Says why a genuine request is not executed; None lets it pass.
+    """Says why a genuine request is not executed, as the aggregator is told it; None lets it pass.
+
+    Once the code is found not to be approved any more, ``closed`` says why to the data owner, and nothing
+    passes until the node is started again.
 
     Parameters
     ----------
@@ -106,6 +118,8 @@ class Gate:
         self._journal = journal
         self._participants = participants
         self._runs: set[str] = set()
+        self.closed: SyftFlwrError | None = None
+        self._closed_in = ""
 
     def __call__(self, work: Work) -> str | None:
         """Look at one request."""
@@ -115,11 +129,18 @@ class Gate:
                 f"The aggregator expects the code {expected[:16]}…, and {self._code.digest[:16]}… is what the "
                 "data owner has approved and runs"
             )
-        if work.run not in self._runs:
+        if self.closed is None and work.run not in self._runs:
             try:
                 self._code.recheck()
             except SyftFlwrError as error:
-                return error.what.rstrip(".")
+                self.closed, self._closed_in = error, work.run
             self._runs.add(work.run)
+        if self.closed is not None:
+            # Where the files lie is the data owner's own business.
+            return "the files of the project at the data owner are not those any more that it has approved"
         number = self._journal.count_requests(work.run, work.body.type, work.id)
         return check_request(self._code.policy, work.body.type, number, self._participants)
+
+    def over(self, stopped: Iterable[Stopped]) -> bool:
+        """Whether the run in which the gate was closed is over: there is nothing left to say to anybody."""
+        return self.closed is not None and any(ended.run == self._closed_in for ended in stopped)

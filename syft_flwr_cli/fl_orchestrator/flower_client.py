@@ -97,11 +97,13 @@ def run_node(
     runner: Runner,
     options: NodeOptions,
     gate: Callable[[Work], str | None] | None = None,
+    over: Callable[[list[Stopped]], bool] = lambda stopped: False,
 ) -> NodeResult:
     """Serve requests until the run is over, or for ever with ``keep_alive``.
 
-    ``gate`` says why a genuine request is not executed; None lets it pass. Whoever has shown the result
-    calls `told`.
+    ``gate`` says why a genuine request is not executed; None lets it pass. ``over`` looks at the runs that
+    ended, and says whether the node is to end in spite of ``keep_alive``. Whoever has shown the result calls
+    `told`.
     """
     me = session.me
     me.patience = PATIENCE
@@ -119,7 +121,7 @@ def run_node(
         inbox.recover()
         me.tell("node-ready", {"email": me.email, "aggregator": aggregator})
         with on_interrupt(interrupt, raises=False):
-            inbox.serve(lambda: bool(inbox.stopped) and not options.keep_alive)
+            inbox.serve(lambda: bool(inbox.stopped) and (not options.keep_alive or over(inbox.stopped)))
     finally:
         inbox.close()
         runner.close()

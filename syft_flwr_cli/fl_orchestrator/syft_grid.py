@@ -21,7 +21,7 @@ from flwr.supercore.run import Run
 from syft_flwr_cli.errors import SyftFlwrError, TooFewRepliesError, UsageError
 from syft_flwr_cli.fl_orchestrator.rounds import RoundLog
 from syft_flwr_cli.messaging import codec, names
-from syft_flwr_cli.messaging.body import Body, PayloadRef, Slot
+from syft_flwr_cli.messaging.body import NOT_EXECUTED, Body, PayloadRef, Slot
 from syft_flwr_cli.messaging.delivery import Outgoing
 from syft_flwr_cli.messaging.outbox import Draft, Outbox, Reply, unknown_recipient
 from syft_flwr_cli.messaging.participant import Participant
@@ -297,10 +297,13 @@ class SyftGrid(Grid):
         if body.error is not None:
             code, reason = body.error
             self.rounds.answered(key, who, {}, reason)
+            if code == NOT_EXECUTED:
+                self.rounds.absent(who)  # it has heard, but takes no part
             return codec.error_reply(asked, code, reason, run=run, message_id=mid, created=time.time())
         if self._code is not None and body.code is not None and body.code != self._code:
             reason = f"{who} ran the code {body.code[:16]}…, not {self._code[:16]}…"
             self.rounds.answered(key, who, {}, reason)
+            self.rounds.absent(who)
             return codec.error_reply(asked, DAMAGED, reason, run=run, message_id=mid, created=time.time())
         loaders = [self._loader(who, body, slot) for slot in body.slots]
         try:

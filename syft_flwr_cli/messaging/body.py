@@ -18,7 +18,10 @@ from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.messaging.names import check_message_id
 from syft_flwr_cli.messaging.refusal import RefusedError
 
-__all__ = ["OBJECTION", "Body", "PayloadRef", "Slot", "decode_body", "encode_body"]
+__all__ = ["NOT_EXECUTED", "OBJECTION", "Body", "PayloadRef", "Slot", "decode_body", "encode_body"]
+
+NOT_EXECUTED = 6
+"""Flower's error code for a message that its node did not let pass (a mod's failed precondition)."""
 
 OBJECTION = "objection"
 """The type of a response that answers nothing: one side seals, the other does not, and this is to say so."""

@@ -19,7 +19,7 @@ from syft_flwr_cli import faults
 from syft_flwr_cli.errors import DiskError, NotThereError, TransportError, TrustError
 from syft_flwr_cli.messaging import names
 from syft_flwr_cli.messaging.arrays import bring_arrays
-from syft_flwr_cli.messaging.body import OBJECTION, Body, decode_body, encode_body
+from syft_flwr_cli.messaging.body import NOT_EXECUTED, OBJECTION, Body, decode_body, encode_body
 from syft_flwr_cli.messaging.delivery import Incoming
 from syft_flwr_cli.messaging.envelope import (
     MAX_FILE,
@@ -596,7 +596,7 @@ class Inbox:
             now = self.me.clock()
             entry = {"event": "refused", "time": now, "message": work.id, "reason": "policy"}
             self.me.journal.hear([{**entry, "sentence": refusal[:500]}])
-            return Outcome(error=(6, refusal))
+            return Outcome(error=(NOT_EXECUTED, refusal))
         faults.point("inbox.before-execute")
         outcome = self._execute(work)
         faults.point("inbox.after-execute")

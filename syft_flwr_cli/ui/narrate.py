@@ -103,7 +103,7 @@ class Narrator:
             case "payload-damaged":
                 return "A request's arrays are damaged; it waits until they are whole."
             case "policy":
-                return f"Not executed, by your policy: {facts['sentence']}"
+                return f"A request was not executed: {_closed(facts['sentence'])}"
             case "old-stop":
                 return f"Run {facts['run']} ended before this node joined ({facts['reason']})."
             case "answered-before":

@@ -3,7 +3,9 @@
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
+from syft_flwr_cli.project.review import visible
 from syft_flwr_cli.ui import output
 
 __all__ = ["print_rounds", "size_text"]
@@ -27,7 +29,7 @@ def print_rounds(rounds: list[dict[str, Any]]) -> None:
                 f"{facts['answered']}/{facts['asked']}",
                 f"{facts['seconds']:.2f}",
                 size_text(facts["bytes_written"]),
-                shown,
+                Text(visible(shown)),  # metrics are called as data owners call them
             )
     output.err().print(table)
 
