@@ -45,7 +45,7 @@ class RunView:
         The highest round that was asked for, where messages tell it (aggregator only).
     messages : dict
         How many requests are in which state: of an aggregator ``waiting``, ``sealed``, ``answered``,
-        ``absent``, ``withdrawn``; of a data owner ``claimed``, ``done``, ``acknowledged``.
+        ``absent``, ``withdrawn``; of a data owner ``claimed``, ``done``, ``acknowledged``, ``withdrawn``.
     awaited : tuple
         Who has not answered (aggregator only).
     """
@@ -136,7 +136,7 @@ def _run(db: sqlite3.Connection, row: tuple[Any, ...]) -> RunView:
     run, role, state, began, ended, reason = row
     if role != "aggregator":
         counts = db.execute("SELECT state, COUNT(*) FROM requests WHERE run=? GROUP BY state", (run,))
-        return RunView(run, role, state, began, ended, reason, None, dict(counts.fetchall()), ())
+        return RunView(run, role, state, began, ended, reason, None, _in_order(dict(counts.fetchall())), ())
     # The stop signal stands outside the sequence, before 0, and is never answered.
     rows = db.execute(
         "SELECT recipient, state, created, meta FROM sent WHERE run=? AND ordinal>=0", (run,)
@@ -154,9 +154,16 @@ def _run(db: sqlite3.Connection, row: tuple[Any, ...]) -> RunView:
         ended=ended,
         reason=reason,
         round=max((number for number in rounds if isinstance(number, int)), default=None),
-        messages=messages,
+        messages=_in_order(messages),
         awaited=tuple(_awaited(email, rows) for email in waited),
     )
+
+
+def _in_order(counts: dict[str, int]) -> dict[str, int]:
+    """What is done first, then what is under way, then what came to nothing."""
+    done = ("answered", "acknowledged", "done", "sealed", "waiting", "claimed")
+    rest = sorted(state for state in counts if state not in done)
+    return {state: counts[state] for state in (*done, *rest) if state in counts}
 
 
 def _awaited(email: str, rows: list[tuple[str, str, float, str]]) -> Awaited:
