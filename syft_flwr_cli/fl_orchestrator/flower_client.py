@@ -112,16 +112,27 @@ def run_node(
     runner.start()
     inbox = Inbox(me, aggregator, runner, code=options.code, gate=gate)
     interrupted = threading.Event()
+    ends: list[Stopped] = []
 
     def interrupt() -> None:
         interrupted.set()
         inbox.interrupt()
 
+    def done() -> bool:
+        if not options.keep_alive:
+            return bool(inbox.stopped)
+        # Whoever stays has said so of each run, and tidies up between two.
+        while len(ends) < len(inbox.stopped):
+            ends.append(inbox.stopped[len(ends)])
+            me.journal.tell_run(ends[-1].run)
+            retention.upkeep(me, [aggregator], keep)
+        return bool(ends) and over(inbox.stopped)
+
     try:
         inbox.recover()
         me.tell("node-ready", {"email": me.email, "aggregator": aggregator})
         with on_interrupt(interrupt, raises=False):
-            inbox.serve(lambda: bool(inbox.stopped) and (not options.keep_alive or over(inbox.stopped)))
+            inbox.serve(done)
     finally:
         inbox.close()
         runner.close()
