@@ -28,6 +28,7 @@ from syft_flwr_cli.messaging.participant import Participant
 from syft_flwr_cli.messaging.payloads import Digests
 from syft_flwr_cli.messaging.sealing import content_digest, open_payload
 from syft_flwr_cli.project import flower
+from syft_flwr_cli.project.review import visible
 
 __all__ = ["SyftGrid"]
 
@@ -295,7 +296,7 @@ class SyftGrid(Grid):
             reason = f"{who} did not answer within {reply.sent.meta['allowance']:g} seconds"
             return codec.error_reply(asked, NO_ANSWER, reason, run=run, message_id=mid, created=time.time())
         if body.error is not None:
-            code, reason = body.error
+            code, reason = body.error[0], _printable(body.error[1])
             self.rounds.answered(key, who, {}, reason)
             if code == NOT_EXECUTED:
                 self.rounds.absent(who)  # it has heard, but takes no part
@@ -322,8 +323,11 @@ class SyftGrid(Grid):
             destination=flower.SERVER_NODE_ID,
             reply_to=mid,
         )
-        error_text = message.error.reason or "error" if message.has_error() else None
-        self.rounds.answered(key, who, codec.metrics_of(message), error_text)
+        if message.has_error():
+            code, reason = message.error.code, _printable(message.error.reason or "error")
+            self.rounds.answered(key, who, {}, reason)
+            return codec.error_reply(asked, code, reason, run=run, message_id=mid, created=time.time())
+        self.rounds.answered(key, who, codec.metrics_of(message), None)
         return message
 
     def _loader(self, who: str, body: Body, slot: Slot) -> Callable[[], bytes | bytearray]:
@@ -350,6 +354,11 @@ class SyftGrid(Grid):
         if self._outbox is not None:
             self._outbox.close()
             self._outbox = None
+
+
+def _printable(reason: str) -> str:
+    """What a data owner says went wrong, as Flower and apps may log it: it moves no cursor and hides nothing."""
+    return visible(reason, keep="\n\t")
 
 
 @dataclass(frozen=True, slots=True)
