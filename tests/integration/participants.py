@@ -259,11 +259,11 @@ class Federation:
             client.wait_for(f"{email} is ready")
         return clients
 
-    def start_server(self, *words: str, **variables: str) -> Process:
-        """``run-server``; unless something else is said, an answer may take a minute."""
+    def start_server(self, *words: str, timeout: str | None = "60s", **variables: str) -> Process:
+        """``run-server``; an answer may take a minute, or, if ``timeout`` is None, as long as the app says."""
         given = ["run-server", str(self.project), *self._place(self.aggregator)]
-        if "--timeout" not in words:
-            given += ["--timeout", "60s"]
+        if timeout is not None:
+            given += ["--timeout", timeout]
         return self.command(*given, *words, email=self.aggregator, **variables)
 
     def complete(self, *words: str) -> Process:

@@ -116,7 +116,7 @@ def test_pulling_by_hand_comes_to_an_end_without_a_data_owner(federated: Federat
     result = tmp_path / "result.json"
     client = federation.start_client(federation.owners[0])
     client.wait_for("is ready")
-    server = federation.start_server("--timeout", "8s", "--json", *run_config(result, rounds=1)).wait(3)
+    server = federation.start_server("--json", *run_config(result, rounds=1), timeout="8s").wait(3)
     client.wait(0)
     (entry,) = json.loads(result.read_text())
     assert entry["doubled"] == [0, 2, 4, None, None, None]
@@ -148,7 +148,7 @@ def test_a_late_answer_does_not_surface_in_the_next_round(federated: Federate, t
     clients = federation.start_clients()
     result = tmp_path / "result.json"
     words = run_config(result, how="wait", num_server_rounds=2)
-    server = federation.start_server("--timeout", "8s", "--json", *words)
+    server = federation.start_server("--json", *words, timeout="8s")
     server.wait_for(f"{late} has not answered")
     (federation.data(late) / "go").touch()
     server.wait(0)

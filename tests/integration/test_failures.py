@@ -47,25 +47,27 @@ def test_without_debug_a_failed_server_app_is_one_sentence_and_a_remedy(
 def test_a_data_owner_that_is_missing_is_named_and_the_exit_code_is_3(
     federated: Federate, tmp_path: Path
 ) -> None:
-    federation = federated("averaging")
+    federation = federated("memory")
     there, missing = federation.owners
     client = federation.start_client(there)
     client.wait_for("is ready")
-    words = run_config(tmp_path / "result.npz", num_server_rounds=1)
-    server = federation.start_server("--timeout", "3s", "--json", *words).wait(3)
+    result = tmp_path / "result.json"
+    server = federation.start_server("--json", *run_config(result, rounds=1), timeout="8s").wait(3)
     client.wait(0)
     assert server.document["status"] == "incomplete"
     assert server.data["missing"] == [missing]
     assert f"Finished, but without {missing}." in server.err.splitlines()[-1]
     train = server.data["rounds"][0]["phases"]["train"]
     assert (train["asked"], train["answered"]) == (2, 1)
+    (told,) = json.loads(result.read_text())["told"]
+    assert [isinstance(reply, int) for reply in told] == [False, True], "the app got an error reply for it"
 
 
 def test_too_few_answers_end_the_run_with_exit_code_15(federated: Federate, tmp_path: Path) -> None:
     federation = federated("averaging")
     client = federation.start_client(federation.owners[0])
     client.wait_for("is ready")
-    server = federation.start_server("--timeout", "3s", "--min-replies", "2", "--json").wait(15)
+    server = federation.start_server("--min-replies", "2", "--json", timeout="3s").wait(15)
     client.wait(0)
     assert server.document["status"] == "error"
     assert federation.owners[1] in server.data["error"]
@@ -75,11 +77,27 @@ def test_too_few_answers_end_the_run_with_exit_code_15(federated: Federate, tmp_
 def test_nobody_there_at_all_ends_the_run(federated: Federate, tmp_path: Path, app: str, code: int) -> None:
     federation = federated(app)
     words = run_config(tmp_path / "result", num_server_rounds=1)
-    server = federation.start_server("--timeout", "2s", "--json", *words).wait(code)
+    server = federation.start_server("--json", *words, timeout="2s").wait(code)
     assert server.data["missing"]
     for email in server.data["missing"]:
         assert f"{email} has not answered" in server.err
     assert server.data["missing"][0] in server.data["error"]
+
+
+def test_the_round_timeout_of_the_legacy_api_ends_the_wait_for_who_is_missing(
+    federated: Federate, tmp_path: Path
+) -> None:
+    federation = federated("veteran")
+    there, missing = federation.owners
+    client = federation.start_client(there)
+    client.wait_for("is ready")
+    words = run_config(tmp_path / "rounds.jsonl", own_start=True, num_server_rounds=1, round_timeout=6.0)
+    server = federation.start_server("--json", *words, timeout=None).wait(3)
+    client.wait(0)
+    assert "received 1 results and 1 failures" in server.err
+    assert server.data["missing"] == [missing]
+    phases = server.data["rounds"][0]["phases"]
+    assert [(phases[one]["asked"], phases[one]["answered"]) for one in ("train", "evaluate")] == [(2, 1)] * 2
 
 
 def test_a_folder_that_is_gone_for_a_while_is_waited_for(federated: Federate, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_paused_run_is_ended_by_stop(federated: Federate, app: str) -> None:
     clients = federation.start_clients()
     clients[1].signal(9).wait(-9)
     words = "num-server-rounds=1" + (" own-start=true" if app == "veteran" else "")
-    server = federation.start_server("--timeout", "300s", "--run-config", words)
+    server = federation.start_server("--run-config", words, timeout="300s")
     there = federation.owners[0]
     until(lambda: federation.messages(there, "response"), "an answer of the one that is there")
     interrupt(server).wait(130)

@@ -36,7 +36,10 @@ def server_fn(context: Context) -> ServerAppComponents:
         on_fit_config_fn=lambda server_round: {"steps": server_round},
         evaluate_fn=note,
     )
-    config = ServerConfig(num_rounds=int(context.run_config["num-server-rounds"]))
+    config = ServerConfig(
+        num_rounds=int(context.run_config["num-server-rounds"]),
+        round_timeout=float(context.run_config["round-timeout"]) or None,
+    )
     return ServerAppComponents(strategy=strategy, config=config)
 
 
