@@ -141,13 +141,18 @@ class SyftGrid(Grid):
 
     def get_node_ids(self) -> list[int]:
         """The node ids of the data owners, whether they are there at the moment or not."""
-        self.outbox.check()
+        self._check()
         return list(self._emails)
 
     def get_nodes(self) -> list[NodeInfo]:
         """The data owners, as Flower describes nodes; their e-mails are the names."""
-        self.outbox.check()
+        self._check()
         return [NodeInfo(node_id=node, name=email) for node, email in self._emails.items()]
+
+    def _check(self) -> None:
+        # After a failure the legacy API goes on asking from a thread of its own, for ever.
+        if self._outbox is not None:
+            self._outbox.check()
 
     def email_of(self, node: int) -> str:
         """The data owner behind a node id."""

@@ -123,3 +123,13 @@ def test_a_request_that_waited_for_a_key_goes_out_when_the_store_is_mended(
     store.mended = True
     until(lambda: list((tmp_path / "root" / AGGREGATOR).rglob(f"{mid}.request")), "the request")
     grid.close()
+
+
+def test_a_grid_that_is_closed_still_says_who_is_there(participant: Callable[[str], Impatient]) -> None:
+    """A thread of Flower's legacy API asks every three seconds, also after its ServerApp has failed."""
+    grid = SyftGrid(APP, OWNERS, participant(AGGREGATOR))
+    grid.set_run(5)
+    nodes = grid.get_node_ids()
+    grid.close()
+    assert grid.get_node_ids() == nodes
+    assert [info.name for info in grid.get_nodes()] == list(OWNERS)
