@@ -64,9 +64,10 @@ def test_arrays_of_a_request_are_waited_for_until_they_are_the_true_ones(scene: 
     (path,) = (path for path in scene.payloads(AGGREGATOR) if path.stem == ref.id)
     (other,) = (path for path in scene.payloads(AGGREGATOR) if path.stem != ref.id)
     good, bad = path.read_bytes(), spoilt(path.read_bytes(), other.read_bytes(), ref)
-    drop(path, good[:-1])
+    path.unlink()
+    path.symlink_to("/dev/zero")
     gate.open()
-    clients[0].wait_for("waits until they are whole")
+    clients[0].wait_for("its arrays are still on their way")
     put_in_its_place(path, bad, lambda: damaged(scene, DO1))
     assert scene.executed(DO1) == ["train 1", "evaluate 1"]
     drop(path, good)

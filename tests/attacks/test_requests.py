@@ -17,6 +17,7 @@ from scene import AGGREGATOR, DO1, DO2, STRANGER, Scene, drop, envelope, new_id,
 
 from syft_flwr_cli.messaging.body import decode_body, encode_body
 from syft_flwr_cli.messaging.journal_view import Refusal, look_at_journal
+from syft_flwr_cli.messaging.names import rpc_folder
 from syft_flwr_cli.messaging.participant import in_ascii
 from syft_flwr_cli.messaging.public_identity import PublicIdentity
 
@@ -305,6 +306,16 @@ def no_plain_files(booty: Booty) -> list[str]:
     return [path.name for path in made]
 
 
+def where_nobody_looks(booty: Booty) -> list[str]:
+    """Stop signals in folders that are no business of this data owner's, signed by whose folders they are."""
+    scene, header = booty.scene, booty.header(sender=DO2)
+    data = sealed(header, booty.stop, booty.neighbour, booty.me)
+    theirs = scene.root / DO2 / rpc_folder(DO2, DO1, scene.app_name)
+    shell = booty.folder.with_name("shell")
+    upper = scene.root / AGGREGATOR.upper() / rpc_folder(AGGREGATOR, DO1, scene.app_name)
+    return [drop(folder / f"{new_id()}.request", data).name for folder in (theirs, shell, upper)]
+
+
 def attacked(scene: Scene) -> Run:
     """The run, with everything dropped while one data owner waits in the middle of round 1."""
     gate = scene.gate(DO2, "train 1")
@@ -313,7 +324,7 @@ def attacked(scene: Scene) -> Run:
     gate.reached()
     scene.only(scene.responses_of(DO1), ".response")
     booty = Booty(scene)
-    tricks = no_plain_files(booty)
+    tricks = no_plain_files(booty) + where_nobody_looks(booty)
     dropped: dict[object, str] = {attack: attack(booty) for attack in ATTACKS}
     dropped.update({name: name_without_meaning(booty, name) for name in NAMES.values()})
     until(lambda: set(dropped.values()) <= set(refusals(scene)), "a refusal of everything")
@@ -344,7 +355,9 @@ def test_forged_and_foreign_requests_are_refused_each_with_a_sentence(
             assert run.refused[name].reason == "garbage"
             assert run.refused[name].sentence.endswith("is not the name of a message")
             assert f"Refused {name} of {AGGREGATOR} (garbage)" in run.client.err
-    with subtests.test("links, pipes and folders are not looked into and hold nobody up"):
+    with subtests.test(
+        "links, pipes, folders and other people's folders are not looked into and hold nobody up"
+    ):
         assert not set(run.tricks) & set(run.refused)
         assert not any(name in run.client.err for name in run.tricks)
     with subtests.test("the run around all of it comes out undisturbed"):
