@@ -132,6 +132,9 @@ def _interpreter(given: Path | None, project: Path) -> Path | None:
     for name in ("bin/python", "Scripts/python.exe"):
         own = project / ".venv" / name
         if own.exists():
+            output.note(
+                f"The app runs in the project's .venv ({own}), which is not part of what you approved."
+            )
             return own.absolute()
     return None
 

@@ -2,7 +2,7 @@
 
 `describe` makes the document, `show` prints it. Text that comes from the project is made visible first, so
 that no file name and no value can move the cursor, hide or reorder what stands beside it. It does not read
-the project and does not decide anything.
+the files of the project and does not decide anything.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,9 +20,16 @@ from syft_flwr_cli.ui import output
 
 __all__ = ["describe", "describe_decision", "show"]
 
+ENVIRONMENTS = (".venv",)
+"""Where a project may hold an environment that runs are made in: outside the digest, so it is pointed out."""
+
 _NO_SANDBOX = (
     "Approval is not a sandbox: approved code runs with your rights on this machine. The places listed above "
     "are a reading aid; they are found only where they are written plainly."
+)
+_FOREIGN_ENVIRONMENT = (
+    "This folder holds an environment, {}: programs that are not part of the digest and not shown here, and that "
+    "run-client would run the app with. Unless you made it yourself, remove it, or name another with --python."
 )
 _SHOWN_DIGITS = 16
 
@@ -68,6 +75,7 @@ def describe(
             {"kind": found.kind, "path": found.path, "line": found.line, "text": found.text}
             for found in review.findings
         ],
+        "environment": next((name for name in ENVIRONMENTS if (review.place / name).exists()), None),
         "policy": list(rules),
         "before": None,
         "changes": None,
@@ -121,6 +129,8 @@ def show(document: Mapping[str, Any]) -> None:
     _section(console, "Your policy", document["policy"], "no rules of your own")
     _changes(console, document)
     console.print()
+    if document["environment"]:
+        _line(console, _FOREIGN_ENVIRONMENT.format(document["environment"]), "bold yellow")
     _line(console, _NO_SANDBOX)
     _line(console, _verdict(document), "bold")
     _line(console, f"next: {document['next']}")

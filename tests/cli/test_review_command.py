@@ -188,3 +188,14 @@ def test_deciding_needs_the_passphrase_of_protected_keys_and_looking_does_not(de
     assert "protected by a passphrase" in desk.type("review", "study", "--approve", code=12).stderr
     desk.variables["SYFT_FLWR_PASSPHRASE"] = "several words"
     assert desk.json("review", "study", "--approve")["state"] == "approved"
+
+
+def test_an_environment_that_comes_with_the_project_is_pointed_out(desk: Desk) -> None:
+    assert desk.json("review", "study")["environment"] is None
+    before = desk.json("review", "study")["digest"]
+    (desk.project / ".venv" / "bin").mkdir(parents=True)
+    (desk.project / ".venv" / "bin" / "python").write_text("#!/bin/sh\necho stolen\n")
+    shown = desk.json("review", "study")
+    assert (shown["environment"], shown["digest"]) == (".venv", before)
+    assert "This folder holds an environment, .venv" in desk.type("review", "study").stdout
+    assert "Unless you made it yourself, remove it" in desk.type("review", "study").stdout

@@ -1,10 +1,12 @@
 """A lock is held by one, says by whom, and ends with the process that holds it."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from syft_flwr_cli.locks import FileLock
+from syft_flwr_cli.locks import FileLock, Holder, who_holds
 
 HOLD = """
 import sys
@@ -74,3 +76,30 @@ def test_another_process_holds_it_and_its_death_frees_it(tmp_path: Path) -> None
         other.wait()
         assert lock.try_acquire("run-client")
         lock.release()
+
+
+def test_who_holds_a_lock_is_found_out_without_trying_to_take_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert who_holds(path) is None
+    lock = FileLock(path, clock=lambda: 5.0)
+    assert lock.try_acquire("one")
+    assert who_holds(path) == Holder(os.getpid(), 5.0)
+    assert lock.held and not FileLock(path).try_acquire("two")
+    lock.release()
+    assert path.exists() and who_holds(path) is None
+
+
+def test_neither_the_dead_nor_those_of_other_machines_hold_a_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        assert who_holds(path) == Holder(process.pid, 0.0)
+        process.kill()
+    assert who_holds(path) is None
+    path.write_text(json.dumps({"pid": os.getpid(), "host": "elsewhere", "since": 1.0}))
+    assert who_holds(path) is None
+    for noise in ("", "[]", '{"pid": "x"}', "\xff"):
+        path.write_text(noise)
+        assert who_holds(path) is None
