@@ -62,9 +62,9 @@ def test_an_owner_killed_while_its_app_is_at_work_comes_to_the_same_end(federati
     "server, owner",
     [
         ("*:70", "*:45"),
-        pytest.param("*:40", "*:30", marks=pytest.mark.full),
+        pytest.param("*:50", "*:40", marks=pytest.mark.full),
         pytest.param("*:55", "", marks=pytest.mark.full),
-        pytest.param("", "*:25", marks=pytest.mark.full),
+        pytest.param("", "*:42", marks=pytest.mark.full),
     ],
 )
 def test_everybody_is_killed_again_and_again_in_every_life(federation: Make, server: str, owner: str) -> None:

@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import sys
+import time
 import traceback
 
 WARM = (
@@ -112,6 +113,9 @@ def become(wish: dict[str, object]) -> None:
     os.environ.update(wish["environment"])  # type: ignore[call-overload]
     os.chdir(str(wish["directory"]))
     importlib.import_module("random").seed()
+    if offset := os.environ.get("FAULT_CLOCK"):
+        true = time.time
+        time.time = lambda: true() + float(offset)
     from syft_flwr_cli.cli.main import run
 
     run(list(wish["words"]))  # type: ignore[call-overload]
