@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from syft_flwr_cli.errors import SyftFlwrError, UsageError
 from syft_flwr_cli.fl_orchestrator.consent import approve
+from syft_flwr_cli.fl_orchestrator.signals import on_interrupt
 from syft_flwr_cli.project.config import Project, load_project, split_emails
 from syft_flwr_cli.project.digest import remove_copy
 from syft_flwr_cli.project.plan import apply
@@ -100,9 +101,11 @@ def simulate(federation: Federation, place: Path, hear: Hear) -> Outcome:
     (place / "logs").mkdir(exist_ok=True)
     cast = _Cast(federation, place, project, hear)
     try:
-        for index, email in enumerate(project.datasites):
-            cast.start_client(email, federation.data[index] if index < len(federation.data) else None)
-        return cast.run_server()
+        # Also when it is asked to end by SIGTERM it must not leave the others behind.
+        with on_interrupt(lambda: None, raises=True):
+            for index, email in enumerate(project.datasites):
+                cast.start_client(email, federation.data[index] if index < len(federation.data) else None)
+            return cast.run_server()
     finally:
         cast.end()
 
