@@ -1,6 +1,7 @@
 """Ctrl-C pauses a run and the data owners stay; the same command goes on; ``stop`` ends it for everybody."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,18 @@ def test_the_aggregators_last_words_reach_a_data_owner_that_sleeps(
     client = federation.start_approved_client(federation.owners[0], "--json").wait(0)
     assert client.data["runs"][0]["reason"] == "stopped by the aggregator"
     assert json.loads(json.dumps(client.data))["email"] == federation.owners[0]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_simulation_that_is_ended_takes_everybody_with_it(federated: Federate, how: signal.Signals) -> None:
+    federation = federated("averaging")
+    # The strategy waits for a second data owner, for ever.
+    words = ["simulate", str(federation.project), "--datasites", "1", "--verbose"]
+    simulation = federation.command(*words, TMPDIR=str(federation.place))
+    simulation.wait_for("Waiting for nodes to connect")
+    simulation.wait_for("is ready")
+    simulation.signal(how).wait(130)
+    assert "Paused" in simulation.err, "the server has ended"
+    assert "nothing is lost" in simulation.err, "and the data owner"
+    assert "Traceback" not in simulation.err
+    assert not list(federation.place.glob("syft-flwr-*")), "and their folder is gone"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ NEVER = "nobody@nowhere.example"
 
 
 @pytest.fixture(scope="module")
-def federation(tmp_path_factory: pytest.TempPathFactory) -> Federation:
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     """A federated project, and beside it some that are not: nothing here changes them."""
     place = tmp_path_factory.mktemp("wrong")
     made = federate(place, "averaging")
@@ -24,7 +25,8 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Federation:
     (place / "broken" / "pyproject.toml").write_text("[project\n")
     shutil.copytree(APPS / "census", place / "unfederated")
     (place / "file").write_text("no folder")
-    return made
+    yield made
+    made.close()
 
 
 ROLES = {"run-server": AGGREGATOR, "run-client": OWNERS[0], "stop": AGGREGATOR}
