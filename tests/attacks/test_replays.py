@@ -10,6 +10,7 @@ from forgery import header_of, plaintext_of, sealed
 from integration.participants import Process, until
 from scene import AGGREGATOR, DO1, DO2, Scene, drop, envelope, executions, new_id
 
+from syft_flwr_cli.home import participant_dir
 from syft_flwr_cli.messaging.journal_view import look_at_journal
 
 
@@ -125,7 +126,7 @@ def test_messages_of_a_run_that_is_over_are_nothing_to_the_next_one(
 
 @pytest.mark.parametrize(
     "lost",
-    ["nothing", "the journal", "the journal and the published answer"],
+    ["nothing", "the journal and the audit log", "the journal and the published answer"],
     ids=lambda lost: lost.replace(" ", "-"),
 )
 def test_a_data_owner_that_starts_again_executes_nothing_again(scene: Scene, lost: str) -> None:
@@ -142,6 +143,8 @@ def test_a_data_owner_that_starts_again_executes_nothing_again(scene: Scene, los
     first.signal(signal.SIGKILL).wait(-signal.SIGKILL)
     if lost != "nothing":
         shutil.rmtree(scene.kept_by(DO1))
+    if lost.endswith("log"):
+        (participant_dir(scene.home(DO1), DO1) / "audit.jsonl").unlink()
     if lost.endswith("answer"):
         answer.unlink()
     renamed = drop(request.with_name(f"{new_id()}.request"), request.read_bytes())
