@@ -29,6 +29,9 @@ Tell = Callable[[str, Mapping[str, Any]], None]
 """How the outside hears what happens: an event's name and its facts."""
 
 MAX_IDENTITY = 16 << 10
+MAX_REFUSED = 1000
+"""Refused files of one peer that a process tells of one by one."""
+
 PATIENCE = 60.0
 """Seconds for which a store that fails is tried again before the run gives up on it."""
 
@@ -70,6 +73,7 @@ class Participant:
     patience: float = PATIENCE
     _peers: dict[str, PublicIdentity] = field(default_factory=dict)
     _seen: dict[str, bytes] = field(default_factory=dict)
+    _refused: dict[str, int] = field(default_factory=dict)
     _head: str = ""
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -152,21 +156,27 @@ class Participant:
 
     def refuse(self, owner: str, path: str, data: bytes, error: RefusedError) -> bool:
         """Note that a file was not taken; True if this content was not refused there before."""
-        digest = hashlib.sha256(data).hexdigest()
+        digest, what, path = hashlib.sha256(data).hexdigest(), error.what[:500], in_ascii(path)
+        before = self._refused.get(owner, 0)
+        if before >= MAX_REFUSED:
+            # Whoever drops files without end is not to fill our disk with what we say of them.
+            digest, path = error.reason, "(more)"
+            what = f"{MAX_REFUSED} files of {owner} were refused since this began; more are only counted"
+        what = what.encode(errors="backslashreplace").decode()
         now = self.clock()
-        path = in_ascii(path)
         entry = {
             "event": "refused",
             "time": now,
             "peer": owner,
             "path": path,
             "reason": error.reason,
-            "sentence": error.what[:500],
+            "sentence": what,
             "digest": digest,
         }
-        first = self.journal.quarantine(digest, owner, path, error.reason, error.what, now, entry)
+        first = self.journal.quarantine(digest, owner, path, error.reason, what, now, entry)
         if first:
-            facts = {"peer": owner, "path": path, "reason": error.reason, "sentence": error.what}
+            self._refused[owner] = before + 1
+            facts = {"peer": owner, "path": path, "reason": error.reason, "sentence": what}
             self.tell("refused", {**facts, "hint": error.hint})
         self.flush_audit()
         return first
