@@ -91,8 +91,8 @@ def assert_nothing_open(federation: Federation) -> None:
 def assert_one_response_per_request(federation: Federation) -> None:
     """Every request has one response; what has none is the signal to stop."""
     for owner in federation.owners:
-        asked = federation.root / AGGREGATOR / rpc_folder(AGGREGATOR, owner, federation.app)
-        given = federation.root / owner / rpc_folder(owner, AGGREGATOR, federation.app)
+        asked = federation.space(SERVER) / rpc_folder(AGGREGATOR, owner, federation.app)
+        given = federation.space(owner) / rpc_folder(owner, AGGREGATOR, federation.app)
         requests = sorted(path.stem for path in asked.glob("*.request"))
         responses = sorted(path.stem for path in given.glob("*.response"))
         assert set(responses) <= set(requests)

@@ -213,6 +213,10 @@ class Federation:
         """The home of a participant."""
         return self.place / "homes" / self.email(who)
 
+    def space(self, who: str) -> Path:
+        """Where a participant itself writes."""
+        return self.root / self.email(who)
+
     def words(self, who: str) -> list[str]:
         """The command of a participant: the same each time."""
         command = "run-server" if who == SERVER else "run-client"
