@@ -263,7 +263,7 @@ class Outbox:
         gone = list(self._earlier.values())
         now = self.me.clock()
         for row in gone:
-            self.me.transport.remove(names.request_path(self.me.email, row.recipient, self.me.app, row.id))
+            self.me.remove(names.request_path(self.me.email, row.recipient, self.me.app, row.id))
         self.me.journal.drop_sent(
             [row.id for row in gone],
             [
@@ -465,7 +465,7 @@ class Outbox:
         ]
         self.me.journal.give_up([row.id for row in rows], event, entries)
         for row in rows:
-            self.me.transport.remove(names.request_path(self.me.email, row.recipient, self.me.app, row.id))
+            self.me.remove(names.request_path(self.me.email, row.recipient, self.me.app, row.id))
             self.me.tell("absent", {"peer": row.recipient, "message": row.id, "since": row.created})
         self.me.flush_audit()
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from syft_flwr_cli.errors import NotThereError, TransportError, TrustError
 from syft_flwr_cli.messaging.audit import AuditLog
@@ -27,6 +27,8 @@ __all__ = ["Participant", "Tell", "in_ascii"]
 
 Tell = Callable[[str, Mapping[str, Any]], None]
 """How the outside hears what happens: an event's name and its facts."""
+
+T = TypeVar("T")
 
 MAX_IDENTITY = 16 << 10
 MAX_REFUSED = 1000
@@ -86,11 +88,19 @@ class Participant:
         self, path: str, content: Content, readers: Collection[str], patience: float | None = None
     ) -> None:
         """Publish, and try again for ``patience`` seconds (`patience`, if None) while the store fails."""
+        self._insist(lambda: self.transport.publish(path, content, readers), patience)
+
+    def remove(self, path: str) -> None:
+        """Remove a file of one's own, and try again while the store fails."""
+        self._insist(lambda: self.transport.remove(path))
+
+    def _insist(self, action: Callable[[], T], patience: float | None = None) -> T:
         deadline, pause = time.monotonic() + (self.patience if patience is None else patience), 0.2
         while True:
             try:
-                self.transport.publish(path, content, readers)
-                return
+                return action()
+            except NotThereError:
+                raise
             except TransportError as error:
                 if time.monotonic() >= deadline:
                     raise
@@ -125,14 +135,17 @@ class Participant:
             if known is not None and not again:
                 return known
             try:
-                with self.transport.open(email, IDENTITY_PATH) as stream:
-                    document = stream.read(MAX_IDENTITY + 1)
+                document = self._insist(lambda: self._published_identity(email))
             except NotThereError:
                 return known
             if known is not None and document == self._seen.get(email):
                 return known
             self._seen[email] = document
             return self._admit(email, document)
+
+    def _published_identity(self, email: str) -> bytes:
+        with self.transport.open(email, IDENTITY_PATH) as stream:
+            return stream.read(MAX_IDENTITY + 1)
 
     def _admit(self, email: str, document: bytes) -> PublicIdentity | None:
         try:

@@ -191,7 +191,7 @@ def remove_payloads(me: Participant, rows: Sequence[PayloadRow]) -> None:
     me.journal.put_payloads([replace(row, state=WRITING) for row in rows])
     for row in rows:
         faults.point("payload.before-remove")
-        me.transport.remove(row.path)
+        me.remove(row.path)
     me.journal.drop_payloads([row.id for row in rows])
 
 
