@@ -159,8 +159,11 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
         print_rounds(result.rounds)
     if error is not None:
         return _report_failure(error, data, as_json)
+    fruitless = _fruitless(result.rounds)
     if as_json:
         output.emit_json(data, status="incomplete" if result.missing else "ok")
+    if fruitless:
+        output.note(f"The ServerApp came to its end, but {fruitless}", style="bold red")
     if result.missing:
         output.note(f"Finished, but without {', '.join(result.missing)}.", style="bold yellow")
     else:
@@ -168,6 +171,15 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
     if result.earlier:
         output.note("It was so when the process ended that ran it. Type the same again to begin a new run.")
     return EXIT_MISSING_OWNERS if result.missing else EXIT_OK
+
+
+def _fruitless(rounds: list[dict[str, Any]]) -> str:
+    """That nothing but errors came back in the last round, in words; Flower goes on over that without a word."""
+    for phase, facts in (rounds[-1]["phases"] if rounds else {}).items():
+        if facts["failed"] and not facts["answered"]:
+            who, why = next(iter(facts["failed"].items()))
+            return f"in its last round every answer to {phase} was an error. {who}: {why}"
+    return ""
 
 
 def _report_failure(error: BaseException, data: dict[str, Any], as_json: bool) -> int:
