@@ -28,6 +28,7 @@ __all__ = [
     "make_private_dir",
     "participant_dir",
     "read_private",
+    "sync_directory",
     "write_private",
 ]
 
@@ -67,6 +68,7 @@ def make_private_dir(path: Path) -> Path:
         if path.parent != path:
             make_private_dir(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
+        sync_directory(path.parent)  # or a power cut could take keys with the folder that they are in
     return path
 
 
@@ -78,7 +80,7 @@ def write_private(path: Path, data: bytes) -> None:
     with _written_beside(path, data) as temporary:
         temporary.replace(path)
     faults.point("private.renamed")
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     faults.point("private.done")
 
 
@@ -93,7 +95,7 @@ def create_private(path: Path, data: bytes) -> bool:
         with _written_beside(path, data) as temporary:
             temporary.replace(path)
     faults.point("private.renamed")
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     faults.point("private.done")
     return True
 
@@ -176,7 +178,8 @@ def _sweep_beside(path: Path) -> None:
                 left.unlink(missing_ok=True)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory survive a power cut."""
     if os.name != "posix":
         return
     descriptor = os.open(directory, os.O_RDONLY)

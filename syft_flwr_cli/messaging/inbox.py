@@ -9,6 +9,7 @@ does not know Flower: ``execute`` does the work.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ __all__ = ["Inbox", "Outcome", "Stopped", "Work"]
 
 STALE_STOP = 600.0
 """Seconds after which the end of a run that we never took part in is no news any more."""
+
+LOOK_AFTER = 60.0
+"""See `Inbox`."""
 
 _WAIT = 60.0
 _TRIES = 10
@@ -136,6 +140,8 @@ class Inbox:
         The digest of the code that is run; stated in every response.
     gate : callable, optional
         Says in a sentence why a request is not executed though it is genuine; None lets it pass.
+    look_after : float
+        Seconds after which it is checked that responses nobody has acknowledged still lie where they were put.
     """
 
     def __init__(
@@ -146,6 +152,7 @@ class Inbox:
         *,
         code: str | None = None,
         gate: Callable[[Work], str | None] | None = None,
+        look_after: float = LOOK_AFTER,
     ) -> None:
         self.me = me
         self.aggregator = aggregator
@@ -167,6 +174,8 @@ class Inbox:
         self._executed: set[str] = set()
         self._objections: set[str] = set()
         self._closing = threading.Event()
+        self._look_after = look_after
+        self._checked = time.monotonic()
         self.stopped: list[Stopped] = []
 
     def recover(self) -> None:
@@ -235,7 +244,20 @@ class Inbox:
                 return True
             if self._answer(mid, pending):
                 return True
-        return False
+        return self._check_published()
+
+    def _check_published(self) -> bool:
+        """Responses that somebody has removed, or that a store lost while it was away, go out again."""
+        now = time.monotonic()
+        if now < self._checked + max(self._look_after, 100 * self.me.transport.properties.listing_cost):
+            return False
+        self._checked = now
+        lying = {path for path, _ in self.me.transport.list_own(self._own_folder)}
+        for run in self.me.journal.runs():
+            for request in self.me.journal.requests(run.run) if run.ended is None else ():
+                if request.state is Incoming.DONE and self._response_path(request.id) not in lying:
+                    self._owed[request.id] = None
+        return bool(self._owed)
 
     # In
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from syft_flwr_cli import faults
 from syft_flwr_cli.errors import DiskError, SyftFlwrError
+from syft_flwr_cli.home import make_private_dir, sync_directory
 from syft_flwr_cli.messaging.delivery import Event, Incoming, Outgoing, advance
 
 __all__ = ["Answer", "Journal", "PayloadRow", "Place", "Request", "Run", "Sent"]
@@ -181,7 +182,7 @@ class Journal:
         self._lock = threading.RLock()
         self._heard = 0
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_dir(path.parent)
         path.touch(mode=0o600)
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
@@ -193,12 +194,18 @@ class Journal:
                 self._db.executescript(
                     f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;"
                 )
+                sync_directory(path.parent)
             elif version > SCHEMA_VERSION:
                 raise SyftFlwrError(
                     f"The journal {path} was written by a newer version of syft-flwr.",
                     hint="Upgrade syft-flwr on this machine.",
                 )
             self._id: str = self._db.execute("SELECT id FROM about").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            raise DiskError(
+                f"The journal {path} cannot be opened ({error}).",
+                hint="Free some space there, or correct its permissions, and try again.",
+            ) from error
         except sqlite3.DatabaseError as error:
             raise SyftFlwrError(
                 f"The journal {path} cannot be read ({error}).",

@@ -58,7 +58,9 @@ STOP_ORDINAL = -1
 """The place of the stop signal: outside the sequence that the ServerApp produces."""
 
 _WAIT = 60.0
-_LOOK_AFTER = 60.0
+LOOK_AFTER = 60.0
+"""See `Outbox`."""
+
 _PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 _NO_USE = ("plaintext", "version")
 """Reasons for which the same response would only be refused again."""
@@ -127,10 +129,18 @@ class Outbox:
         The data owners; nobody else is ever looked at.
     accept_divergence : bool
         Go on live from where the ServerApp does something else than before, instead of raising.
+    look_after : float
+        Seconds after which it is checked that the open requests still lie where they were published.
     """
 
     def __init__(
-        self, me: Participant, run: str, datasites: Collection[str], *, accept_divergence: bool = False
+        self,
+        me: Participant,
+        run: str,
+        datasites: Collection[str],
+        *,
+        accept_divergence: bool = False,
+        look_after: float = LOOK_AFTER,
     ) -> None:
         self.me = me
         self.run = run
@@ -146,6 +156,7 @@ class Outbox:
         self._incomplete: dict[str, tuple[Sent, bytes, Body, Envelope]] = {}
         self._watches: dict[str, Watch] = {}
         self._names: dict[tuple[str, str], int] = {}
+        self._look_after = look_after
         self._checked = time.monotonic()
         self._earlier = {(row.recipient, row.ordinal): row for row in me.journal.places(run)}
         self._pushers: set[int] = set()
@@ -585,7 +596,7 @@ class Outbox:
     def _check_published(self) -> None:
         """Open requests that somebody has removed, or that a store lost while it was away, go out again."""
         now = time.monotonic()
-        if now < self._checked + max(_LOOK_AFTER, 100 * self.me.transport.properties.listing_cost):
+        if now < self._checked + max(self._look_after, 100 * self.me.transport.properties.listing_cost):
             return
         with self._changed:
             rows = [row for row in self._open.values() if row.state is Outgoing.SEALED]

@@ -201,6 +201,27 @@ def test_a_request_that_waits_for_its_arrays_is_replaced_by_the_same_with_more_t
     inbox.close()
 
 
+def test_what_somebody_removes_while_it_is_needed_is_put_there_again(table: Table) -> None:
+    server, owner = table.participant(AGGREGATOR), table.participant(OWNER)
+    outbox = Outbox(server, RUN, [OWNER], look_after=0.1)
+    (mid,) = outbox.push([draft(1)])
+    space = table.place / "root"
+    (request,) = (space / AGGREGATOR).rglob("*.request")
+    request.unlink()
+    until(request.exists, "the request")
+    outbox.close()
+    inbox = Inbox(owner, AGGREGATOR, Counting(), look_after=0.1)
+    until(inbox.step, "the work")
+    (response,) = (space / OWNER).rglob("*.response")
+    response.unlink()
+    until(lambda: not inbox.step() and response.exists(), "the response")
+    again = Outbox(server, RUN, [OWNER])
+    again.push([draft(1)])
+    assert again.collect([mid], time.monotonic() + 30)[mid].body is not None
+    again.close()
+    inbox.close()
+
+
 def test_what_was_acknowledged_is_removed_before_the_next_work_begins(table: Table) -> None:
     server, owner = table.participant(AGGREGATOR), table.participant(OWNER)
     there: list[int] = []
