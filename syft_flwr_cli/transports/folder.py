@@ -187,7 +187,12 @@ class FolderTransport:
 
     @contextmanager
     def _own_folder(self, parts: Sequence[str]) -> Iterator[int]:
-        """Enter a folder of one's own, making it (and making it last) the first time."""
+        """Enter a folder of one's own, making it (and making it last) the first time.
+
+        Not the space itself: where that was and is no more, something was unmounted, and what would be
+        written would lie hidden below it when it comes back.
+        """
+        (self._root / self._email).stat()
         if tuple(parts) not in self._lasting or not self._root.joinpath(*parts).is_dir():
             disk.make_folder(self._root, parts)
             self._lasting.add(tuple(parts))
@@ -207,9 +212,9 @@ class FolderTransport:
             raise self._explain(error, "read", self._root / owner / path) from error
 
     def _explain(self, error: OSError, doing: str, place: Path) -> TransportError:
-        if not self._root.is_dir():
+        if not (self._root / self._email).is_dir():
             return TransientError(
-                f"The folder {self._root} is gone.",
+                f"The folder {self._root / self._email if self._root.is_dir() else self._root} is gone.",
                 hint="Mount it again or bring it back; what was there before goes on from there.",
             )
         return disk.explain(error, doing, place)

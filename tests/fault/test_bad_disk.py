@@ -128,6 +128,26 @@ def test_a_shared_folder_that_goes_away_and_comes_back_is_waited_for(federation:
     assert_perfect(run)
 
 
+def test_nothing_is_written_below_a_mount_point_while_nothing_is_mounted(federation: Make) -> None:
+    run = federation(config={"pause": 0.1})
+    beneath = run.place / "beneath"
+    beneath.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "--bind", beneath, run.root]).returncode:
+        pytest.skip("nothing may be mounted here")
+    try:
+        run.start_all()
+        until(lambda: len(run.calls(OWNERS[0])) >= 2, "the second call")
+        subprocess.run(["umount", "-l", run.root], check=True)
+        until(lambda: any("is gone" in lives[-1].said() for lives in run.lives.values()), "a word about it")
+        time.sleep(0.5)
+        assert not list(run.root.iterdir())
+        subprocess.run(["mount", "--bind", beneath, run.root], check=True)
+        run.finish()
+        assert_perfect(run)
+    finally:
+        subprocess.run(["umount", "-l", run.root], check=False)
+
+
 def test_a_request_that_somebody_removed_is_put_there_again(federation: Make) -> None:
     run = federation()
     run.start(SERVER)

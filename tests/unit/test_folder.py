@@ -243,6 +243,10 @@ def test_a_vanished_root_is_not_made_anew_under_an_empty_mount_point(root: Path,
         alice.open(BOB, f"{BOX}/one.request")
     assert not root.exists()
     root.mkdir()
+    with pytest.raises(TransientError, match=f"{ALICE} is gone"):
+        alice.publish(f"{BOX}/one.request", HELLO, [BOB])
+    assert not list(root.iterdir())
+    (root / ALICE).mkdir()
     alice.publish(f"{BOX}/one.request", HELLO, [BOB])
     assert (root / ALICE / BOX / "one.request").read_bytes() == b"hello"
 
