@@ -150,6 +150,7 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
         "datasites": list(settings.datasites),
         "missing": result.missing,
         "resumed": result.resumed,
+        "earlier": result.earlier,
         "seconds": round(result.seconds, 3),
         "rounds": result.rounds,
     }

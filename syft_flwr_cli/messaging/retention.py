@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from syft_flwr_cli import faults
-from syft_flwr_cli.errors import NotThereError, TransportError, UsageError
+from syft_flwr_cli.errors import DiskError, NotThereError, TransportError, UsageError
 from syft_flwr_cli.messaging import names
 from syft_flwr_cli.messaging.header import MAX_HEADER, parse_header
 from syft_flwr_cli.messaging.journal import Journal, Run
@@ -99,10 +99,10 @@ def clean(me: Participant, peers: Collection[str], older_than: float, *, dry_run
 
 
 def upkeep(me: Participant, peers: Collection[str], older_than: float) -> None:
-    """`clean` at the start and at the end of a command: a store that fails does not keep it from its work."""
+    """`clean` at the start and at the end of a command: what fails here does not keep it from its work."""
     try:
         clean(me, peers, older_than)
-    except TransportError as error:
+    except (TransportError, DiskError) as error:
         me.tell("store-fails", {"error": error.what, "hint": error.hint})
 
 

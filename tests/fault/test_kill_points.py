@@ -40,6 +40,21 @@ def test_an_owner_is_killed_and_goes_on(federation: Make, point: str) -> None:
     kill_and_go_on(federation(), OWNERS[0], point)
 
 
+def test_a_server_killed_after_the_end_tells_the_result_once_and_then_begins_anew(federation: Make) -> None:
+    run = federation()
+    run.start_all({SERVER: "journal.end.after-commit:1"})
+    run.finish()
+    told = run.lives[SERVER][-1].document()["data"]
+    assert told["earlier"] and len(told["rounds"]) == 3
+    for owner in OWNERS:
+        run.start(owner)
+    process = run.start(SERVER)
+    assert process.wait() == 0
+    assert process.document()["data"]["run_id"] != told["run_id"]
+    assert not process.document()["data"]["earlier"]
+    run.finish()
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("point", kills(SERVER_POINTS))
 def test_the_server_killed_at_any_write_comes_to_the_same_end(federation: Make, point: str) -> None:
