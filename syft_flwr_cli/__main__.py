@@ -1,6 +1,19 @@
-"""``python -m syft_flwr_cli`` is ``syft-flwr``."""
+"""``python -m syft_flwr_cli`` is ``syft-flwr``; both begin here, so that Ctrl-C is heard from the start."""
 
-from syft_flwr_cli.cli.main import run
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from syft_flwr_cli.cli.main import run
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":
-    run()
+    main()

@@ -6,6 +6,7 @@ imported when it runs, so that ``--help`` stays quick.
 
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Annotated
 
@@ -14,16 +15,7 @@ import typer
 from syft_flwr_cli.errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, SyftFlwrError
 from syft_flwr_cli.ui import output
 
-__all__ = ["app", "run"]
-
-app = typer.Typer(
-    name="syft-flwr",
-    help="Federated learning over files: any Flower app, no server, nobody online at the same time.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+__all__ = ["load", "run"]
 
 COMMANDS = (
     "init",
@@ -44,7 +36,6 @@ COMMANDS = (
 """Modules of this package, each with ``register(app)``; the order is that of ``--help``."""
 
 
-@app.callback()
 def _root(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks. May stand anywhere on the line.")
@@ -53,14 +44,26 @@ def _root(
     """What holds for every command."""
 
 
-for _name in COMMANDS:
-    try:
-        _module = import_module(f"syft_flwr_cli.cli.{_name}")
-    except ModuleNotFoundError as _error:
-        if _error.name != f"syft_flwr_cli.cli.{_name}":
-            raise
-    else:
-        _module.register(app)
+def load(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The app with these commands; `COMMANDS` is all of them."""
+    app = typer.Typer(
+        name="syft-flwr",
+        help="Federated learning over files: any Flower app, no server, nobody online at the same time.",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name in names:
+        import_module(f"syft_flwr_cli.cli.{name}").register(app)
+    return app
+
+
+def _needed(words: Sequence[str]) -> Iterable[str]:
+    """The one command that is meant, if it can be told, so that the others are not imported for nothing."""
+    name = words[0].replace("-", "_") if words else ""
+    return (name,) if name in COMMANDS else COMMANDS
 
 
 def run(arguments: list[str] | None = None) -> None:
@@ -72,7 +75,7 @@ def run(arguments: list[str] | None = None) -> None:
     words = [word for word in words if word != "--debug"]
     as_json = "--json" in words
     try:
-        result = app(words, prog_name="syft-flwr", standalone_mode=False)
+        result = load(_needed(words))(words, prog_name="syft-flwr", standalone_mode=False)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
     except SyftFlwrError as error:

@@ -6,6 +6,7 @@ everything else to stderr. NO_COLOR and pipes are respected.
 
 import json
 import os
+import re
 import sys
 import traceback
 from typing import Any
@@ -67,5 +68,7 @@ def usage_problem(error: Exception, *, as_json: bool) -> int | None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         err().print(error.format_message(), markup=False)
         return exit_code
-    fail(str(error.format_message()), hint, exit_code, as_json=as_json)
+    # Both typer and click say what may have been meant.
+    message = re.sub(r"( Did you mean [^?]*\?)\1+", r"\1", str(error.format_message()))
+    fail(message, hint, exit_code, as_json=as_json)
     return exit_code

@@ -15,7 +15,7 @@ import typer
 from transcript import Shell
 
 from syft_flwr_cli import __version__
-from syft_flwr_cli.cli.main import app
+from syft_flwr_cli.cli.main import load
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +48,7 @@ def leaves(command: click.Command, path: str = "") -> Iterator[tuple[str, click.
         yield from leaves(one, f"{path} {name}")
 
 
-COMMANDS = dict(leaves(typer.main.get_command(app)))
+COMMANDS = dict(leaves(typer.main.get_command(load())))
 
 
 def test_the_commands_that_the_documentation_names_are_there() -> None:
