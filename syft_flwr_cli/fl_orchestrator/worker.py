@@ -239,13 +239,18 @@ def _loader(
     return lambda: bytearray(piece)
 
 
-def _share(blobs: Sequence[Any]) -> SharedBytes | None:
+def _share(blobs: list[Any]) -> SharedBytes | None:
+    """Move byte strings into shared memory, one after the other."""
     total = sum(len(blob) for blob in blobs)
     if not total:
         return None
     shared = SharedBytes.create(total)
     offset = 0
-    for blob in blobs:
+    # Each is let go as soon as it is copied, so that a large reply is not in memory twice.
+    blobs.reverse()
+    while blobs:
+        blob = blobs.pop()
+        shared.populate(offset, len(blob))
         shared.view[offset : offset + len(blob)] = blob
         offset += len(blob)
     return shared

@@ -7,7 +7,7 @@ not wait: a payload that is not there yet is for the caller to come back for.
 
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import BinaryIO, Final
 
 from syft_flwr_cli.messaging import names
 from syft_flwr_cli.messaging.body import Body
@@ -55,6 +55,8 @@ def bring_arrays(
         for ref, offset in zip(body.payloads, offsets, strict=True):
             path = payload_of(request.sender, me.email, me.app, ref)
             with me.transport.open(request.sender, path) as stream:
+                if _length(stream) == sealed_size(ref.size):
+                    shared.populate(offset, ref.size)
                 out = shared.view[offset : offset + ref.size]
                 try:
                     open_payload(stream, ref.key, ref.size, ref.digest, out)
@@ -73,14 +75,21 @@ def _measure(me: Participant, request: Request, body: Body, refuse: Refuse) -> N
     for ref in body.payloads:
         path = payload_of(request.sender, me.email, me.app, ref)
         with me.transport.open(request.sender, path) as stream:
-            if not stream.seekable():
-                continue
-            there, wanted = stream.seek(0, os.SEEK_END), sealed_size(ref.size)
-        if there != wanted:
+            there, wanted = _length(stream), sealed_size(ref.size)
+        if there not in (wanted, None):
             what = f"The payload has {there} of the {wanted} bytes that are announced."
             refusal = RefusedError("damaged", what)
             refuse(path, refusal)
             raise refusal
+
+
+def _length(stream: BinaryIO) -> int | None:
+    """Bytes of a stream that is at its beginning; None where only reading tells."""
+    if not stream.seekable():
+        return None
+    length = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    return length
 
 
 def _room(me: Participant, request: Request, total: int, refuse: Refuse) -> SharedBytes:

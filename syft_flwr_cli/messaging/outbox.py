@@ -59,13 +59,11 @@ STOP_ORDINAL = -1
 
 _WAIT = 60.0
 LOOK_AFTER = 60.0
-"""See `Outbox`."""
+"""Seconds after which it is checked that the open requests still lie where they were published."""
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 _NO_USE = ("plaintext", "version")
 """Reasons for which the same response would only be refused again."""
-
-"""Seconds after which it is checked that the open requests still lie where they were published."""
 
 _TRIES = 10
 

@@ -7,11 +7,16 @@ memory goes with it.
 
 import mmap
 import os
+import sys
 import tempfile
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 __all__ = ["SharedBytes"]
+
+_MADV_POPULATE_WRITE = 23
+"""madvise(2); Python does not name it."""
 
 
 class SharedBytes:
@@ -51,6 +56,17 @@ class SharedBytes:
             os.close(descriptor)
             raise
         return cls(descriptor, size)
+
+    def populate(self, offset: int, size: int) -> None:
+        """Have the system bring in the memory of a range that is about to be written, all at once.
+
+        Only quicker than one page fault after the other, so where it cannot be had (before Linux 5.14, and
+        elsewhere) it does nothing.
+        """
+        start = offset - offset % mmap.PAGESIZE
+        if self._map is not None and sys.platform == "linux":
+            with suppress(OSError):
+                self._map.madvise(_MADV_POPULATE_WRITE, start, offset + size - start)
 
     def close(self) -> None:
         """Let go; views that are still held keep the memory until they go too."""
