@@ -36,6 +36,9 @@ NO_ANSWER, DAMAGED = 5, 3
 STOP_TTL = 7 * 86400.0
 SYSTEM = "system"
 
+MANY_QUESTIONS, LONG = 5, 4.0
+"""Asked so often in so many seconds who takes part, without a message sent so far, an app waits for more."""
+
 
 class SyftGrid(Grid):
     """A Grid whose nodes are data owners behind folders.
@@ -93,8 +96,9 @@ class SyftGrid(Grid):
         self._accept_divergence = accept_divergence
         self._run: Run | None = None
         self._outbox: Outbox | None = None
-        self._asked: dict[str, tuple[tuple[int, str], str, Metadata, bool]] = {}
+        self._asked: dict[str, tuple[tuple[int, str], str, Metadata]] = {}
         self._delivered: set[str] = set()
+        self._questions: list[float] = []
         self._bundle: tuple[str, bytearray] | None = None
         self._bundle_lock = threading.Lock()
         self.rounds = RoundLog(spent)
@@ -142,12 +146,22 @@ class SyftGrid(Grid):
     def get_node_ids(self) -> list[int]:
         """The node ids of the data owners, whether they are there at the moment or not."""
         self._check()
+        self._wonder()
         return list(self._emails)
 
     def get_nodes(self) -> list[NodeInfo]:
         """The data owners, as Flower describes nodes; their e-mails are the names."""
         self._check()
         return [NodeInfo(node_id=node, name=email) for node, email in self._emails.items()]
+
+    def _wonder(self) -> None:
+        """Say so if the ServerApp seems to wait for more data owners than there will ever be."""
+        now = time.monotonic()
+        self._questions = [*self._questions[-MANY_QUESTIONS:], now]
+        if self._asked or len(self._questions) <= MANY_QUESTIONS or now < self._questions[0] + LONG:
+            return
+        self._questions = []
+        self.client.tell("waits-for-more", {"count": len(self.datasites)})
 
     def _check(self) -> None:
         # After a failure the legacy API goes on asking from a thread of its own, for ever.
@@ -230,7 +244,7 @@ class SyftGrid(Grid):
         for mid, message, draft, key in zip(ids, messages, drafts, keys, strict=True):
             message.metadata.__dict__["_message_id"] = mid
             metadata = _copy(message.metadata)
-            self._asked[mid] = (key, draft.recipient, metadata, False)
+            self._asked[mid] = (key, draft.recipient, metadata)
             self._delivered.discard(mid)
         return ids
 
@@ -291,7 +305,7 @@ class SyftGrid(Grid):
         return delivered
 
     def _message(self, mid: str, reply: Reply, explicit: bool) -> Message | None:
-        key, who, asked, _ = self._asked[mid]
+        key, who, asked = self._asked[mid]
         run = self.run.run_id
         body = reply.body
         if body is None:

@@ -77,6 +77,14 @@ class Narrator:
                     return f"{facts['error']} Trying again. {facts.get('hint', '')}".strip()
             case "diverged":
                 return str(facts["sentence"])
+            case "waits-for-more":
+                if self._once(event):
+                    return (
+                        f"The ServerApp goes on asking who takes part and sends nothing. This run has "
+                        f"{facts['count']} data owners, and there will not be more: should it wait for more "
+                        f"(min_available_nodes, min_train_nodes, …), pause it with Ctrl-C, and name more "
+                        "data owners or ask for fewer."
+                    )
             case "run":
                 how = "Taking up" if facts["resumed"] else "Starting"
                 return f"{how} run {facts['run']} with {len(facts['datasites'])} data owners."
@@ -133,5 +141,6 @@ _STYLES = {
     "refused": "yellow",
     "absent": "yellow",
     "store-fails": "yellow",
+    "waits-for-more": "yellow",
     "answered": "",
 }
