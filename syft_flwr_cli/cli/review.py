@@ -38,27 +38,39 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option(
                 "--digest",
-                help="Decide only if the digest begins so.",
-                metavar="HEX",
+                help="Decide only if the digest begins so, and after a + that of the environment.",
+                metavar="HEX[+HEX]",
                 show_default=False,
             ),
         ] = None,
+        no_environment: Annotated[
+            bool, typer.Option("--no-environment", help="Approve the files, and not the project's .venv.")
+        ] = False,
         as_json: Json = False,
     ) -> None:
         """Show what would run on this machine, and approve or reject it. Nothing of it is run.
 
-        run-client runs exactly the files approved here, from a copy that is checked before each run. One
-        changed byte asks for a new decision.
+        run-client runs exactly the files approved here, from a copy that is checked before each run, and with
+        the project's .venv only as it is now. One changed byte asks for a new decision.
         """
         from syft_flwr_cli.errors import UsageError
 
         if approve and reject:
             raise UsageError("Both --approve and --reject were given.", hint="Give one of them.")
-        _review(project, email, diff, "approve" if approve else "reject" if reject else None, digest, as_json)
+        if no_environment and not approve:
+            raise UsageError("--no-environment says what to approve.", hint="Give it with --approve.")
+        decision = "approve" if approve else "reject" if reject else None
+        _review(project, email, diff, decision, digest, no_environment, as_json)
 
 
 def _review(
-    path: Path, email: str | None, diff: bool, decision: str | None, digest: str | None, as_json: bool
+    path: Path,
+    email: str | None,
+    diff: bool,
+    decision: str | None,
+    digest: str | None,
+    no_environment: bool,
+    as_json: bool,
 ) -> None:
     from syft_flwr_cli.errors import NotApprovedError
     from syft_flwr_cli.home import home, participant_dir
@@ -66,6 +78,7 @@ def _review(
     from syft_flwr_cli.project import approvals
     from syft_flwr_cli.project.config import load_project, require_federated
     from syft_flwr_cli.project.digest import copy_tree, make_manifest
+    from syft_flwr_cli.project.environment import read_environment
     from syft_flwr_cli.project.policy import read_policy
     from syft_flwr_cli.project.review import make_review, unified_diff
     from syft_flwr_cli.project.settings import resolve
@@ -84,11 +97,11 @@ def _review(
     directory = participant_dir(here, settings.email)
     place = shlex.quote(str(path)) + (f" --email {settings.email}" if email else "")
     manifest = make_manifest(federated.path)
-    if digest is not None and not manifest.digest.startswith(digest.strip().lower()):
-        raise NotApprovedError(
-            f"The files have the digest {manifest.digest[:16]}, not {digest}: they changed since you looked.",
-            hint=f"Look again: syft-flwr review {place} --diff",
-        )
+    environment = read_environment(federated.path, approvals.environments_dir(directory))
+    if digest is not None:
+        asked = digest.partition("+")[0] if no_environment else digest
+        known = None if environment is None or no_environment else environment.digest
+        _check_looked_at(asked, manifest.digest, known, place)
     copy = copy_tree(manifest, federated.path, approvals.code_dir(directory))
     approvals.remove_undecided(directory, manifest.digest)
     decided = before = None
@@ -100,19 +113,45 @@ def _review(
         except NotApprovedError as error:
             output.note(f"warning: {error.what}", "yellow")
     project = require_federated(load_project(copy))
-    shown = make_review(project, federated.path, manifest, decided, before)
+    shown = make_review(project, federated.path, manifest, environment, decided, before, directory)
     lines = list(unified_diff(shown, directory)) if diff else None
     rules = read_policy(here, directory).rules()
     document = describe(shown, place, settings.email, rules, lines)
     if decision is not None:
-        document = document | _decide(decision, shown, directory, settings.email, place)
+        document |= _decide(decision, shown, directory, settings.email, place, not no_environment)
     if as_json:
         output.emit_json(document)
     else:
         show(document)
 
 
-def _decide(decision: str, shown: "Review", directory: Path, email: str, place: str) -> dict[str, object]:
+def _check_looked_at(given: str, files: str, environment: str | None, place: str) -> None:
+    """Nothing is decided about something else than what was looked at."""
+    from syft_flwr_cli.errors import NotApprovedError
+
+    first, _, second = given.strip().lower().partition("+")
+    again = f"Look again: syft-flwr review {place} --diff"
+    if not first or not files.startswith(first):
+        raise NotApprovedError(
+            f"The files have the digest {files[:16]}, not {first}: they changed since you looked.", hint=again
+        )
+    if environment is None and second:
+        raise NotApprovedError("The environment that you looked at is no longer there.", hint=again)
+    if environment is not None and not second:
+        raise NotApprovedError(
+            f"The folder holds an environment, .venv (digest {environment[:16]}), that this does not name.",
+            hint=f"{again}; or approve the files without it: add --no-environment.",
+        )
+    if environment is not None and not environment.startswith(second):
+        raise NotApprovedError(
+            f"The environment .venv has the digest {environment[:16]}, not {second}: it changed since you looked.",
+            hint=again,
+        )
+
+
+def _decide(
+    decision: str, shown: "Review", directory: Path, email: str, place: str, with_environment: bool
+) -> dict[str, object]:
     """Record the decision; what it changes in what is shown."""
     from syft_flwr_cli.messaging.audit import AuditLog
     from syft_flwr_cli.messaging.identity import load_or_create
@@ -133,5 +172,6 @@ def _decide(decision: str, shown: "Review", directory: Path, email: str, place: 
         app_name=shown.project.app_name or "",
         aggregator=shown.project.aggregator or "",
         now=now,
+        environment=shown.environment if with_environment else None,
     )
-    return describe_decision(decided, shown.manifest.digest, place)
+    return describe_decision(shown, decided, place)

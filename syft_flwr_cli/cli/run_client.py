@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option(
                 help="Interpreter of the app's environment.",
-                show_default="the project's .venv, else this one",
+                show_default="the project's .venv as it was approved, else this one",
             ),
         ] = None,
         memory_limit: Annotated[
@@ -84,13 +84,23 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.fl_orchestrator import consent, flower_client, session
         from syft_flwr_cli.project.values import parse_values
 
-        code = consent.approved_code(here, settings.email, found)
+        interpreter = _interpreter(python)
+        own = interpreter is None and isolation == "subprocess"
+        code = consent.approved_code(here, settings.email, found, with_environment=own)
+        if code.environment is not None:
+            interpreter = code.environment.interpreter
+            output.note(
+                f"The app runs in the project's environment {code.environment.root}, as you approved it."
+            )
         options = flower_client.NodeOptions(
             keep_alive=keep_alive,
             code=code.digest,
             mods=code.policy.required_mods,
             isolation=isolation,
-            python=_interpreter(python, found.path),
+            python=interpreter,
+            environment=None if code.environment is None else code.environment.digest,
+            check=code.check_environment,
+            elsewhere=found.path,
             memory_limit=_size(memory_limit),
             node_config=parse_values(node_config, "--node-config"),
         )
@@ -124,19 +134,12 @@ def register(app: typer.Typer) -> None:
         return EXIT_OK
 
 
-def _interpreter(given: Path | None, project: Path) -> Path | None:
-    if given is not None:
-        if not given.exists():
-            raise UsageError(f"There is no {given}.", hint="Give an existing interpreter with --python PATH.")
-        return given.absolute()
-    for name in ("bin/python", "Scripts/python.exe"):
-        own = project / ".venv" / name
-        if own.exists():
-            output.note(
-                f"The app runs in the project's .venv ({own}), which is not part of what you approved."
-            )
-            return own.absolute()
-    return None
+def _interpreter(given: Path | None) -> Path | None:
+    if given is None:
+        return None
+    if not given.exists():
+        raise UsageError(f"There is no {given}.", hint="Give an existing interpreter with --python PATH.")
+    return given.absolute()
 
 
 def _size(text: str | None) -> int | None:

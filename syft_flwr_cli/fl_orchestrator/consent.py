@@ -1,8 +1,9 @@
 """Nothing runs on a data owner's machine but what the owner has approved, under the owner's own rules.
 
 The app is imported from a read-only copy that is checked against the approved manifest, before the node
-starts and again before each run; a request that expects other code, or that the owner's policy does not
-allow, is answered with an error that says so and is not executed.
+starts and again before each run. It is run with the project's own environment only as that was approved, which
+is checked then and at every start of the app's process. A request that expects other code, or that the owner's
+policy does not allow, is answered with an error that says so and is not executed.
 """
 
 import time
@@ -22,6 +23,7 @@ from syft_flwr_cli.passphrase import passphrase_source
 from syft_flwr_cli.project import approvals
 from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.project.digest import Manifest, make_manifest
+from syft_flwr_cli.project.environment import Environment, read_environment
 from syft_flwr_cli.project.policy import Policy, check_request, read_policy
 
 __all__ = ["ApprovedCode", "Gate", "approve", "approved_code"]
@@ -29,35 +31,72 @@ __all__ = ["ApprovedCode", "Gate", "approve", "approved_code"]
 
 @dataclass(frozen=True, slots=True)
 class ApprovedCode:
-    """Code that may run: its digest, the checked copy, and who may say that it still may."""
+    """Code that may run: its digest, the checked copy, and who may say that it still may.
+
+    ``environment`` is the project's own, where the app is run with that; `check_environment` says whether it
+    still may be, at less cost than ``recheck``, which looks at everything.
+    """
 
     digest: str
     copy: Path
     policy: Policy
-    recheck: Callable[[], Path] = field(repr=False)
+    environment: Environment | None
+    recheck: Callable[[], object] = field(repr=False)
+    check_environment: Callable[[], object] = field(repr=False)
 
 
-def approved_code(home: Path, email: str, project: Project) -> ApprovedCode:
+def approved_code(
+    home: Path, email: str, project: Project, *, with_environment: bool = False
+) -> ApprovedCode:
     """What ``email`` has approved of ``project`` as it is now.
+
+    Parameters
+    ----------
+    home, email
+        Whose approval, and where it lies.
+    project : Project
+        As its files are now.
+    with_environment : bool
+        Whether the app is to run with the project's own environment, if there is one.
 
     Raises
     ------
     NotApprovedError
-        If it has not approved exactly these files (exit 14); the hint is the command to type.
+        If it has not approved exactly these files, or this environment (exit 14); the hint is the command to type.
     """
     personal = participant_dir(home, email)
     manifest = make_manifest(project.path)
     identity, _ = load_or_create(personal, email, time.time(), passphrase_source(email))
     app = project.app_name or ""
 
-    def check() -> Path:
+    def files() -> Path:
         return _require(personal, manifest, identity.public, project.path, app, project.name)
 
-    copy = check()
+    def environment() -> Environment | None:
+        return _environment(personal, manifest.digest, identity.public, project) if with_environment else None
+
+    copy, found = files(), environment()
+
+    def check_environment() -> None:
+        if (environment() is None) != (found is None):
+            raise _changed(project.name, project.path, email)
+
+    def recheck() -> None:
+        files()
+        check_environment()
+
     if load_project(copy).raw != project.raw:
         # It was read before it was approved, and whoever can write there has been quick.
         raise _changed(project.name, project.path, email)
-    return ApprovedCode(manifest.digest, copy, read_policy(home, personal), check)
+    policy = read_policy(home, personal)
+    return ApprovedCode(manifest.digest, copy, policy, found, recheck, check_environment)
+
+
+def _environment(personal: Path, digest: str, public: PublicIdentity, project: Project) -> Environment | None:
+    found = read_environment(project.path, approvals.environments_dir(personal))
+    if found is not None:
+        approvals.require_environment(personal, digest, public, found, project.path, project.name)
+    return found
 
 
 def _require(
@@ -77,7 +116,7 @@ def _changed(name: str, root: Path, email: str) -> NotApprovedError:
 
 
 def approve(home: Path, email: str, project: Project) -> str:
-    """Approve ``project`` as it is, in the name of ``email``; the digest. For simulations and tests."""
+    """Approve the files of ``project`` in the name of ``email``; the digest. For simulations and tests."""
     personal = participant_dir(home, email)
     now = time.time()
     identity, _ = load_or_create(personal, email, now)

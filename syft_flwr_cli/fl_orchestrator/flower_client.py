@@ -6,6 +6,7 @@ signal, an interrupt, or something that cannot be mended ends the node.
 """
 
 import os
+import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from syft_flwr_cli.fl_orchestrator.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
 from syft_flwr_cli.fl_orchestrator.session import Session, open_api_session
 from syft_flwr_cli.fl_orchestrator.signals import on_interrupt
+from syft_flwr_cli.home import make_private_dir
 from syft_flwr_cli.messaging import names, retention
 from syft_flwr_cli.messaging.inbox import Inbox, Stopped, Work
 
@@ -48,6 +50,12 @@ class NodeOptions:
         The owner's mods, wrapped around the app whatever the app says.
     code : str, optional
         The digest of what is run.
+    environment : str, optional
+        The digest of the environment that ``python`` is part of, where that is an approved one.
+    check : callable, optional
+        Raises `NotApprovedError` if the app may no longer be started.
+    elsewhere : Path, optional
+        Where the project lies of which an approved copy is run: nothing is imported from there.
     """
 
     keep_alive: bool = False
@@ -57,6 +65,9 @@ class NodeOptions:
     node_config: Mapping[str, Any] = field(default_factory=dict)
     mods: tuple[str, ...] = ()
     code: str | None = None
+    environment: str | None = None
+    check: Callable[[], object] | None = None
+    elsewhere: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +97,27 @@ def make_runner(session: Session, project: Path, clientapp: str, options: NodeOp
         python=options.python,
         memory_limit=options.memory_limit,
         mods=options.mods,
+        check=options.check,
+        elsewhere=options.elsewhere,
+        bytecode=_bytecode(session.me.directory, options.environment),
     )
     if options.isolation == "inline":
         return InlineRunner(setup)
     return SubprocessRunner(setup, session.me.directory / "logs" / "app.log")
+
+
+def _bytecode(directory: Path, environment: str | None) -> Path | None:
+    """Where Python caches what it compiled, for an approved environment: nowhere that others can write.
+
+    Each environment has its own, or what was compiled from one could be run with the next.
+    """
+    if environment is None:
+        return None
+    mine = make_private_dir(directory / "bytecode") / environment[:32]
+    for other in mine.parent.iterdir():
+        if other != mine:
+            shutil.rmtree(other, ignore_errors=True)
+    return make_private_dir(mine)
 
 
 def run_node(

@@ -36,6 +36,7 @@ _BOOT = (
     "s=u.spec_from_file_location('syft_flwr_cli',sys.argv[1]+'/__init__.py',"
     "submodule_search_locations=[sys.argv[1]]);"
     "m=u.module_from_spec(s);sys.modules['syft_flwr_cli']=m;s.loader.exec_module(m);"
+    "from syft_flwr_cli.fl_orchestrator.keep_out import keep_out;keep_out(sys.argv[3:]);"
     "from syft_flwr_cli.fl_orchestrator.worker import main;main(int(sys.argv[2]))"
 )
 
@@ -62,6 +63,12 @@ class AppSetup:
         Bytes the app may allocate.
     mods : sequence of str
         The owner's mods, wrapped around the app.
+    check : callable, optional
+        Called before each start of a process; raises `NotApprovedError` if it may not be started any more.
+    elsewhere : Path, optional
+        Where the project lies of which ``project`` is the approved copy: nothing is imported from there.
+    bytecode : Path, optional
+        A private folder for what Python compiles. With it, nothing is read or written beside the sources.
     """
 
     project: Path
@@ -74,6 +81,9 @@ class AppSetup:
     python: Path | None = None
     memory_limit: int | None = None
     mods: Sequence[str] = ()
+    check: Callable[[], object] | None = None
+    elsewhere: Path | None = None
+    bytecode: Path | None = None
 
 
 class Runner(Protocol):
@@ -112,21 +122,33 @@ class SubprocessRunner:
         self._ready = False
 
     def start(self) -> None:
-        """Start the process; its imports go on while the node does other things."""
+        """Start the process; its imports go on while the node does other things.
+
+        Raises
+        ------
+        NotApprovedError
+            If it may not be started any more.
+        """
         setup = self._setup
+        if setup.check is not None:
+            setup.check()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         environment = {key: value for key, value in os.environ.items() if key not in _SECRET}
         environment[APP_NAME_VARIABLE] = setup.app
         environment["PYTHONUNBUFFERED"] = "1"
-        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        if setup.bytecode is None:
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        else:
+            environment["PYTHONPYCACHEPREFIX"] = str(setup.bytecode)
         environment.pop(DATA_VARIABLE, None)
         if setup.data is not None:
             environment[DATA_VARIABLE] = str(setup.data)
         python = str(setup.python or sys.executable)
         package = str(Path(syft_flwr_cli.__file__).parent)
+        elsewhere = [] if setup.elsewhere is None else [str(setup.elsewhere), str(setup.project), package]
         try:
             self._process = subprocess.Popen(
-                [python, "-P", "-c", _BOOT, package, str(theirs.fileno())],
+                [python, "-P", "-c", _BOOT, package, str(theirs.fileno()), *elsewhere],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

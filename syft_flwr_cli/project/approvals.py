@@ -1,8 +1,9 @@
 """Which code a data owner has approved: signed statements, each bound to one digest.
 
 An approval is a file ``approvals/{digest}.json`` in the participant's directory: who decided what and when,
-for which project, with the full manifest, signed by the participant. The approved sources are kept beside
-it, read-only, checked against the manifest; they are what is run and what a later version is compared with.
+for which project, with the full manifest, signed by the participant. Where the project's folder holds an
+environment, the statement names the digest of that, too. The approved sources are kept beside it, read-only,
+checked against the manifest; they are what is run and what a later version is compared with.
 Deciding is recorded in the audit log before it takes effect. A statement that is damaged, or signed by
 other keys than those in use, approves nothing. It does not know how code is run.
 """
@@ -17,19 +18,36 @@ from syft_flwr_cli.messaging.audit import AuditLog
 from syft_flwr_cli.messaging.identity import Identity, PublicIdentity
 from syft_flwr_cli.messaging.refusal import RefusedError
 from syft_flwr_cli.messaging.strict_json import canonical, decode_base64, encode_base64, read_object
-from syft_flwr_cli.project.digest import Entry, Manifest, compare, copy_tree, has_exactly, remove_copy
+from syft_flwr_cli.project.digest import (
+    Changes,
+    Entry,
+    Manifest,
+    compare,
+    copy_tree,
+    has_exactly,
+    remove_copy,
+)
+from syft_flwr_cli.project.environment import (
+    ENVIRONMENT,
+    Environment,
+    compare_items,
+    keep_items,
+    kept_items,
+)
 
 __all__ = [
     "Approval",
     "Decision",
     "code_dir",
     "decide",
+    "environments_dir",
     "has_sources",
     "is_approved",
     "latest_approved",
     "read_decision",
     "remove_undecided",
     "require_approved",
+    "require_environment",
 ]
 
 Decision = Literal["approve", "reject"]
@@ -42,7 +60,10 @@ _TAG = b"syft-flwr approval 1\0"
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What a data owner decided about one digest; ``time`` in seconds since 1970."""
+    """What a data owner decided about one digest; ``time`` in seconds since 1970.
+
+    ``environment`` is the digest of the environment that was approved with it, None if none was.
+    """
 
     digest: str
     decision: Decision
@@ -53,11 +74,17 @@ class Approval:
     app_name: str
     aggregator: str
     manifest: Manifest
+    environment: str | None = None
 
 
 def code_dir(participant: Path) -> Path:
     """Where the checked copies of approved code lie, each under its digest."""
     return participant / "code"
+
+
+def environments_dir(participant: Path) -> Path:
+    """Where it is kept what environments were, and what saves reading them again."""
+    return participant / "environments"
 
 
 def decide(
@@ -72,6 +99,7 @@ def decide(
     app_name: str,
     aggregator: str,
     now: float,
+    environment: Environment | None = None,
 ) -> Approval:
     """Record a decision, and for an approval keep the checked copy of the code.
 
@@ -89,6 +117,8 @@ def decide(
         What the statement says.
     now : float
         Seconds since 1970.
+    environment : Environment, optional
+        The project's own environment, as it was shown, if it is approved too.
 
     Raises
     ------
@@ -105,9 +135,12 @@ def decide(
         app_name=app_name,
         aggregator=aggregator,
         manifest=manifest,
+        environment=environment.digest if environment is not None and decision == "approve" else None,
     )
     if decision == "approve":
         copy_tree(manifest, root, code_dir(participant))
+        if environment is not None:
+            keep_items(environments_dir(participant), environment)
     else:
         remove_copy(code_dir(participant) / manifest.digest)
     event = {
@@ -119,6 +152,8 @@ def decide(
         "files": len(manifest.entries),
         "eid": f"{decision}:{manifest.digest}:{approval.time}",
     }
+    if approval.environment is not None:
+        event["environment"] = approval.environment
     audit.append([event])
     statement = _statement(approval)
     signed = {**statement, "signature": encode_base64(identity.sign(_TAG + canonical(statement)))}
@@ -205,6 +240,38 @@ def require_approved(
     return copy_tree(found.manifest, root, code_dir(participant))
 
 
+def require_environment(
+    participant: Path, digest: str, public: PublicIdentity, environment: Environment, root: Path, project: str
+) -> None:
+    """Check that ``environment`` was approved with the files of ``digest``; nothing of another may be run.
+
+    Raises
+    ------
+    NotApprovedError
+        If it was not; the hint is the command to type.
+    """
+    found = read_decision(participant, digest, public)
+    approved = found.environment if found is not None and found.decision == "approve" else None
+    if approved == environment.digest:
+        return
+    hint = (
+        f"Look at it, then decide: syft-flwr review {_quoted(root)} --email {public.email}; "
+        "or name another interpreter with --python PATH."
+    )
+    if approved is None:
+        raise NotApprovedError(
+            f"{project} holds an environment, {ENVIRONMENT}, that the app would run with, and {public.email} has "
+            f"not approved it (digest {environment.digest[:16]}…).",
+            hint=hint,
+        )
+    before = kept_items(environments_dir(participant), approved)
+    changed = "" if before is None else f": {_summary(compare_items(before, environment.items))} changed"
+    raise NotApprovedError(
+        f"The environment {ENVIRONMENT} of {project} is not the one that {public.email} approved{changed}.",
+        hint=hint,
+    )
+
+
 def remove_undecided(participant: Path, keep: str) -> None:
     """Remove the copies of code that was only looked at, except the one of digest ``keep``."""
     for copy in code_dir(participant).glob("[0-9a-f]*"):
@@ -227,10 +294,13 @@ def _invalid(path: Path, why: str) -> NotApprovedError:
 def _difference(before: Approval | None, manifest: Manifest) -> str:
     if before is None:
         return ""
-    changes = compare(before.manifest, manifest)
-    names = [*changes.changed, *changes.added, *changes.removed]
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"; {shown} changed since the version approved last"
+    return f"; {_summary(compare(before.manifest, manifest))} changed since the version approved last"
+
+
+def _summary(changes: Changes) -> str:
+    paths = [*changes.changed, *changes.added, *changes.removed]
+    names = [path if path.isprintable() else ascii(path) for path in paths]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _path(participant: Path, digest: str) -> Path:
@@ -243,6 +313,8 @@ def _quoted(path: Path) -> str:
 
 
 def _statement(approval: Approval) -> dict[str, Any]:
+    # Without an environment it reads as it did before there was one: those statements go on to count.
+    with_it = {} if approval.environment is None else {"environment": approval.environment}
     return {
         "format": _FORMAT,
         "version": 1,
@@ -257,6 +329,7 @@ def _statement(approval: Approval) -> dict[str, Any]:
         "manifest": [
             [entry.mode, entry.sha256, entry.size, entry.path] for entry in approval.manifest.entries
         ],
+        **with_it,
     }
 
 
@@ -275,6 +348,7 @@ def _parse(data: bytes) -> tuple[Approval, dict[str, Any], bytes]:
         app_name=statement["app_name"],
         aggregator=statement["aggregator"],
         manifest=Manifest(entries),
+        environment=statement.get("environment"),
     )
     if _statement(approval) != statement or approval.decision not in get_args(Decision):
         raise ValueError("unknown form")

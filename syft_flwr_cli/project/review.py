@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from syft_flwr_cli.project.approvals import Approval, code_dir, has_sources
+from syft_flwr_cli.project.approvals import Approval, code_dir, environments_dir, has_sources
 from syft_flwr_cli.project.config import Project
 from syft_flwr_cli.project.digest import Changes, Manifest, compare
+from syft_flwr_cli.project.environment import Environment, compare_items, kept_items
 from syft_flwr_cli.project.survey import Finding, survey
 
 __all__ = ["Review", "make_review", "plain", "unified_diff", "visible"]
@@ -47,6 +48,10 @@ class Review:
         What was decided about exactly these files, and the version approved last.
     changes : Changes | None
         What became of the files since ``before``.
+    environment : Environment | None
+        The environment that lies in the project's folder.
+    environment_changes : Changes | None
+        What became of it since ``before``, where it is known what it was.
     """
 
     project: Project
@@ -61,12 +66,20 @@ class Review:
     decided: Approval | None
     before: Approval | None
     changes: Changes | None
+    environment: Environment | None
+    environment_changes: Changes | None
 
 
 def make_review(
-    project: Project, place: Path, manifest: Manifest, decided: Approval | None, before: Approval | None
+    project: Project,
+    place: Path,
+    manifest: Manifest,
+    environment: Environment | None,
+    decided: Approval | None,
+    before: Approval | None,
+    participant: Path,
 ) -> Review:
-    """Gather what there is to see; the parameters are those of `Review`."""
+    """Gather what there is to see; the parameters are those of `Review`, and the participant's directory."""
     options = dict(_table(project.raw, "tool", "syft_flwr"))
     data = options.pop("data", {})
     app = _table(project.raw, "tool", "flwr", "app")
@@ -84,7 +97,18 @@ def make_review(
         decided=decided,
         before=before,
         changes=None if before is None else compare(before.manifest, manifest),
+        environment=environment,
+        environment_changes=_environment_changes(environment, before, participant),
     )
+
+
+def _environment_changes(
+    environment: Environment | None, before: Approval | None, participant: Path
+) -> Changes | None:
+    if environment is None or before is None or before.environment is None:
+        return None
+    was = kept_items(environments_dir(participant), before.environment)
+    return None if was is None else compare_items(was, environment.items)
 
 
 def unified_diff(review: Review, participant: Path) -> Iterator[str]:

@@ -45,6 +45,10 @@ LEFT_OUT_AT_TOP = frozenset({"build", "dist", "venv"})
 
 LEFT_OUT_ENDINGS = (".pyc", ".pyo", ".egg-info")
 
+RUN_AT_START = frozenset({"sitecustomize", "usercustomize"})
+"""Modules that Python runs by itself wherever they lie on its path, as the project's folder does in an environment
+that it was installed into in editable form: before anything can keep it from that."""
+
 _BLOCK = 1 << 20
 
 
@@ -102,6 +106,8 @@ def file_paths(root: Path, excluded: frozenset[str] | None) -> Iterator[str]:
         for item in _listing(root / folder):
             path = folder + item.name
             if excluded is not None and (path in excluded or _is_left_out(item.name, at_top=not folder)):
+                if item.name.partition(".")[0].casefold() in RUN_AT_START:
+                    raise _refused(path, "is run by Python by itself and cannot be left out")
                 continue
             _check_name(item.name, path)
             if item.name.casefold() in known:

@@ -14,23 +14,23 @@ from rich.table import Table
 from rich.text import Text
 
 from syft_flwr_cli.project.approvals import Approval
+from syft_flwr_cli.project.environment import ENVIRONMENT, Environment
 from syft_flwr_cli.project.review import Review, plain, visible
 from syft_flwr_cli.project.survey import KINDS
 from syft_flwr_cli.ui import output
 
 __all__ = ["describe", "describe_decision", "show"]
 
-ENVIRONMENTS = (".venv",)
-"""Where a project may hold an environment that runs are made in: outside the digest, so it is pointed out."""
-
 _NO_SANDBOX = (
     "Approval is not a sandbox: approved code runs with your rights on this machine. The places listed above "
     "are a reading aid; they are found only where they are written plainly."
 )
 _FOREIGN_ENVIRONMENT = (
-    "This folder holds an environment, {}: programs that are not part of the digest and not shown here, and that "
-    "run-client would run the app with. Unless you made it yourself, remove it, or name another with --python."
+    "This folder holds an environment, {}: programs that run-client would run the app with, and that are not shown "
+    "here. Unless you made it yourself, remove it, or approve the files with --no-environment and name an "
+    "interpreter of your own with --python."
 )
+_SHOWN_LEADS = 8
 _SHOWN_DIGITS = 16
 
 
@@ -75,11 +75,10 @@ def describe(
             {"kind": found.kind, "path": found.path, "line": found.line, "text": found.text}
             for found in review.findings
         ],
-        "environment": next((name for name in ENVIRONMENTS if (review.place / name).exists()), None),
         "policy": list(rules),
         "before": None,
         "changes": None,
-        **describe_decision(review.decided, review.manifest.digest, place),
+        **describe_decision(review, review.decided, place),
     }
     if review.before is not None and changes is not None:
         document["before"] = {"digest": review.before.digest, "time": review.before.time}
@@ -93,15 +92,46 @@ def describe(
     return document
 
 
-def describe_decision(decided: Approval | None, digest: str, place: str) -> dict[str, Any]:
-    """What was decided about the files of ``digest``, and the command to type next."""
+def describe_decision(review: Review, decided: Approval | None, place: str) -> dict[str, Any]:
+    """What was decided about the files of a review and about their environment, and the command to type next."""
+    environment, digest = review.environment, review.manifest.digest[:_SHOWN_DIGITS]
+    if environment is not None:
+        digest += f"+{environment.digest[:_SHOWN_DIGITS]}"
+    trusted = environment is None or (
+        decided is not None and decided.decision == "approve" and decided.environment == environment.digest
+    )
     if decided is None:
-        state, next_ = "undecided", f"syft-flwr review {place} --approve --digest {digest[:_SHOWN_DIGITS]}"
-    elif decided.decision == "approve":
+        state, next_ = "undecided", f"syft-flwr review {place} --approve --digest {digest}"
+    elif decided.decision != "approve":
+        state, next_ = "rejected", f"syft-flwr review {place} --diff"
+    elif trusted:
         state, next_ = "approved", f"syft-flwr run-client {place} --data DIR"
     else:
-        state, next_ = "rejected", f"syft-flwr review {place} --diff"
-    return {"state": state, "decided": None if decided is None else decided.time, "next": next_}
+        state, next_ = "approved", f"syft-flwr run-client {place} --data DIR --python PATH"
+    return {
+        "state": state,
+        "decided": None if decided is None else decided.time,
+        "environment": None if environment is None else _environment(review, environment, trusted),
+        "next": next_,
+        "approve": f"syft-flwr review {place} --approve --digest {digest}",
+    }
+
+
+def _environment(review: Review, environment: Environment, approved: bool) -> dict[str, Any]:
+    changes = review.environment_changes
+    return {
+        "path": str(environment.root),
+        "interpreter": str(environment.interpreter),
+        "digest": environment.digest,
+        "files": len(environment.items),
+        "bytes": environment.size,
+        "distributions": list(environment.distributions),
+        "leads": list(environment.leads),
+        "approved": approved,
+        "changed": None
+        if changes is None
+        else sorted((*changes.added, *changes.removed, *changes.changed), key=ascii),
+    }
 
 
 def show(document: Mapping[str, Any]) -> None:
@@ -128,9 +158,11 @@ def show(document: Mapping[str, Any]) -> None:
     _findings(console, document["findings"])
     _section(console, "Your policy", document["policy"], "no rules of your own")
     _changes(console, document)
-    console.print()
     if document["environment"]:
-        _line(console, _FOREIGN_ENVIRONMENT.format(document["environment"]), "bold yellow")
+        _shown_environment(console, document["environment"])
+    console.print()
+    if document["environment"] and not document["environment"]["approved"]:
+        _line(console, _FOREIGN_ENVIRONMENT.format(ENVIRONMENT), "bold yellow")
     _line(console, _NO_SANDBOX)
     _line(console, _verdict(document), "bold")
     _line(console, f"next: {document['next']}")
@@ -141,7 +173,41 @@ def _verdict(document: Mapping[str, Any]) -> str:
     if document["state"] == "undecided":
         return f"You have not decided about these files (digest {digest}); they do not run here."
     verb = "approved" if document["state"] == "approved" else "rejected"
-    return f"You {verb} exactly these files (digest {digest}) on {_when(document['decided'])}."
+    decided = f"You {verb} exactly these files (digest {digest}) on {_when(document['decided'])}"
+    if document["state"] != "approved" or document["environment"] is None:
+        return f"{decided}."
+    if document["environment"]["approved"]:
+        return f"{decided}, with exactly this environment."
+    return f"{decided}, but not this environment; to run with it: {document['approve']}"
+
+
+def _shown_environment(console: Console, environment: Mapping[str, Any]) -> None:
+    leads = [_plain(lead) for lead in environment["leads"]]
+    more = f", and {len(leads) - _SHOWN_LEADS} more" if len(leads) > _SHOWN_LEADS else ""
+    changed = environment["changed"]
+    _section(
+        console,
+        f"Environment ({ENVIRONMENT}, not part of the digest above)",
+        {
+            "interpreter": environment["interpreter"],
+            "holds": f"{len(environment['distributions'])} distributions, {environment['files']:,} files, "
+            f"{environment['bytes']:,} bytes",
+            "leads outside to": (", ".join(leads[:_SHOWN_LEADS]) + more) or "nothing",
+            "digest": environment["digest"],
+            "approved": "yes" if environment["approved"] else "no",
+        },
+    )
+    if changed:
+        _line(console, f"  {len(changed)} files changed since it was approved:")
+        for path in changed[:_SHOWN_LEADS]:
+            _line(console, f"    {_plain(path)}")
+        if len(changed) > _SHOWN_LEADS:
+            _line(console, f"    and {len(changed) - _SHOWN_LEADS} more (see --json)")
+
+
+def _plain(path: str) -> str:
+    """A path that may hold bytes that are no text."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _files(console: Console, document: Mapping[str, Any]) -> None:

@@ -190,12 +190,78 @@ def test_deciding_needs_the_passphrase_of_protected_keys_and_looking_does_not(de
     assert desk.json("review", "study", "--approve")["state"] == "approved"
 
 
+def add_environment(desk: Desk, does: str = "echo stolen") -> Path:
+    """A ``.venv`` whose interpreter is a program of somebody's; what it is."""
+    program = desk.project / ".venv" / "bin" / "python"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(f"#!/bin/sh\n{does}\n")
+    program.chmod(0o755)
+    return program
+
+
 def test_an_environment_that_comes_with_the_project_is_pointed_out(desk: Desk) -> None:
     assert desk.json("review", "study")["environment"] is None
     before = desk.json("review", "study")["digest"]
-    (desk.project / ".venv" / "bin").mkdir(parents=True)
-    (desk.project / ".venv" / "bin" / "python").write_text("#!/bin/sh\necho stolen\n")
+    program = add_environment(desk)
     shown = desk.json("review", "study")
-    assert (shown["environment"], shown["digest"]) == (".venv", before)
-    assert "This folder holds an environment, .venv" in desk.type("review", "study").stdout
-    assert "Unless you made it yourself, remove it" in desk.type("review", "study").stdout
+    environment = shown["environment"]
+    assert (environment["interpreter"], environment["files"], shown["digest"]) == (str(program), 1, before)
+    assert environment["approved"] is False
+    both = f"{before[:16]}+{environment['digest'][:16]}"
+    assert shown["next"] == f"syft-flwr review study --approve --digest {both}"
+    said = desk.type("review", "study").stdout
+    assert "This folder holds an environment, .venv" in said
+    assert "Unless you made it yourself, remove it" in said
+
+
+def test_the_environment_is_approved_with_the_files_by_the_command_that_was_shown(desk: Desk) -> None:
+    program = add_environment(desk)
+    approved = desk.json(*desk.json("review", "study")["next"].split()[1:])
+    assert approved["state"] == "approved" and approved["environment"]["approved"] is True
+    assert approved["next"] == "syft-flwr run-client study --data DIR"
+    assert "with exactly this environment" in desk.type("review", "study").stdout
+    program.write_text(program.read_text() + "# another\n")
+    shown = desk.json("review", "study")
+    assert shown["environment"]["approved"] is False and shown["environment"]["changed"] == ["bin/python"]
+    said = desk.type("review", "study").stdout
+    assert "1 files changed since it was approved" in said
+    assert f"but not this environment; to run with it: {shown['approve']}" in said.replace("\n", " ")
+
+
+def test_an_environment_that_changed_appeared_or_went_after_the_look_is_not_approved(desk: Desk) -> None:
+    without = desk.json("review", "study")["next"].split()[1:]
+    program = add_environment(desk)
+    assert "that this does not name" in desk.type(*without, code=14).stderr
+    with_it = desk.json("review", "study")["next"].split()[1:]
+    add_environment(desk, "echo something else")
+    assert "it changed since you looked" in desk.type(*with_it, code=14).stderr
+    program.unlink()
+    assert "no longer there" in desk.type(*with_it, code=14).stderr
+    assert desk.json("review", "study")["state"] == "undecided"
+
+
+def test_the_files_can_be_approved_without_the_environment(desk: Desk) -> None:
+    add_environment(desk)
+    shown = desk.json("review", "study")["next"].split()[1:]
+    approved = desk.json(*shown, "--no-environment")
+    assert approved["state"] == "approved" and approved["environment"]["approved"] is False
+    assert approved["next"] == "syft-flwr run-client study --data DIR --python PATH"
+    assert "what to approve" in desk.type("review", "study", "--no-environment", code=2).stderr
+
+
+@pytest.mark.parametrize("before", ["nothing", "the files", "another"])
+def test_run_client_starts_no_environment_that_was_not_approved(desk: Desk, before: str) -> None:
+    if before == "another":
+        add_environment(desk)
+    if before != "nothing":
+        desk.type("review", "study", "--approve")
+    add_environment(desk, f"touch '{desk.place / 'ran'}'")
+    if before == "nothing":
+        desk.type("review", "study", "--approve", "--no-environment")
+    for folder in ("data", "shared"):
+        (desk.place / folder).mkdir()
+    refused = desk.type("run-client", "study", "--root", "shared", "--data", "data", code=14)
+    sentence = "is not the one that bob@b.example approved: bin/python changed"
+    assert (sentence if before == "another" else "has not approved it") in refused.stderr
+    assert f"syft-flwr review {desk.project} --email bob@b.example; or name another" in refused.stderr
+    assert not (desk.place / "ran").exists() and list((desk.place / "shared").iterdir()) == []

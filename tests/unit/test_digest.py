@@ -118,6 +118,17 @@ def test_what_a_build_or_a_run_leaves_behind_is_neither_counted_nor_copied(
     assert not (copy_tree(manifest, project, copies) / left_out).exists()
 
 
+@pytest.mark.parametrize("name", ["sitecustomize.py", "usercustomize.pyc", "sitecustomize"])
+def test_what_python_runs_by_itself_cannot_be_left_out(project: Path, name: str) -> None:
+    (project / "pyproject.toml").write_text(f'[tool.syft_flwr]\nexclude = ["app/{name}"]\n')
+    (project / "app" / name).write_text("raise SystemExit")
+    with pytest.raises(NotAProjectError, match="is run by Python by itself"):
+        make_manifest(project)
+    (project / "pyproject.toml").unlink()
+    if not name.endswith(".pyc"):
+        assert f"app/{name}" in paths(project)
+
+
 def test_a_package_called_build_deeper_down_counts(project: Path) -> None:
     (project / "app" / "build").mkdir()
     (project / "app" / "build" / "x.py").write_text("")
