@@ -217,12 +217,12 @@ class Inbox:
         while not self._closing.is_set() and not until():
             token = self.me.transport.token()
             try:
-                busy = self.step()
+                if not self.step() and not until() and not self._closing.is_set():
+                    self.me.rest(token, _WAIT)
             except (TransportError, DiskError) as error:
                 self.me.tell("store-fails", {"error": error.what, "hint": error.hint})
-                busy = False
-            if not busy and not until() and not self._closing.is_set():
-                self.me.transport.wait(token, _WAIT)
+                if not until() and not self._closing.is_set():
+                    self.me.transport.wait(token, _WAIT)
 
     def interrupt(self) -> None:
         """Let `serve` end soon; safe from a signal handler's thread."""
@@ -562,7 +562,6 @@ class Inbox:
         self._owed[header.id] = None
         self._publish_owed()
         self._sweep(header.run)
-        self.me.flush_audit()
         body, error = held.pending.body, held.outcome.error
         self.me.tell("answered", {"message": header.id, "type": body.type, "error": error})
 

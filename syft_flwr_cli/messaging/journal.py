@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -371,8 +372,12 @@ class Journal:
             _hear(db, audit)
 
     def answer(self, answers: Sequence[Answer]) -> None:
-        """Note answers, before Flower sees them. Each will be acknowledged with the next request."""
-        with self._change("answer") as db:
+        """Note answers, before Flower sees them. Each will be acknowledged with the next request.
+
+        Survives a kill, not a power cut: then it lies where it lay, unacknowledged, and is taken again. The
+        next request, whose transaction is synced, makes it last.
+        """
+        with self._change("answer", synced=False) as db:
             for item in answers:
                 state, run, recipient, meta = db.execute(
                     "SELECT state, run, recipient, meta FROM sent WHERE id=?", (item.id,)
@@ -551,9 +556,12 @@ class Journal:
         return int(self._one(query, run, message_type, until)[0])
 
     def acknowledged(self, ids: Iterable[str]) -> list[Request]:
-        """Note that responses were consumed; those that had not been noted before."""
+        """Note that responses were consumed; those that had not been noted before.
+
+        Survives a kill, not a power cut: the request that says so is still there, or its answer is noted.
+        """
         fresh: list[Request] = []
-        with self._change("acknowledge") as db:
+        with self._change("acknowledge", synced=False) as db:
             for mid in ids:
                 row = db.execute(f"{_REQUEST} WHERE id=?", (mid,)).fetchone()
                 if row is None or row[3] != Incoming.DONE:
@@ -614,7 +622,15 @@ class Journal:
         """What the audit log has not heard yet, oldest first, each with an event id of its own."""
         query = "SELECT n, entry FROM audit_pending WHERE n>? ORDER BY n LIMIT 500"
         rows = self._all(query, self._heard)
-        return [(n, {**json.loads(entry), "eid": f"{self._id}:{n}"}) for n, entry in rows]
+        # A power cut may take back numbers that the log has heard, and give them to others: hence the content.
+        return [
+            (n, {**json.loads(entry), "eid": f"{self._id}:{n}:{sha256(entry.encode()).hexdigest()[:12]}"})
+            for n, entry in rows
+        ]
+
+    def audit_waits(self) -> bool:
+        """Whether there is anything that the audit log has not heard yet."""
+        return self._one("SELECT 1 FROM audit_pending WHERE n>? LIMIT 1", self._heard) is not None
 
     def audit_heard(self, last: int) -> None:
         """The audit log has heard everything up to ``last``; written down with the next change.

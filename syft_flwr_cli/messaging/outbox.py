@@ -206,8 +206,7 @@ class Outbox:
                     self._deadlines[row.id] = time.monotonic() + float(row.meta["allowance"])
         for row in publish:
             self._publish(row)
-        # The journal holds what the audit log must hear, so the recipients need not wait for that.
-        self.me.flush_audit()
+        # The journal holds what the audit log must hear; `_receive` passes it on when there is time.
         self.me.transport.wake()
         return [mid for _, mid, _, _ in placed]
 
@@ -516,15 +515,14 @@ class Outbox:
         while not self._closed:
             token = self.me.transport.token()
             try:
-                busy = self._look()
+                if not self._look():
+                    self.me.rest(token, self._until_next_nudge())
             except (TransportError, DiskError) as error:
                 self.me.tell("store-fails", {"error": error.what, "hint": error.hint})
-                busy = False
+                self.me.transport.wait(token, self._until_next_nudge())
             except BaseException as error:
                 self.fail(error)
                 return
-            if not busy:
-                self.me.transport.wait(token, self._until_next_nudge())
 
     def _look(self) -> bool:
         """Look once at everything that may hold something new; whether anything was done.
@@ -567,7 +565,6 @@ class Outbox:
             for answer in answers:
                 self._open.pop(answer.id, None)
             self._changed.notify_all()
-        self.me.flush_audit()
 
     def _seal_waiting(self) -> None:
         with self._changed:

@@ -7,6 +7,7 @@ know what messages mean.
 """
 
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -33,6 +34,9 @@ T = TypeVar("T")
 MAX_IDENTITY = 16 << 10
 MAX_REFUSED = 1000
 """Refused files of one peer that a process tells of one by one."""
+
+MOMENT, LATEST = 0.05, 1.0
+"""Seconds; see `Participant.rest`."""
 
 PATIENCE = 60.0
 """Seconds for which a store that fails is tried again before the run gives up on it."""
@@ -78,6 +82,8 @@ class Participant:
     _refused: dict[str, int] = field(default_factory=dict)
     _head: str = ""
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _heard: float = -math.inf
+    _hearing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def store(self) -> Path:
@@ -200,9 +206,24 @@ class Participant:
         error = RefusedError("garbage", f"{name} is not the name of a message")
         return self.refuse(owner, path, path.encode(errors="surrogateescape"), error)
 
+    def rest(self, token: int, timeout: float) -> None:
+        """Wait for something new, and use the time to hand the audit log what happened.
+
+        It hears of it when nothing more happens for a moment, and once a second otherwise; until then the
+        journal holds it.
+        """
+        if self.journal.audit_waits():
+            if time.monotonic() < self._heard + LATEST:
+                if self.transport.wait(token, min(MOMENT, timeout)) != token:
+                    return
+                timeout = max(0.0, timeout - MOMENT)
+            self._heard = time.monotonic()
+            self.flush_audit()
+        self.transport.wait(token, timeout)
+
     def flush_audit(self) -> str:
         """Hand what happened to the audit log; its head."""
-        with self._lock:
+        with self._hearing:
             while pending := self.journal.audit_pending():
                 self._head = self.audit.append([{"app": self.app, **entry} for _, entry in pending])
                 self.journal.audit_heard(pending[-1][0])
