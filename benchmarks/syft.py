@@ -10,6 +10,7 @@ import shutil
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,8 @@ class FolderCount(FileSystemEventHandler):
         self._bytes = 0
         self.payload_bytes = 0
         self._observer = Observer()
+        # Folders that appear while they are walked through are listened to twice, which does no harm.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         self._observer.schedule(self, str(root), recursive=True, event_filter=[FileMovedEvent])
         self._observer.start()
 
