@@ -17,7 +17,9 @@ conformance suite (``tests/contract``) checks of every transport:
 * ``watch(...).new()`` tells of every file of the folder at least once, and again when it has changed;
   it may repeat itself. Within one call the order is that of creation as far as the store knows it.
   What a sync client leaves behind (temporary, zero-byte, conflict and rejected files) is not told of,
-  nor are folders. It never waits.
+  nor are folders. Where a store can hold a link, a pipe, or a folder with a dot in its name in the
+  place of a file, or a file that stays empty, that is told of once, with `Entry.odd` saying what it
+  is, and is not opened for that. It never waits.
 * ``wait`` returns early when something may have changed since the ``token``; waking up for nothing
   is allowed, missing a change for longer than the poll interval is not. Take the token *before*
   looking (``token``, ``new``, ``wait``), or a change in between waits for the poll.
@@ -92,11 +94,15 @@ class BytesContent:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file in a listing: last component of its path, bytes, seconds since 1970 as the store has it."""
+    """A file in a listing: last component of its path, bytes, seconds since 1970 as the store has it.
+
+    ``odd`` is empty for a file. For what only has the name of one it says what it is, such as "a pipe".
+    """
 
     name: str
     size: int
     created: float
+    odd: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ or not any more, is waited for at the nearest folder above it.
 
 A file is told of when it is whole. One that was put in place by a rename, as `FolderTransport` does,
 is whole at once: its status is newer than its content. Any other (a sync client that writes under the
-final name) is whole when its writer closes it or, where nobody says so, has left it alone for a while.
+final name) is whole when its writer closes it or, where nobody says so, has left it alone for a while. What is no
+file (a link, a pipe, a folder) or stays empty is told of as that, by its status alone, and never opened.
 """
 
 import math
@@ -42,6 +43,17 @@ more than the grain of that time on the coarsest file systems, 2 s."""
 
 FULL = 60.0
 """Seconds after which a folder is scanned even if nothing speaks for it."""
+
+
+EMPTY = 60.0
+"""Seconds after which a file that holds nothing is not one that a sync client has just begun."""
+
+_ODD = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 class _Mark(NamedTuple):
@@ -139,11 +151,12 @@ class FolderWatch:
                 self._next_scan = now + self._ceiling / 2
                 self._arm()
             found = self._look(hints, scan, now)
-            if scan and found and not (stirred or hints):
+            files = any(not entry.odd for _, _, entry in found)
+            if scan and files and not (stirred or hints):
                 self._deaf = True  # nobody told us
-            elif found and hints:
+            elif files and hints:
                 self._deaf = not self._events.enabled
-            if found and self._deaf:
+            if files and self._deaf:
                 self._bell.quicken()
             return [entry for _, _, entry in sorted(found, key=itemgetter(0, 1))]
 
@@ -265,9 +278,15 @@ class FolderWatch:
         return found
 
     def _judge(self, name: str, facts: os.stat_result, whole: bool, now: float) -> list[_Found]:
-        """The file if it is to be told of: a plain one, new or changed, and whole."""
+        """The file if it is to be told of: new or changed, and whole; or else what lies in its place."""
+        if stat.S_ISDIR(facts.st_mode) and "." not in name:
+            return []  # named like a folder, and not in the place of a file
+        if not stat.S_ISREG(facts.st_mode):
+            # What happens inside a folder is no change of it.
+            mark = _Mark(-1, stat.S_IFMT(facts.st_mode), facts.st_ino)
+            return self._tell(name, mark, facts, _ODD.get(stat.S_IFMT(facts.st_mode), "a device"))
         mark = _Mark(facts.st_size, facts.st_mtime_ns, facts.st_ino)
-        if not stat.S_ISREG(facts.st_mode) or self._known.get(name) == mark:
+        if self._known.get(name) == mark:
             self._pending.pop(name, None)
             return []
         placed = whole or facts.st_ctime_ns > facts.st_mtime_ns or time.time() - facts.st_mtime > FRESH
@@ -275,11 +294,16 @@ class FolderWatch:
             before, since = self._pending.get(name, (mark, now))
             if before != mark:
                 since = now
-            if mark.size == 0 or now - since < QUIET:
+            if now - since < (QUIET if mark.size else EMPTY):
                 self._pending[name] = (mark, since)
                 if mark.size:
                     self._bell.expect(QUIET)
                 return []
+        return self._tell(name, mark, facts, "" if mark.size else "an empty file")
+
+    def _tell(self, name: str, mark: _Mark, facts: os.stat_result, odd: str) -> list[_Found]:
         self._pending.pop(name, None)
+        if self._known.get(name) == mark:
+            return []
         self._known[name] = mark
-        return [(facts.st_mtime_ns, name, Entry(name, facts.st_size, facts.st_mtime))]
+        return [(facts.st_mtime_ns, name, Entry(name, max(0, mark.size), facts.st_mtime, odd))]

@@ -273,7 +273,7 @@ def test_no_symbolic_link_is_followed_out_of_a_peers_space(
             bob.open(ALICE, path)
         with pytest.raises(NotThereError):
             bob.fetch(ALICE, path, tmp_path / "copy")
-        assert bob.watch(ALICE, path.rsplit("/", 1)[0]).new() == []
+        assert [entry for entry in bob.watch(ALICE, path.rsplit("/", 1)[0]).new() if not entry.odd] == []
     assert bob.watch(ALICE, "outbox/messages").new() == []
     assert not (tmp_path / "copy").exists()
 
@@ -305,7 +305,7 @@ def test_pipes_and_sockets_neither_hang_nor_count_as_files(
                 bob.open(ALICE, f"box/{name}")
             with pytest.raises(NotThereError):
                 bob.fetch(ALICE, f"box/{name}", tmp_path / "copy")
-        assert bob.watch(ALICE, "box").new() == []
+        assert [entry for entry in bob.watch(ALICE, "box").new() if not entry.odd] == []
 
 
 def test_an_unreadable_file_is_explained(root: Path) -> None:
@@ -415,10 +415,44 @@ def test_leftovers_of_sync_clients_are_not_told_of(root: Path, opened: Opened, e
         "one.request~",
     ):
         (folder / name).write_bytes(b"x")
-    (folder / "folder.request").mkdir()
     opened(root, ALICE).publish(f"{BOX}/two.request", HELLO, [BOB])
     assert next_names(bob, watch) == ["two.request"]
     assert watch.new() == []
+
+
+@pytest.mark.parametrize("events", [True, False])
+def test_what_only_has_the_name_of_a_file_is_told_of_once_as_what_it_is(
+    root: Path, opened: Opened, events: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = opened(root, BOB, events=events)
+    folder = root / ALICE / "box"
+    folder.mkdir(parents=True)
+    watch = bob.watch(ALICE, "box")
+    assert watch.new() == []
+    (folder / "link.request").symlink_to("/dev/zero")
+    (folder / "nowhere.request").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe.request")
+    (folder / "folder.request").mkdir()
+    monkeypatch.chdir(folder)  # the path of a socket must be short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket.request")
+        told: dict[str, str] = {}
+        while len(told) < 5:
+            token = bob.token()
+            for entry in watch.new():
+                assert entry.name not in told
+                told[entry.name] = entry.odd
+            bob.wait(token, 0.05)
+    assert told == {
+        "link.request": "a symbolic link",
+        "nowhere.request": "a symbolic link",
+        "pipe.request": "a pipe",
+        "folder.request": "a folder",
+        "socket.request": "a socket",
+    }
+    (folder / "folder.request" / "one.request").write_bytes(b"hello")
+    opened(root, ALICE).publish("box/two.request", HELLO, [BOB])
+    assert next_names(bob, watch) == ["two.request"]
 
 
 def test_a_file_that_is_moved_in_is_told_of(root: Path, opened: Opened, tmp_path: Path) -> None:
@@ -609,6 +643,68 @@ def test_an_old_file_counts_as_whole_at_once(root: Path, silent: FolderWatch) ->
     place.write_bytes(b"whole")
     os.utime(place, (time.time() - 3600, time.time() - 3600))
     assert [entry.name for entry in silent.new()] == ["one.payload"]
+
+
+def test_what_is_odd_is_not_opened(root: Path, silent: FolderWatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = root / ALICE / "box"
+    os.mkfifo(folder / "pipe.request")
+    (folder / "link.request").symlink_to("/dev/zero")
+    opened: list[object] = []
+    really = os.open
+    monkeypatch.setattr(
+        os, "open", lambda path, *rest, **more: (opened.append(path), really(path, *rest, **more))[1]
+    )
+    assert {entry.odd for entry in silent.new()} == {"a pipe", "a symbolic link"}
+    assert not [path for path in opened if str(path).endswith(".request")]
+
+
+def test_a_file_in_the_place_of_what_was_odd_is_told_of(
+    root: Path, silent: FolderWatch, clock: Clock
+) -> None:
+    (root / ALICE / "box" / "one.request").mkdir()
+    assert [entry.odd for entry in silent.new()] == ["a folder"]
+    (root / ALICE / "box" / "one.request").rmdir()
+    put(root, "one.request")
+    clock.now += 3.0
+    assert [(entry.odd, entry.size) for entry in silent.new()] == [("", 5)]
+
+
+def test_a_file_that_stays_empty_is_told_of_as_that_once_and_again_when_it_has_grown(
+    root: Path, silent: FolderWatch, clock: Clock
+) -> None:
+    place = root / ALICE / "box" / "one.request"
+    place.touch()
+    told: list[str] = []
+    for _ in range(50):
+        told += [entry.odd for entry in silent.new()]
+        clock.now += 1.0
+    assert told == []
+    for _ in range(100):
+        told += [entry.odd for entry in silent.new()]
+        clock.now += 1.0
+    assert told == ["an empty file"]
+    place.write_bytes(b"hello")
+    clock.now += 61.0
+    silent.new()
+    clock.now += 3.0
+    assert [(entry.odd, entry.size) for entry in silent.new()] == [("", 5)]
+
+
+def test_what_is_odd_does_not_make_a_look_cost_more(
+    root: Path, silent: FolderWatch, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(root / ALICE / "box" / "pipe.request")
+    (root / ALICE / "box" / "empty.request").touch()
+    for _ in range(100):
+        silent.new()
+        clock.now += 1.0
+    scans: list[object] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda place: (scans.append(place), scandir(place))[1])
+    for _ in range(10):
+        silent.new()
+        clock.now += 1.0
+    assert scans == []
 
 
 def test_files_are_told_of_in_the_order_in_which_they_were_written(root: Path, silent: FolderWatch) -> None:
