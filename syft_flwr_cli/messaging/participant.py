@@ -200,10 +200,10 @@ class Participant:
         self.flush_audit()
         return first
 
-    def refuse_name(self, owner: str, path: str) -> bool:
-        """As `refuse`, for a file that is not looked into, because no message has such a name."""
+    def refuse_name(self, owner: str, path: str, odd: str = "") -> bool:
+        """As `refuse`, for what is not looked into: no message has such a name, or is ``odd`` (see `Entry`)."""
         name = in_ascii(path.rpartition("/")[2], 60)
-        error = RefusedError("garbage", f"{name} is not the name of a message")
+        error = RefusedError("garbage", f"{name} is {odd or 'not the name of a message'}")
         return self.refuse(owner, path, path.encode(errors="surrogateescape"), error)
 
     def rest(self, token: int, timeout: float) -> None:
