@@ -141,12 +141,15 @@ class Emulator:
             self._state.api_disabled = False
 
     def settings(self, **values: Any) -> None:
-        """Change how Drive is: ``lag``, ``feed_lag``, ``limit``, ``units_per_minute``, ``api_disabled``,
-        ``unticked`` (sign-ins grant no Drive), ``latency`` (least, most), ``token_lifetime``."""
+        """Change how Drive is: ``lag``, ``feed_lag``, ``feed_loss``, ``feed_repeats``, ``limit``,
+        ``open_accounts``, ``units_per_minute``, ``api_disabled``, ``unticked`` (sign-ins grant no Drive),
+        ``latency`` (least, most), ``token_lifetime``."""
         state = self._state
         places: dict[str, tuple[object, str]] = {
             "lag": (state.drive, "lag"),
             "feed_lag": (state.drive, "feed_lag"),
+            "feed_loss": (state.drive, "feed_loss"),
+            "feed_repeats": (state.drive, "feed_repeats"),
             "limit": (state.drive, "limit"),
             "open_accounts": (state.drive, "open_accounts"),
             "units_per_minute": (state.ledger, "units_per_minute"),

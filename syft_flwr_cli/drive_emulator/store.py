@@ -6,6 +6,7 @@ feed after ``feed_lag``. Names are no keys. Only the owner deletes. Bodies lie i
 never in memory. Not thread-safe: the server calls it under one lock.
 """
 
+import random
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -78,6 +79,13 @@ class Drive:
         Bytes that a new account may store.
     open_accounts : bool
         Whether an e-mail that is first heard of gets an account, rather than being unknown to Google.
+
+    Attributes
+    ----------
+    feed_loss : float
+        The share of changes that the feed never tells of.
+    feed_repeats : int
+        How many entries the feed goes back each time before it goes on.
     """
 
     def __init__(
@@ -93,7 +101,10 @@ class Drive:
         self.lag = lag
         self.feed_lag = feed_lag
         self.limit = limit
+        self.feed_loss = 0.0
+        self.feed_repeats = 0
         self.open_accounts = open_accounts
+        self._random = random.Random(0)
         self.files: dict[str, File] = {}
         self._accounts: dict[str, Account] = {}
         self._ids: set[str] = set()
@@ -322,8 +333,8 @@ class Drive:
         """File ids that changed after position ``since``, once each; the next position; whether more."""
         seen = self.clock() - self.feed_lag
         latest: dict[str, float] = {}
-        at = since
-        for when, id, readers in self._changes[since:]:
+        at = max(0, since - self.feed_repeats)
+        for when, id, readers in self._changes[at:]:
             if when > seen or (len(latest) >= count and id not in latest):
                 break
             at += 1
@@ -337,7 +348,8 @@ class Drive:
         return len(self._changes)
 
     def _changed(self, file: File) -> None:
-        self._changes.append((self.clock(), file.id, self.readers(file)))
+        if not self.feed_loss or self._random.random() >= self.feed_loss:
+            self._changes.append((self.clock(), file.id, self.readers(file)))
 
 
 def _check_properties(file: File) -> None:

@@ -129,6 +129,17 @@ def test_five_rounds_while_a_fifth_of_all_calls_fails(
     assert any(fault.endswith(" after") for fault in faults)
 
 
+def test_five_rounds_while_the_feed_is_late_and_leaves_out_a_third_and_repeats_itself(
+    drive_federation: Callable[[int], DriveFederation], emulator: Emulator
+) -> None:
+    emulator.chaos(0.2)
+    emulator.settings(feed_lag=0.5, feed_loss=0.3, feed_repeats=7)
+    run = drive_federation(5)
+    run.start_all()
+    run.finish(PATIENCE)
+    assert_same_end(run, emulator)
+
+
 @pytest.mark.parametrize(
     "what", ["network", "api disabled", "login revoked", "drive full", "sharing refused"]
 )
