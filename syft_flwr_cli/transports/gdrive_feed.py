@@ -8,8 +8,8 @@ from typing import Any
 
 from googleapiclient.errors import HttpError
 
-from syft_flwr_cli.transports.gdrive_client import DriveClient, is_verdict
-from syft_flwr_cli.transports.gdrive_errors import Verdict
+from syft_flwr_cli.errors import TransportError
+from syft_flwr_cli.transports.gdrive_client import DriveClient
 from syft_flwr_cli.transports.gdrive_folders import LISTING
 
 __all__ = ["Feed"]
@@ -54,13 +54,19 @@ class Feed:
             )
             try:
                 answer = self._client.call("changes.list", request, "follow changes", self._patience)
-            except HttpError as error:
-                if not is_verdict(error, Verdict.MISSING):
+            except (HttpError, TransportError) as error:
+                if not _has_lost_its_place(error):
                     raise
-                self._place = None  # too old for Google
+                self._place = None
                 self.begin()
                 return None
             found += answer.get("changes", [])
             self._place = answer.get("nextPageToken") or answer["newStartPageToken"]
             if "nextPageToken" not in answer:
                 return found
+
+
+def _has_lost_its_place(error: BaseException) -> bool:
+    """Whether Google does not know the place in the feed (any more)."""
+    cause = error if isinstance(error, HttpError) else error.__cause__
+    return isinstance(cause, HttpError) and int(cause.resp.status) in (400, 404, 410)

@@ -8,7 +8,8 @@ since a folder serves one purpose. Knows nothing of content.
 
 import base64
 import threading
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ from syft_flwr_cli.transports.gdrive_client import DriveClient, is_verdict
 from syft_flwr_cli.transports.gdrive_download import Remote
 from syft_flwr_cli.transports.gdrive_errors import Verdict
 from syft_flwr_cli.transports.gdrive_journal import THERE, FileRow, FolderRow, Journal
+from syft_flwr_cli.transports.gdrive_known import Known
 from syft_flwr_cli.transports.gdrive_names import (
     FOLDER,
     MARK,
@@ -59,6 +61,7 @@ class OwnFolders:
         self._journal = journal
         self._sign = sign
         self._lock = threading.RLock()
+        self.known = Known(_own_file, time.monotonic)
 
     def find(self, key: str) -> FolderRow | None:
         """The folder of this key if there is one; makes none."""
@@ -97,12 +100,15 @@ class OwnFolders:
             properties["signature"] = base64.b64encode(signature).decode("ascii")
         meta = {"id": row.id, "name": name, "mimeType": FOLDER, "parents": parents, "properties": properties}
         point("gdrive.folder.planned")
+        mark = self.known.mark(row.key)
         request = self._client.api.files().create(body=meta, fields="id")
         try:
             self._client.call("files.create", request, doing)
         except HttpError as error:
             if not is_verdict(error, Verdict.TAKEN):
                 raise
+        else:
+            self.known.begin(row.key, row.id, (), mark)  # nothing is in it yet
         point("gdrive.folder.made")
         self._journal.folder_there(row.key)
 
@@ -182,11 +188,13 @@ class OwnFolders:
     def contents(self, folder: FolderRow) -> list[tuple[str, Remote]]:
         """What lies in a folder, with its path; the journal learns of it. Of twins the newest stays."""
         known = {row.path: row for row in self._journal.files_in(folder.key)}
+        mark = self.known.mark(folder.key)
         try:
             entries = list_all(self._client, in_folder(folder.id), f"list {folder.key}")
         except HttpError as error:
             if not is_verdict(error, Verdict.MISSING):
                 raise
+            self.known.forget(folder.key)
             return []
         ours = [remote_of(entry) for entry in entries if "md5Checksum" in entry]
         newest: dict[str, Remote] = {}
@@ -209,6 +217,7 @@ class OwnFolders:
             if path not in known and self._journal.file(path) is None:
                 self._journal.put_file(FileRow(path, folder.key, remote.id, remote.size, remote.md5, THERE))
         self._journal.folder_listed(folder.key)
+        self.known.begin(folder.key, folder.id, newest.items(), mark)
         return list(newest.items())
 
     def new_id(self) -> str:
@@ -258,7 +267,11 @@ def _is_path(path: str, key: str) -> bool:
         return False
 
 
-def remote_of(resource: dict[str, Any]) -> Remote:
+def _own_file(resource: Mapping[str, Any]) -> Remote | None:
+    return remote_of(resource) if "md5Checksum" in resource else None
+
+
+def remote_of(resource: Mapping[str, Any]) -> Remote:
     """A file of a listing."""
     return Remote(
         id=resource["id"],

@@ -25,12 +25,12 @@ from syft_flwr_cli.transports.gdrive_folders import list_all, remote_of
 from syft_flwr_cli.transports.gdrive_journal import Journal
 from syft_flwr_cli.transports.gdrive_names import FOLDER, MARK, in_folder, invitation, shared_by
 
-__all__ = ["Check", "Ear", "Followed", "Peers"]
+__all__ = ["Check", "Ear", "Followed", "Overhear", "Peers"]
 
 UNPROVED = 4
 """Folders that are listed at each look while the feed has not told of something that we look for."""
 
-PROVED = 6
+PROVED = 8
 """One folder is listed at every so many looks once it has."""
 
 OWNERS_AT_ONCE = 20
@@ -38,6 +38,9 @@ OWNERS_AT_ONCE = 20
 
 Ear = Callable[[Remote], None]
 """Hears of a file."""
+
+Overhear = Callable[[Sequence[dict[str, Any]] | None], None]
+"""Hears all that the feed tells; None if it has missed something."""
 
 Check = Callable[[str, bytes, bytes], bool | None]
 """Owner, statement, signature: whether it holds; None if the owner's key is not known yet."""
@@ -69,6 +72,8 @@ class Peers:
         The id of one's own folder of a key.
     check : Check | None
         Checks the signature of an invitation.
+    overhear : Callable[[Sequence[dict] | None], None]
+        Hears all that the feed tells.
     fresh : float
         Seconds for which "it is not there" is believed without asking again.
     patience : float
@@ -81,6 +86,7 @@ class Peers:
         journal: Journal,
         own: Callable[[str], str | None],
         check: Check | None,
+        overhear: Overhear,
         fresh: float,
         patience: float,
     ) -> None:
@@ -88,6 +94,7 @@ class Peers:
         self._journal = journal
         self._own = own
         self._check = check
+        self._overhear = overhear
         self._fresh = fresh
         self._patience = patience
         self._lock = threading.RLock()
@@ -96,6 +103,8 @@ class Peers:
         self._searched: dict[str, float] = {}
         self._feed = Feed(client, patience)
         self._feed_works = False
+        self._feed_heard = float("-inf")
+        self._untold: set[str] = set()
         self._turn = 0
 
     # -- asked by the transport ---------------------------------------------------------------------
@@ -159,6 +168,17 @@ class Peers:
         with self._network:
             self._feed.begin()
 
+    def catch_up(self, within: float) -> bool | None:
+        """Hear the feed unless that was done ``within`` so many seconds; whether there are news, or None if
+        the feed is not to be relied on."""
+        with self._network:
+            if not self._feed_works:
+                return None
+            if time.monotonic() - self._feed_heard <= within:
+                return False
+            news = self._hear_feed()
+            return news if self._feed_works else None
+
     def tick(self) -> bool:
         """One look for news, at a cost that does not grow with the number of peers; whether there are any."""
         with self._network:
@@ -189,7 +209,8 @@ class Peers:
     def refresh(self, one: Followed, *, hinted: bool = True) -> bool:
         """List a folder; whether anything in it is new.
 
-        ``hinted`` is False where the feed ought to have told of news before: then news speak against it.
+        ``hinted`` is False where the feed ought to have told of news: if it does not do so the next time
+        it is heard either, it is not relied on.
         """
         with self._lock:
             id, before = one.id, set(one.files)
@@ -213,9 +234,9 @@ class Peers:
             for name in before - {remote.name for remote in there}:
                 one.files.pop(name, None)
             news = self._take(one, there)
-            if news and not hinted and not first:
-                self._feed_works = False
-            return news
+            if not hinted and not first:
+                self._untold |= news
+            return bool(news)
 
     def _search_next(self) -> bool:
         """Search for the folders of some of the peers of whom one is missing."""
@@ -236,12 +257,17 @@ class Peers:
 
     def _hear_feed(self) -> bool:
         changes, news = self._feed.read(), False
+        self._feed_heard = time.monotonic()
+        self._overhear(changes)
         with self._lock:
             if changes is None:
                 for one in self._folders.values():
                     one.listed = float("-inf")
             for change in changes or ():
                 news |= self._hint(change)
+            if self._untold - {str(change.get("fileId")) for change in changes or ()}:
+                self._feed_works = False
+            self._untold.clear()
         return news
 
     def _hint(self, change: dict[str, Any]) -> bool:
@@ -259,7 +285,7 @@ class Peers:
         for one in self._folders.values():
             if one.id is not None and one.id == parents[0] and _is_file_of(resource, one.owner):
                 self._feed_works = True
-                return self._take(one, [remote_of(resource)])
+                return bool(self._take(one, [remote_of(resource)]))
         return False
 
     def _found(self, resource: dict[str, Any]) -> bool:
@@ -293,14 +319,14 @@ class Peers:
             one.id = self._own(one.key)
         return any(one.id for one in mine)
 
-    def _take(self, one: Followed, there: Sequence[Remote]) -> bool:
-        """Note files; tell of those that are new or have changed. Of twins the newer counts."""
-        news = False
+    def _take(self, one: Followed, there: Sequence[Remote]) -> set[str]:
+        """Note files, tell of those that are new or have changed; their ids. Of twins the newer counts."""
+        news: set[str] = set()
         for remote in sorted(there, key=lambda remote: (remote.created, remote.name)):
             known = one.files.get(remote.name)
             if known is None or _is_newer(remote, known):
                 one.files[remote.name] = remote
-                news = True
+                news.add(remote.id)
                 for ear in one.ears:
                     ear(remote)
         if news:

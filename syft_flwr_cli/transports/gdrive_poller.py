@@ -35,7 +35,7 @@ class Pace:
     def wrote(self, now: float) -> None:
         """We have written something: an answer may come, about as late as answers came before."""
         self._wrote = now
-        self._pause = self._clamp(self._expected / 4)
+        self._pause = self._clamp(self._expected / 2)
 
     def heard(self, now: float) -> None:
         """There was news: there may be more."""
@@ -77,7 +77,7 @@ class Poller:
         self._waiting = 0
         self._closed = False
         self._due = 0.0
-        self._looked = 0.0
+        self._since: float | None = None
         self._failure: TransportError | None = None
         self._told = ""
         self._thread: threading.Thread | None = None
@@ -99,7 +99,8 @@ class Poller:
             now = time.monotonic()
             self._pace.wrote(now)
             # Who writes all the time still looks now and then.
-            self._due = min(now + self._jitter(self._pace.next()), self._looked + self._pace.ceiling)
+            self._since = now if self._since is None else self._since
+            self._due = min(now + self._jitter(self._pace.next()), self._since + self._pace.ceiling)
             self._condition.notify_all()
 
     def wait(self, token: int, timeout: float) -> int:
@@ -161,7 +162,7 @@ class Poller:
                         self._pace.heard(now)
                     self._token += 1
                     self._condition.notify_all()
-                self._looked = now
+                self._since = None
                 self._due = now + self._jitter(self._pace.next())
 
     def _until_due(self) -> bool:

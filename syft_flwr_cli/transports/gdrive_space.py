@@ -6,6 +6,7 @@ is a success once size and checksum agree. What has been published before is ask
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,12 +20,18 @@ from syft_flwr_cli.transports.base import Content
 from syft_flwr_cli.transports.gdrive_client import DriveClient, is_verdict
 from syft_flwr_cli.transports.gdrive_download import Remote
 from syft_flwr_cli.transports.gdrive_errors import Verdict
-from syft_flwr_cli.transports.gdrive_folders import OwnFolders
-from syft_flwr_cli.transports.gdrive_journal import PLANNED, THERE, FileRow, Journal
+from syft_flwr_cli.transports.gdrive_folders import OwnFolders, remote_of
+from syft_flwr_cli.transports.gdrive_journal import PLANNED, THERE, FileRow, FolderRow, Journal
 from syft_flwr_cli.transports.gdrive_names import place_of
 from syft_flwr_cli.transports.gdrive_upload import Spooled, Uploader, spooled
 
 __all__ = ["OwnFiles"]
+
+BELIEVED = 600.0
+"""Seconds after which a folder is listed again although nothing speaks against what is remembered."""
+
+APART = 60.0
+"""Seconds between two such listings, so that many folders do not fall due together."""
 
 
 class OwnFiles:
@@ -50,11 +57,12 @@ class OwnFiles:
         self._uploader = Uploader(client)
         self._guard = threading.Lock()
         self._busy: dict[str, threading.Lock] = {}
+        self._listed = float("-inf")
 
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
         """Have ``content`` lie at ``path``, readable by ``readers``; see `Transport.publish`."""
         place = place_of(path)
-        with self._alone(path):
+        with self._alone(path), self._uncertain(place.key):
             try:
                 self._publish(path, place.key, place.name, content, readers)
             except HttpError as error:
@@ -62,6 +70,7 @@ class OwnFiles:
                 if not is_verdict(error, Verdict.MISSING):
                     raise
                 self._journal.forget_own()
+                self._folders.known.hear(None)
                 self._publish(path, place.key, place.name, content, readers)
 
     def _publish(self, path: str, key: str, name: str, content: Content, readers: Collection[str]) -> None:
@@ -87,9 +96,10 @@ class OwnFiles:
             self._create(row, folder.id, name, ready, doing)
 
     def _create(self, row: FileRow, folder: str, name: str, ready: Spooled, doing: str) -> None:
+        made: dict[str, Any] | None = None
         meta = {"id": row.id, "name": name, "parents": [folder], "mimeType": "application/octet-stream"}
         try:
-            self._uploader.send(ready, None, meta, doing, row.session, self._keeper(row))
+            made = self._uploader.send(ready, None, meta, doing, row.session, self._keeper(row))
         except HttpError as error:
             if not is_verdict(error, Verdict.TAKEN):
                 raise
@@ -102,16 +112,20 @@ class OwnFiles:
             if not self._is_there(row, ready):
                 self._replace(replace(row, session=None), ready, doing)
                 return
-        self._settle(row)
+        self._settle(row, made)
 
     def _replace(self, row: FileRow, ready: Spooled, doing: str) -> None:
         # A row that is planned, of a file that exists, is compared and replaced again after a crash.
         self._journal.put_file(row)
         point("gdrive.replace.planned")
-        self._uploader.send(ready, row.id, {}, doing, row.session, self._keeper(row))
-        self._settle(row)
+        made = self._uploader.send(ready, row.id, {}, doing, row.session, self._keeper(row))
+        self._settle(row, made)
 
-    def _settle(self, row: FileRow) -> None:
+    def _settle(self, row: FileRow, made: dict[str, Any] | None) -> None:
+        if made is None or not made.keys() >= {"name", "createdTime", "version"}:
+            self._folders.known.forget(row.key)
+        else:
+            self._folders.known.written(row.key, row.path, remote_of(made))
         point("gdrive.publish.written")
         self._journal.put_file(replace(row, state=THERE, session=None))
         point("gdrive.publish.done")
@@ -156,7 +170,9 @@ class OwnFiles:
             if row is None:
                 return
             point("gdrive.remove.begin")
-            self._folders.delete(row.id, f"remove {path}")
+            with self._uncertain(key):
+                self._folders.delete(row.id, f"remove {path}")
+            self._folders.known.removed(key, path, row.id)
             point("gdrive.remove.deleted")
             self._journal.drop_file(path)
 
@@ -172,9 +188,33 @@ class OwnFiles:
             return None
         return Remote(row.id, place_of(path).name, row.size, row.md5, 0.0, 0)
 
-    def lying(self, key: str) -> list[tuple[str, Remote]]:
-        """Every file whose folder is ``key`` or below it, with its path, as Drive has them now."""
-        return [item for folder in self._folders.below(key) for item in self._folders.contents(folder)]
+    def lying(self, key: str, believed: Callable[[], bool]) -> list[tuple[str, Remote]]:
+        """Every file whose folder is ``key`` or below it, with its path, as Drive has them.
+
+        What is remembered of a folder is taken for true if ``believed`` says that memory can be; but now
+        and then, one after the other, folders are listed all the same.
+        """
+        return [item for folder in self._folders.below(key) for item in self._contents(folder, believed)]
+
+    def _contents(self, folder: FolderRow, believed: Callable[[], bool]) -> list[tuple[str, Remote]]:
+        now = time.monotonic()
+        known = self._folders.known.files(folder.key)
+        old = known is not None and known[1] > BELIEVED and now - self._listed > APART
+        if known is not None and not old and believed():
+            known = self._folders.known.files(folder.key)  # as it is now that the feed has been heard
+            if known is not None:
+                return known[0]
+        self._listed = now
+        return self._folders.contents(folder)
+
+    @contextmanager
+    def _uncertain(self, key: str) -> Iterator[None]:
+        """What fails may have been done all the same."""
+        try:
+            yield
+        except BaseException:
+            self._folders.known.forget(key)
+            raise
 
     @contextmanager
     def _alone(self, path: str) -> Iterator[None]:

@@ -5,6 +5,7 @@ and journaled before anything is made, so that whatever was cut short is made on
 ``docs/google-drive.md`` for what lies where. No call is made before the first method is called.
 """
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
@@ -38,6 +39,9 @@ ONE_FILE = 4_900_000  # what one multipart request takes, with its envelope arou
 ABANDONED = 7 * 24 * 3600.0
 LOOKING_PATIENCE = 20.0
 CLOSING_PATIENCE = 2.0
+HEARD = 8
+"""How many times the longest pause the feed may not have been heard for, to be relied on unheard."""
+
 LOOKUPS = 8
 """How often a file is looked up that its owner replaces while it is read."""
 
@@ -75,6 +79,8 @@ class DriveTransport:
         _sweep(spool)
         self._journal = Journal(state_dir)
         self._counted: Mapping[str, Calls] = {}
+        self._saving = threading.Lock()
+        self._follows = False
         folders = OwnFolders(client, self._journal, sign)
         self._own = OwnFiles(client, self._journal, folders, spool)
         self._downloads = Downloader(client, spool)
@@ -84,7 +90,10 @@ class DriveTransport:
             row = folders.find(key)
             return row.id if row else None
 
-        self._peers = Peers(client, self._journal, own_folder, check, min(floor, 2.0), patience)
+        self._known = folders.known
+        self._peers = Peers(
+            client, self._journal, own_folder, check, self._known.hear, min(floor, 2.0), patience
+        )
         self._poller = Poller(self._look, Pace(floor, ceiling), client.jitter)
 
     @property
@@ -103,6 +112,7 @@ class DriveTransport:
         if content.size == 0:
             raise ValueError(f"{path} is empty: its readers would never see it.")
         try:
+            self._follow()
             self._own.publish(path, content, people)
         except HttpError as error:
             raise explain(error, f"write {path}", self.email) from error
@@ -145,11 +155,14 @@ class DriveTransport:
             raise explain(error, f"remove {path}", self.email) from error
 
     def list_own(self, folder: str = "") -> list[tuple[str, Entry]]:
-        """Every file of one's own below ``folder``, as Drive has it, with its path, sorted by path."""
+        """Every file of one's own below ``folder``, as Drive has it, with its path, sorted by path.
+
+        While the change feed can be relied on, folders that have been listed before are not listed again.
+        """
         key, prefix = folder_key(folder) if folder else ("", "")
         start = f"{key}/{prefix}" if prefix else ""
         try:
-            lying = self._own.lying(key)
+            lying = self._own.lying(key, self._catch_up)
         except HttpError as error:
             raise explain(error, f"list {folder or 'one’s own files'}", self.email) from error
         return sorted(
@@ -188,7 +201,7 @@ class DriveTransport:
         """Let a watch hear of a folder, and look at it a first time."""
         self._peers.hear(followed, ear)
         try:
-            self._peers.begin()
+            self._follow()
             if followed.id is None:
                 self._peers.search([followed.owner])
             if followed.id is not None and followed.listed == float("-inf"):
@@ -205,6 +218,20 @@ class DriveTransport:
         self._poller.raise_failure()
 
     # -- inside --------------------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        """Follow the feed from here on: before anything is listed or made that is to be remembered."""
+        if not self._follows:
+            self._peers.begin()
+            self._known.follow()
+            self._follows = True
+
+    def _catch_up(self) -> bool:
+        """Whether memory may be believed; the feed is heard before, unless that was not long ago."""
+        news = self._peers.catch_up(HEARD * self._ceiling)
+        if news:
+            self._poller.ring()
+        return news is not None
 
     def _look(self) -> bool:
         try:
@@ -248,12 +275,13 @@ class DriveTransport:
             self._peers.forget(self._peers.follow(owner, key), remote)
 
     def _save_calls(self) -> None:
-        now = self.calls()
-        fresh = {kind: one - self._counted.get(kind, Calls()) for kind, one in now.items()}
-        fresh = {kind: one for kind, one in fresh.items() if one.count or one.received}
-        if fresh:
-            self._counted = now
-            self._journal.add_calls(fresh)
+        with self._saving:
+            now = self.calls()
+            fresh = {kind: one - self._counted.get(kind, Calls()) for kind, one in now.items()}
+            fresh = {kind: one for kind, one in fresh.items() if one.count or one.received}
+            if fresh:
+                self._counted = now
+                self._journal.add_calls(fresh)
 
 
 class _DriveWatch:

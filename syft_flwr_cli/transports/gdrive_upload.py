@@ -29,7 +29,7 @@ __all__ = ["ONE_REQUEST", "Spooled", "Uploader", "chunk_size", "private_stream",
 ONE_REQUEST = 5_000_000
 """Bytes that go in one multipart request."""
 
-FIELDS = "id,size,md5Checksum"
+FIELDS = "id,name,size,md5Checksum,createdTime,version"
 MIME = "application/octet-stream"
 PIECE = 256 * 1024
 SESSIONS = 6

@@ -17,7 +17,7 @@ from syft_flwr_cli.transports.base import BytesContent, TransientError, Transpor
 from syft_flwr_cli.transports.gdrive import Tuning, open_gdrive, read_calls
 from syft_flwr_cli.transports.gdrive_meter import Pacer
 from syft_flwr_cli.transports.gdrive_names import folder_key, place_of, quote, shared_by
-from syft_flwr_cli.transports.gdrive_poller import Pace
+from syft_flwr_cli.transports.gdrive_poller import Pace, Poller
 from syft_flwr_cli.transports.gdrive_transport import DriveTransport
 
 ALICE, BOB, MALLORY = "alice@lab.example", "bob@clinic.example", "mallory@evil.example"
@@ -448,6 +448,26 @@ def test_the_pace_slows_down_to_its_ceiling_and_learns_how_long_answers_take() -
     assert pace.next() == 7.5
     pace.wrote(161.0)
     assert pace.next() == 15.0
+    for time in (200.0, 300.0, 400.0, 500.0):
+        pace.wrote(time)
+        pace.heard(time + 8.0)
+    pace.wrote(600.0)
+    assert 4.0 <= pace.next() < 8.0, "an answer that takes eight seconds is not looked for at once"
+
+
+def test_who_has_not_looked_for_long_does_not_look_at_once_for_having_written() -> None:
+    looks: list[None] = []
+
+    def look() -> bool:
+        looks.append(None)
+        return False
+
+    poller = Poller(look, Pace(1000.0, 2000.0), jitter=lambda seconds: seconds)
+    poller.wrote()
+    poller.wrote()
+    assert poller.wait(poller.token(), 0.2) == poller.token()
+    assert looks == [], "the next look is due in a thousand seconds"
+    assert poller.close(5.0)
 
 
 def test_writes_are_paced_after_a_burst() -> None:
