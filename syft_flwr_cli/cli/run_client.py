@@ -2,17 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
 from syft_flwr_cli.cli.options import Email, Json, ProjectPath, Root, SyftboxConfig, TransportName
 from syft_flwr_cli.errors import EXIT_INTERRUPTED, EXIT_OK, UsageError
-from syft_flwr_cli.home import home
-from syft_flwr_cli.project.config import load_project
-from syft_flwr_cli.project.settings import remember, resolve
-from syft_flwr_cli.ui import output
-from syft_flwr_cli.ui.narrate import Narrator
+
+if TYPE_CHECKING:
+    from syft_flwr_cli.fl_orchestrator.worker_process import WorkerProcess
 
 __all__ = ["register"]
 
@@ -64,6 +63,16 @@ def register(app: typer.Typer) -> None:
         """Run the ClientApp on your data until the aggregator ends the run."""
         if isolation not in ("subprocess", "inline"):
             raise UsageError(f"Unknown isolation {isolation!r}.", hint="Use subprocess or inline.")
+        early = _begin_to_import(project) if isolation == "subprocess" and python is None else None
+
+        from syft_flwr_cli.fl_orchestrator import consent, flower_client, session
+        from syft_flwr_cli.home import home
+        from syft_flwr_cli.project.config import load_project
+        from syft_flwr_cli.project.settings import remember, resolve
+        from syft_flwr_cli.project.values import parse_values
+        from syft_flwr_cli.ui import output
+        from syft_flwr_cli.ui.narrate import Narrator
+
         found = load_project(project)
         here = home()
         settings = resolve(
@@ -81,9 +90,6 @@ def register(app: typer.Typer) -> None:
             raise UsageError(
                 f"There is no {settings.data}.", hint="Give the folder with your data with --data DIR."
             )
-        from syft_flwr_cli.fl_orchestrator import consent, flower_client, session
-        from syft_flwr_cli.project.values import parse_values
-
         interpreter = _interpreter(python)
         own = interpreter is None and isolation == "subprocess"
         code = consent.approved_code(here, settings.email, found, with_environment=own)
@@ -113,7 +119,8 @@ def register(app: typer.Typer) -> None:
         )
         try:
             remember(here, settings.app_name, email=settings.email, root=root, data=data)
-            runner = flower_client.make_runner(opened, code.copy, load_project(code.copy).clientapp, options)
+            app = load_project(code.copy).clientapp
+            runner = flower_client.make_runner(opened, code.copy, app, options, early)
             gate = consent.Gate(code, opened.me.journal, len(settings.datasites))
             result = flower_client.run_node(opened, runner, options, gate, gate.over)
             if gate.closed is not None:
@@ -132,6 +139,22 @@ def register(app: typer.Typer) -> None:
             output.note("Interrupted; nothing is lost. The same command goes on.", style="bold")
             return EXIT_INTERRUPTED
         return EXIT_OK
+
+
+def _begin_to_import(project: Path) -> "WorkerProcess | None":
+    """The worker's process, if it is this interpreter that runs the app.
+
+    Importing flwr takes longer than all else that a start needs, and needs nothing of the project, approved
+    or not.
+    """
+    if (project / ".venv").exists():
+        return None
+    from syft_flwr_cli.fl_orchestrator.worker_process import WorkerProcess
+    from syft_flwr_cli.home import home
+
+    early = WorkerProcess(elsewhere=project.absolute(), copies=home())
+    click.get_current_context().call_on_close(early.end)
+    return early
 
 
 def _interpreter(given: Path | None) -> Path | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from syft_flwr_cli.fl_orchestrator.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
 from syft_flwr_cli.fl_orchestrator.session import Session, open_api_session
 from syft_flwr_cli.fl_orchestrator.signals import on_interrupt
+from syft_flwr_cli.fl_orchestrator.worker_process import WorkerProcess
 from syft_flwr_cli.home import make_private_dir
 from syft_flwr_cli.messaging import names, retention
 from syft_flwr_cli.messaging.inbox import Inbox, Stopped, Work
@@ -83,7 +84,13 @@ def default_node_config(datasites: tuple[str, ...], email: str) -> dict[str, Any
     return {"partition-id": list(datasites).index(email), "num-partitions": len(datasites)}
 
 
-def make_runner(session: Session, project: Path, clientapp: str, options: NodeOptions) -> Runner:
+def make_runner(
+    session: Session,
+    project: Path,
+    clientapp: str,
+    options: NodeOptions,
+    early: WorkerProcess | None = None,
+) -> Runner:
     """The runner that ``options`` ask for."""
     settings = session.settings
     config = {**default_node_config(settings.datasites, settings.email), **options.node_config}
@@ -103,7 +110,7 @@ def make_runner(session: Session, project: Path, clientapp: str, options: NodeOp
     )
     if options.isolation == "inline":
         return InlineRunner(setup)
-    return SubprocessRunner(setup, session.me.directory / "logs" / "app.log")
+    return SubprocessRunner(setup, session.me.directory / "logs" / "app.log", early)
 
 
 def _bytecode(directory: Path, environment: str | None) -> Path | None:

@@ -10,18 +10,16 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-import syft_flwr_cli
 from syft_flwr_cli import faults
 from syft_flwr_cli.app_environment import APP_NAME_VARIABLE, DATA_VARIABLE
-from syft_flwr_cli.errors import SyftFlwrError
 from syft_flwr_cli.fl_orchestrator.wire import Closed, Frame, receive, send
+from syft_flwr_cli.fl_orchestrator.worker_process import WorkerProcess
 from syft_flwr_cli.messaging.inbox import Outcome, Work
 
 __all__ = ["AppSetup", "InlineRunner", "Runner", "SubprocessRunner"]
@@ -30,15 +28,6 @@ CRASHED = 8
 """Flower's error code for a ClientApp whose process died."""
 
 MAX_LOG = 8 << 20
-_SECRET = ("SYFT_FLWR_HOME", "SYFT_FLWR_PASSPHRASE")
-_BOOT = (
-    "import sys,importlib.util as u;"
-    "s=u.spec_from_file_location('syft_flwr_cli',sys.argv[1]+'/__init__.py',"
-    "submodule_search_locations=[sys.argv[1]]);"
-    "m=u.module_from_spec(s);sys.modules['syft_flwr_cli']=m;s.loader.exec_module(m);"
-    "from syft_flwr_cli.fl_orchestrator.keep_out import keep_out;keep_out(sys.argv[3:]);"
-    "from syft_flwr_cli.fl_orchestrator.worker import main;main(int(sys.argv[2]))"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +100,13 @@ class SubprocessRunner:
         What to run.
     log : Path
         Where the app's output goes; bounded to 8 MiB, the newest is kept.
+    early : WorkerProcess, optional
+        The first process, started before it was known what for; with the interpreter that ``setup`` names.
     """
 
-    def __init__(self, setup: AppSetup, log: Path) -> None:
+    def __init__(self, setup: AppSetup, log: Path, early: WorkerProcess | None = None) -> None:
         self._setup = setup
+        self._early = early
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -132,40 +124,10 @@ class SubprocessRunner:
         setup = self._setup
         if setup.check is not None:
             setup.check()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        environment = {key: value for key, value in os.environ.items() if key not in _SECRET}
-        environment[APP_NAME_VARIABLE] = setup.app
-        environment["PYTHONUNBUFFERED"] = "1"
-        if setup.bytecode is None:
-            environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        else:
-            environment["PYTHONPYCACHEPREFIX"] = str(setup.bytecode)
-        environment.pop(DATA_VARIABLE, None)
-        if setup.data is not None:
-            environment[DATA_VARIABLE] = str(setup.data)
-        python = str(setup.python or sys.executable)
-        package = str(Path(syft_flwr_cli.__file__).parent)
-        elsewhere = [] if setup.elsewhere is None else [str(setup.elsewhere), str(setup.project), package]
-        try:
-            self._process = subprocess.Popen(
-                [python, "-P", "-c", _BOOT, package, str(theirs.fileno()), *elsewhere],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
-                cwd=setup.project,
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            ours.close()
-            raise SyftFlwrError(
-                f"{python} cannot be started ({error.strerror}).",
-                hint="Give the interpreter of the app's environment with --python PATH.",
-            ) from error
-        finally:
-            theirs.close()
-        self._channel, self._ready = ours, False
+        worker, self._early = self._early, None
+        if worker is None:
+            worker = WorkerProcess(setup.python, setup.elsewhere, setup.project, setup.bytecode)
+        self._process, self._channel, self._ready = worker.process, worker.channel, False
         assert self._process.stdout is not None
         self._copier = threading.Thread(
             target=_copy_bounded,
@@ -174,6 +136,9 @@ class SubprocessRunner:
             daemon=True,
         )
         self._copier.start()
+        environment = {APP_NAME_VARIABLE: setup.app}
+        if setup.data is not None:
+            environment[DATA_VARIABLE] = str(setup.data)
         head = {
             "project": str(setup.project),
             "clientapp": setup.clientapp,
@@ -182,9 +147,10 @@ class SubprocessRunner:
             "run_config": dict(setup.run_config),
             "memory_limit": setup.memory_limit,
             "mods": list(setup.mods),
+            "environment": environment,
         }
         with contextlib.suppress(Closed):
-            send(ours, Frame(head, []))
+            send(self._channel, Frame(head, []))
 
     def __call__(self, work: Work) -> Outcome:
         """Run the app on one request."""
@@ -210,6 +176,9 @@ class SubprocessRunner:
             faults.point("runner.before-send")
             send(channel, Frame(head, parts, work.shared))
             faults.point("runner.sent")
+            if work.shared is not None:
+                # The worker has it now, and lets go of it before it makes room for the reply.
+                work.shared.close()
             answer = receive(channel)
             faults.point("runner.received")
             return _outcome(answer, work)

@@ -162,7 +162,12 @@ def main(descriptor: int) -> None:
     parent = os.getppid()
     _be_killed_with_parent()
     threading.Thread(target=_die_with, args=(parent,), name="syft-flwr-orphan", daemon=True).start()
-    setup = receive(channel).head
+    try:
+        setup = receive(channel).head
+    except Closed:
+        return
+    os.environ.update(setup["environment"])
+    os.chdir(setup["project"])
     _limit_memory(setup.get("memory_limit"))
     project = Path(setup["project"])
     references: list[str] = list(setup.get("mods") or [])
