@@ -50,8 +50,8 @@ def open_gdrive(
     endpoint : str, optional
         Another server than Google's; without it, what SYFT_FLWR_DRIVE_ENDPOINT says.
     token, token_file : optional
-        A ready access token, or the file of a login; without them, the login of ``syft-flwr login``, or
-        at another server than Google's the emulator's token.
+        A ready access token, or the file of a login; without them, the login of ``syft-flwr login``. At
+        another server than Google's a login is used that this server has given, or else the emulator's token.
     tuning : Tuning, optional
         How fast and how patient.
     sign, check : callables, optional
@@ -63,7 +63,12 @@ def open_gdrive(
         If there is no login, or the extra is not installed.
     """
     try:
-        from syft_flwr_cli.transports.gdrive_auth import fixed_credentials, load_login, login_file
+        from syft_flwr_cli.transports.gdrive_auth import (
+            fixed_credentials,
+            is_login_of,
+            load_login,
+            login_file,
+        )
         from syft_flwr_cli.transports.gdrive_client import DriveClient
         from syft_flwr_cli.transports.gdrive_transport import DriveTransport
     except ModuleNotFoundError as error:
@@ -78,7 +83,7 @@ def open_gdrive(
     credentials: Any
     if token is not None:
         credentials = fixed_credentials(token)
-    elif token_file is None and endpoint is not None:
+    elif token_file is None and endpoint is not None and not is_login_of(login_file(email), endpoint):
         # A login at Google is Google's; it is not shown to another server.
         credentials = fixed_credentials(f"emulator:{email}")
     else:

@@ -21,6 +21,7 @@ __all__ = [
     "TOKEN_URI",
     "FileCredentials",
     "fixed_credentials",
+    "is_login_of",
     "load_login",
     "login_file",
     "save_login",
@@ -57,12 +58,25 @@ class FileCredentials(Credentials):
         with locked(self._path):
             document = _read(self._path)
             stored = _arguments(document)
-            if stored["token"] != self.token and not _is_over(stored["expiry"]):
-                self.token, self.expiry = stored["token"], stored["expiry"]
+            another = stored["token"] != self.token
+            self._take_over(stored)
+            if another and not _is_over(stored["expiry"]):
                 return
-            self._refresh_token = stored["refresh_token"]
             super().refresh(request)  # type: ignore[no-untyped-call]
             write_private(self._path, _document(self, document))
+
+    def renew(self) -> bool:
+        """Take over what somebody who has logged in again has left in the file; whether it is another."""
+        stored = _arguments(_read(self._path))
+        if stored["token"] == self.token:
+            return False
+        self._take_over(stored)
+        return True
+
+    def _take_over(self, stored: Mapping[str, Any]) -> None:
+        self.token, self.expiry = stored["token"], stored["expiry"]
+        self._refresh_token, self._token_uri = stored["refresh_token"], stored["token_uri"]
+        self._client_id, self._client_secret = stored["client_id"], stored["client_secret"]
 
 
 def _is_over(expiry: datetime | None) -> bool:
@@ -143,6 +157,13 @@ def load_login(path: Path) -> FileCredentials:
         If others can read it.
     """
     return FileCredentials(path)
+
+
+def is_login_of(path: Path, server: str) -> bool:
+    """Whether there is a login in ``path`` that ``server`` itself has given: to no other it may be shown."""
+    if not path.exists():
+        return False
+    return str(_read(path).get("token_uri")).startswith(f"{server.rstrip('/')}/")
 
 
 def fixed_credentials(token: str) -> Any:

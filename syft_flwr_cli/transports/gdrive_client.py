@@ -118,6 +118,8 @@ class DriveClient:
                 verdict = judge(error)
                 if verdict in (Verdict.MISSING, Verdict.TAKEN):
                     raise
+                if verdict is Verdict.FINAL and self._renewed():
+                    continue
                 full = verdict is Verdict.FULL and self._is_full()
                 late = time.monotonic() + pause > deadline
                 if verdict is Verdict.FINAL or full or late:
@@ -151,6 +153,11 @@ class DriveClient:
         with self._lock:
             for one in self._https:
                 one.close()
+
+    def _renewed(self) -> bool:
+        """Whether somebody has logged in again meanwhile, so that the same call may be allowed now."""
+        renew = getattr(self._credentials, "renew", None)
+        return renew is not None and bool(renew())
 
     def _is_full(self) -> bool:
         """Whether the Drive says of itself that it has no room; a refused write alone proves little."""

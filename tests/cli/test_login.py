@@ -250,9 +250,40 @@ def test_a_login_at_google_is_not_shown_to_another_server(
 ) -> None:
     monkeypatch.setenv("SYFT_FLWR_HOME", str(here.home))
     logged_in(here, emulator)
-    emulator.expire(json.loads(here.login.read_text())["token"])
+    login = json.loads(here.login.read_text())
+    emulator.expire(login["token"])
+    here.login.write_text(json.dumps({**login, "token_uri": "https://oauth2.googleapis.com/token"}))
     transport = open_gdrive(email=ALICE, state_dir=tmp_path, endpoint=emulator.endpoint)
     transport.publish("folder/app/file", BytesContent(b"hello"), [BOB])
     transport.close()
     assert emulator.refreshes() == 0
     assert {call.status for call in emulator.calls()} == {200}
+
+
+def test_who_logs_in_again_with_the_right_scope_need_not_start_again(
+    here: Here, emulator: Emulator, tmp_path: Path
+) -> None:
+    narrow = emulator.authorized_user(ALICE, "https://www.googleapis.com/auth/drive.file")
+    login = tmp_path / "login.json"
+    login.write_text(json.dumps(narrow))
+    login.chmod(0o600)
+    transport = open_gdrive(email=ALICE, state_dir=tmp_path, endpoint=emulator.endpoint, token_file=login)
+    for _ in range(2):
+        with pytest.raises(TransportError, match="does not allow"):
+            transport.publish("folder/app/file", BytesContent(b"hello"), [BOB])
+    login.write_text(json.dumps({**emulator.authorized_user(ALICE), "client_id": "another client"}))
+    transport.publish("folder/app/file", BytesContent(b"hello"), [BOB])
+    transport.close()
+    assert len(emulator.files(ALICE)) == 1
+
+
+def test_a_login_at_the_emulator_is_used_there(
+    here: Here, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYFT_FLWR_HOME", str(here.home))
+    logged_in(here, emulator)
+    emulator.expire(json.loads(here.login.read_text())["token"])
+    transport = open_gdrive(email=ALICE, state_dir=tmp_path, endpoint=emulator.endpoint)
+    transport.publish("folder/app/file", BytesContent(b"hello"), [BOB])
+    transport.close()
+    assert emulator.refreshes() == 1
