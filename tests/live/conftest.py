@@ -1,8 +1,9 @@
-"""The conformance suite on three real Google accounts, where their logins are given.
+"""The conformance suite and a federation on three real Google accounts, where their logins are given.
 
 ``SYFT_FLWR_LIVE_LOGINS`` names three files of logins, separated by ``:``, as ``syft-flwr login`` leaves them
 (``participants/{email}/google-login.json``). Everything in the folder ``syft-flwr`` of these accounts is
-deleted: use accounts that were made for tests. Without the variable all is skipped, and said to be.
+deleted: use accounts that were made for tests. Without the variable all is skipped, and said to be. With
+SYFT_FLWR_DRIVE_ENDPOINT the same is asked of the emulator, with logins that the emulator has given.
 """
 
 import json
@@ -27,7 +28,7 @@ from syft_flwr_cli.transports.gdrive_auth import load_login
 from syft_flwr_cli.transports.gdrive_client import DriveClient
 from syft_flwr_cli.transports.gdrive_folders import list_all
 from syft_flwr_cli.transports.gdrive_names import FOLDER, ROOT_NAME, in_folder, quote
-from syft_flwr_cli.transports.gdrive_tuning import GOOGLE
+from syft_flwr_cli.transports.gdrive_tuning import EMULATED, GOOGLE
 
 LOGINS = "SYFT_FLWR_LIVE_LOGINS"
 PATIENCE = 300.0
@@ -87,7 +88,7 @@ class Renamed:
 
 @pytest.fixture
 def federation(accounts: dict[str, RealAccount], tmp_path: Path) -> Iterator[Federation]:
-    """Three real accounts with nothing in them."""
+    """Three real accounts with nothing in them, before and after."""
     for account in accounts.values():
         wipe(account)
     number = count()
@@ -107,11 +108,15 @@ def federation(accounts: dict[str, RealAccount], tmp_path: Path) -> Iterator[Fed
     yield made
     for transport in made.opened:
         transport.close()
+    for account in accounts.values():
+        wipe(account)
 
 
 def wipe(account: RealAccount) -> None:
     """Delete the folder ``syft-flwr`` of an account."""
-    client = DriveClient(account.email, load_login(account.login), os.environ.get(ENDPOINT), GOOGLE)
+    endpoint = os.environ.get(ENDPOINT)
+    tuning = EMULATED if endpoint else GOOGLE
+    client = DriveClient(account.email, load_login(account.login), endpoint, tuning)
     q = f"{in_folder('root')} and mimeType = {quote(FOLDER)}"
     for folder in list_all(client, q, "look for the last test's folder"):
         if folder["name"] == ROOT_NAME:
