@@ -48,6 +48,7 @@ def register(app: typer.Typer) -> None:
         """Turn an existing Flower project into a federated one.
 
         Writes \\[tool.syft_flwr] and one dependency into pyproject.toml, and a main.py. It can be repeated.
+        The keys of participants that are known here, or published in --root, are pinned by their fingerprints.
         """
         from syft_flwr_cli.cli import federation
         from syft_flwr_cli.project.config import check_transport, load_project, split_emails
@@ -55,13 +56,18 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.project.scaffold import plan_bootstrap
 
         federation.check_root(root)
+        found = load_project(project)
+        owners = split_emails(datasites)
+        way = check_transport(transport) if transport else None
+        keys = federation.keys_of(found, aggregator, owners, way, root)
         plan = plan_bootstrap(
-            load_project(project),
+            found,
             aggregator=aggregator,
-            datasites=split_emails(datasites),
-            transport=check_transport(transport) if transport else None,
+            datasites=owners,
+            transport=way,
             created=int(time.time()),
             force=force,
+            fingerprints=federation.pins(found, keys),
         )
         if dry_run:
             federation.show_plan(plan, as_json=as_json)
@@ -69,7 +75,7 @@ def register(app: typer.Typer) -> None:
         apply(plan)
         federated = load_project(project)
         federation.remember_here(federated, root)
-        federation.report(plan, federated, root, as_json=as_json)
+        federation.report(plan, federated, root, keys, as_json=as_json)
 
     @app.command(
         "run",

@@ -2,18 +2,19 @@
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from syft_flwr_cli.cli.known_keys import KnownKey, known_keys, shared_place
 from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.home import home
-from syft_flwr_cli.project.config import Project
+from syft_flwr_cli.project.config import Project, check_participants
 from syft_flwr_cli.project.plan import Plan
 from syft_flwr_cli.project.settings import remember
 from syft_flwr_cli.ui import output
 
-__all__ = ["check_root", "remember_here", "report", "show_plan"]
+__all__ = ["check_root", "keys_of", "pins", "remember_here", "report", "show_plan"]
 
 
 def check_root(root: Path | None) -> None:
@@ -47,6 +48,32 @@ def remember_here(project: Project, root: Path | None) -> None:
         remember(home(), app, email=email)
 
 
+def keys_of(
+    project: Project,
+    aggregator: str | None,
+    datasites: Sequence[str],
+    transport: str | None,
+    root: Path | None,
+) -> dict[str, KnownKey]:
+    """What is known here of the keys of those who are to take part; the parameters are what was typed."""
+    center, owners = check_participants(aggregator or project.aggregator, datasites or project.datasites)
+    people = [*([center] if center else []), *owners]
+    here = home()
+    me = os.environ.get("SYFTBOX_EMAIL", "").strip().lower()
+    mine = dict.fromkeys([*([me] if me in people else []), *([center] if center else [])])
+    way = transport or project.transport or "local"
+    return known_keys(here, people, list(mine), shared_place(here, os.environ, way, project.app_name, root))
+
+
+def pins(project: Project, keys: Mapping[str, KnownKey]) -> dict[str, str]:
+    """The fingerprints to write: not those of keys that one in the project has led to, which hold as they are."""
+    return {
+        email: key.identity.fingerprint
+        for email, key in keys.items()
+        if project.fingerprints.get(email) not in key.before
+    }
+
+
 def show_plan(plan: Plan, *, as_json: bool) -> None:
     """Show what a plan would write (``--dry-run``)."""
     if as_json:
@@ -56,10 +83,17 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
     output.note("Nothing was written." if plan.changes else "There is nothing to do.")
 
 
-def report(plan: Plan, project: Project, root: Path | None, *, as_json: bool) -> None:
-    """Say what was written, and which commands to type next."""
+def report(
+    plan: Plan,
+    project: Project,
+    root: Path | None,
+    keys: Mapping[str, KnownKey] | None = None,
+    *,
+    as_json: bool,
+) -> None:
+    """Say what was written, whose keys are pinned, and which commands to type next."""
     if as_json:
-        output.emit_json({**_facts(plan), "written": True})
+        output.emit_json({**_facts(plan), "fingerprints": dict(project.fingerprints), "written": True})
     say = output.note if as_json else lambda text: output.out().print(text, markup=False)
     for change in plan.changes:
         say(f"{'made' if change.before is None else 'changed'} {_short(change.path)}")
@@ -67,7 +101,7 @@ def report(plan: Plan, project: Project, root: Path | None, *, as_json: bool) ->
         say(f"kept {_short(path)}: it is yours; --force replaces it")
     if not plan.changes:
         say(f"{_short(plan.folder)} is federated already; nothing was changed.")
-    for line in _next(project, root):
+    for line in (*_pinned(project, keys or {}), *_next(project, root)):
         say(line)
 
 
@@ -79,6 +113,16 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "changed": [str(change.path) for change in plan.changes if change.before is not None],
         "kept": [str(path) for path in plan.kept],
     }
+
+
+def _pinned(project: Project, keys: Mapping[str, KnownKey]) -> Iterator[str]:
+    for email, key in keys.items():
+        yield f"pinned {email}: {key.identity.words} ({key.how})"
+    unknown = [
+        email for email in (project.aggregator, *project.datasites) if email not in project.fingerprints
+    ]
+    if project.fingerprints and unknown:
+        yield f"not pinned, because no key is known here yet: {', '.join(str(email) for email in unknown)}"
 
 
 def _next(project: Project, root: Path | None) -> Iterator[str]:

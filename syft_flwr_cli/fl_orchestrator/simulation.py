@@ -18,11 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import tomlkit
+
 from syft_flwr_cli.errors import SyftFlwrError, UsageError
 from syft_flwr_cli.fl_orchestrator.consent import approve
 from syft_flwr_cli.fl_orchestrator.signals import on_interrupt
 from syft_flwr_cli.project.config import Project, load_project, split_emails
 from syft_flwr_cli.project.digest import remove_copy
+from syft_flwr_cli.project.environment import find_interpreter
 from syft_flwr_cli.project.plan import apply
 from syft_flwr_cli.project.scaffold import plan_bootstrap
 
@@ -113,7 +116,7 @@ def simulate(federation: Federation, place: Path, hear: Hear) -> Outcome:
 def _federated(federation: Federation, place: Path) -> Project:
     project = load_project(federation.project)
     datasites = list(federation.datasites)
-    if project.app_name and project.aggregator and not datasites:
+    if project.app_name and project.aggregator and not datasites and not project.fingerprints:
         return project
     copy = place / "project"
     ignore = shutil.ignore_patterns(".venv", ".git", "__pycache__", "*.pyc", ".pytest_cache")
@@ -127,7 +130,15 @@ def _federated(federation: Federation, place: Path) -> Project:
         force=True,
     )
     apply(made)
+    if project.fingerprints:
+        _unpin(copy / "pyproject.toml")  # they are those of the real participants' keys
     return load_project(copy)
+
+
+def _unpin(file: Path) -> None:
+    document = tomlkit.parse(file.read_text(encoding="utf-8"))
+    del document["tool"]["syft_flwr"]["fingerprints"]
+    file.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
 class _Cast:
@@ -198,6 +209,11 @@ class _Cast:
         words = self._words("run-client", email)
         if data is not None:
             words += ["--data", str(data.absolute())]
+        own = find_interpreter(self._federation.project)
+        if own is not None and not any(
+            word.startswith("--python") for word in self._federation.client_options
+        ):
+            words += ["--python", str(own)]  # who simulates a project runs what is in it, on their own word
         words += self._federation.client_options
         self._clients[email] = self._start(words, email, subprocess.DEVNULL)
 

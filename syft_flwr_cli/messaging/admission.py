@@ -184,7 +184,7 @@ def _not_expected(document: PublicIdentity, expected: str) -> TrustError:
         f"The project names {expected} as the fingerprint of {document.email}, "
         f"but its key has {document.fingerprint} ({document.words}).",
         hint=f"Ask {document.email} on the phone for its words. If they agree, the project is out of date: "
-        "write its [tool.syft_flwr.fingerprints] anew with syft-flwr bootstrap, and have it approved again.",
+        "write its [tool.syft_flwr.fingerprints] anew with syft-flwr bootstrap --force, and have it approved again.",
     )
 
 

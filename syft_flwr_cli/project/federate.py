@@ -1,6 +1,7 @@
 """The one change this system makes to a ``pyproject.toml``: from text to text, and nothing else moves.
 
-Two places change: the table ``[tool.syft_flwr]``, and one entry of ``[project] dependencies``. Comments,
+Three places change: the table ``[tool.syft_flwr]``, its table ``fingerprints`` where some are given, and one entry
+of ``[project] dependencies``. Comments,
 order, spacing, line ends and every other byte stay. The result is parsed again and compared with what it
 has to say before it is returned; a file written in a way that cannot be edited so is refused with the
 lines to add by hand. Pure: no disk, no clock.
@@ -8,7 +9,7 @@ lines to add by hand. Pure: no disk, no clock.
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tomlkit
@@ -21,6 +22,7 @@ __all__ = ["federate"]
 
 _TOKEN = re.compile(rf"(?:{STRING})|(?P<comment>#[^\r\n]*)|(?P<comma>,)", re.DOTALL)
 _TABLE = ("tool", "syft_flwr")
+_FINGERPRINTS = (*_TABLE, "fingerprints")
 _PROJECT = ("project",)
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
@@ -33,6 +35,7 @@ def federate(
     datasites: Sequence[str],
     transport: str,
     dependency: str,
+    fingerprints: Mapping[str, str] | None = None,
 ) -> str:
     """Return ``text`` with ``[tool.syft_flwr]`` saying this, and ``dependency`` among the dependencies.
 
@@ -48,6 +51,8 @@ def federate(
         The values of the table, checked by the caller.
     dependency : str
         A PEP 508 requirement, such as ``syft-flwr-cli>=0.1``.
+    fingerprints : Mapping[str, str], optional
+        The keys to pin, by e-mail; others that stand there stay.
 
     Raises
     ------
@@ -61,13 +66,17 @@ def federate(
         "transport": transport,
     }
     newline = "\r\n" if text.count("\r\n") == text.count("\n") > 0 else "\n"
+    pinned = dict(sorted((fingerprints or {}).items()))
     by_hand = NotAProjectError(
         "This pyproject.toml is written in a way that cannot be changed without disturbing the rest of it.",
-        hint=f"Add {dependency!r} to [project] dependencies, and by hand:\n{_lines(values, chr(10))}",
+        hint=f"Add {dependency!r} to [project] dependencies, and by hand:\n{_lines(_TABLE, values, chr(10))}"
+        + (_lines(_FINGERPRINTS, pinned, chr(10)) if pinned else ""),
     )
     try:
-        after = _with_table(_with_dependency(text, dependency, newline), values, newline)
-        meant = tomllib.loads(after) == _meaning(text, values, dependency)
+        after = _with_table(_with_dependency(text, dependency, newline), _TABLE, values, newline)
+        if pinned:
+            after = _with_table(after, _FINGERPRINTS, pinned, newline)
+        meant = tomllib.loads(after) == _meaning(text, values, dependency, pinned)
     except (TOMLKitError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise by_hand from error
     if not meant:
@@ -75,17 +84,20 @@ def federate(
     return after
 
 
-def _lines(values: dict[str, Any], newline: str) -> str:
+def _lines(path: Sequence[str], values: dict[str, Any], newline: str) -> str:
     table = tomlkit.table()
     for key, value in values.items():
         table[key] = value
-    return ("[tool.syft_flwr]\n" + tomlkit.dumps(table)).replace("\n", newline)
+    return (f"[{'.'.join(path)}]\n" + tomlkit.dumps(table)).replace("\n", newline)
 
 
-def _meaning(text: str, values: dict[str, Any], dependency: str) -> dict[str, Any]:
+def _meaning(text: str, values: dict[str, Any], dependency: str, pinned: dict[str, str]) -> dict[str, Any]:
     """What the changed file has to say."""
     meaning = tomllib.loads(text)
-    meaning.setdefault("tool", {}).setdefault("syft_flwr", {}).update(values)
+    table = meaning.setdefault("tool", {}).setdefault("syft_flwr", {})
+    table.update(values)
+    if pinned:
+        table.setdefault("fingerprints", {}).update(pinned)
     if _lacks(meaning, dependency):
         meaning["project"].setdefault("dependencies", []).append(dependency)
     return meaning
@@ -120,17 +132,22 @@ def _edited(piece: str, path: Sequence[str], values: dict[str, Any], newline: st
     return re.sub(r"(?<!\r)\n", newline, after) if newline == "\r\n" else after
 
 
-def _with_table(text: str, values: dict[str, Any], newline: str) -> str:
+def _with_table(text: str, path: tuple[str, ...], values: dict[str, Any], newline: str) -> str:
+    """``text`` with the table at ``path`` saying ``values``; what holds the table, or part of it, is edited whole."""
     for section in sections(text):
-        inside = len(section.path) < 2 and any(item.path[:2] == _TABLE for item in section.statements)
-        inline = [item for item in section.statements if item.path == _TABLE[:1]]
-        if section.path == _TABLE or inside or inline:
-            start, last = (inline[0].start, inline[0].end) if inline else (section.start, section.last)
+        here = section.path
+        inside = len(here) < len(path) and any(item.path[: len(path)] == path for item in section.statements)
+        above = [
+            item for item in section.statements if item.path in (path[:depth] for depth in range(len(path)))
+        ]
+        if here == path or inside or above:
+            alone = above if not here else []  # what stands without a header may be most of the file
+            start, last = (alone[0].start, alone[0].end) if alone else (section.start, section.last)
             end = _line_end(text, last)
-            return text[:start] + _edited(text[start:end], _TABLE, values, newline) + text[end:]
+            return text[:start] + _edited(text[start:end], path, values, newline) + text[end:]
     # A table at the end of the file is always well-formed and disturbs nothing.
     gap = "" if text.endswith("\n") else newline
-    return f"{text}{gap}{newline}{_lines(values, newline)}"
+    return f"{text}{gap}{newline}{_lines(path, values, newline)}"
 
 
 def _with_dependency(text: str, dependency: str, newline: str) -> str:

@@ -8,11 +8,11 @@ what differs from machine to machine.
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from syft_flwr_cli import __version__
-from syft_flwr_cli.errors import NotAProjectError, UsageError
+from syft_flwr_cli.errors import NotAProjectError, TrustError, UsageError
 from syft_flwr_cli.messaging.names import app_name as new_app_name
 from syft_flwr_cli.project.config import Project, check_participants, check_transport
 from syft_flwr_cli.project.federate import federate
@@ -136,8 +136,11 @@ def plan_bootstrap(
     transport: str | None,
     created: int,
     force: bool = False,
+    fingerprints: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan to make ``project`` a federated one, or to complete what is there.
+
+    ``fingerprints`` are those of the participants' keys that are known, by e-mail.
 
     What stands in ``[tool.syft_flwr]`` holds where no value is given. A second plan with the same values is
     empty. The app name is kept, unless ``force`` puts another aggregator in, whose name is part of it.
@@ -146,6 +149,8 @@ def plan_bootstrap(
     ------
     UsageError
         If a value is missing or cannot be used, or stands otherwise in the project and ``force`` is not set.
+    TrustError
+        The same for a fingerprint.
     NotAProjectError
         If ``pyproject.toml`` cannot be changed without disturbing the rest of it.
     """
@@ -162,6 +167,7 @@ def plan_bootstrap(
         datasites=owners,
         transport=way,
         dependency=DEPENDENCY,
+        fingerprints=_pins(project, fingerprints or {}, force),
     ).encode("utf-8")
     changes = [Change(file, before, after)] if after != before else []
     main = project.path / "main.py"
@@ -205,6 +211,19 @@ def _given(
                 hint=f"Leave --{key} out to keep it, or add --force to replace it.",
             )
     return center, owners, way
+
+
+def _pins(project: Project, fingerprints: Mapping[str, str], force: bool) -> dict[str, str]:
+    """The fingerprints to write, refused where they contradict what stands in the project."""
+    for email, known in fingerprints.items():
+        stands = project.fingerprints.get(email)
+        if stands is not None and stands != known and not force:
+            raise TrustError(
+                f"The project names the fingerprint {stands[:16]}… for {email}, whose key is known here as "
+                f"{known[:16]}….",
+                hint=f"Compare the words of its key with {email} on the phone; only if they agree, add --force.",
+            )
+    return dict(fingerprints)
 
 
 def _words(name: str, aggregator: str, datasites: Sequence[str]) -> dict[str, str]:

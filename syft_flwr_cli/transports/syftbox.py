@@ -24,6 +24,7 @@ from syft_flwr_cli.transports.leftovers import is_conflict, is_rejected, origina
 
 __all__ = [
     "DEFAULT_CONFIG",
+    "INSIDE",
     "RULES_FILE",
     "SyftBoxConfig",
     "SyftBoxTransport",
@@ -40,7 +41,8 @@ RULES_FILE = "syft.pub.yaml"
 
 MAX_CONFIG = 1 << 20
 
-_INSIDE = "app_data/flwr"
+INSIDE = "app_data/flwr"
+"""Where our files lie in a datasite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def read_config(path: Path | None) -> SyftBoxConfig:
 def own_space(path: Path | None) -> Path:
     """Where the participant of the configuration at ``path`` writes; errors as `read_config`."""
     config = read_config(path)
-    return config.data_dir / "datasites" / config.email / _INSIDE
+    return config.data_dir / "datasites" / config.email / INSIDE
 
 
 def rules(readers: Collection[str]) -> bytes:
@@ -148,7 +150,7 @@ class SyftBoxTransport(FolderTransport):
             config.email,
             poll_interval,
             events=events,
-            inside=_INSIDE,
+            inside=INSIDE,
             ignored=[RULES_FILE],
             settle=_write_again,
         )
@@ -215,7 +217,7 @@ class SyftBoxTransport(FolderTransport):
             return b""
 
     def _markers(self) -> Sequence[str]:
-        return sorted(self._walk(self.root / self.email / _INSIDE, ""))
+        return sorted(self._walk(self.root / self.email / INSIDE, ""))
 
     def _walk(self, here: Path, path: str) -> Iterator[str]:
         try:
@@ -241,7 +243,7 @@ class SyftBoxTransport(FolderTransport):
             more = f" (and {len(new) - 1} more)" if len(new) > 1 else ""
             raise TransportError(
                 f"{_problem(new[0])}{more}",
-                hint=f"Remove the marked file below {self.root / self.email / _INSIDE} once it is mended.",
+                hint=f"Remove the marked file below {self.root / self.email / INSIDE} once it is mended.",
             )
 
 

@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from transcript import Shell
 
+from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity, read_public
+from syft_flwr_cli.messaging.public_identity import PublicIdentity
+from syft_flwr_cli.messaging.roster import Roster
+
 FLOWER_APP = """\
 # A Flower app of somebody.
 [project]
@@ -268,3 +272,105 @@ def test_main_py_tells_a_stranger_who_has_a_part(shell: Shell) -> None:
 
 def test_help_shows_the_table_by_its_name(shell: Shell) -> None:
     assert "[tool.syft_flwr]" in shell.run("bootstrap", "--help", COLUMNS="200").out
+
+
+DS, DO1, DO2 = "ds@lab.example", "do1@a.example", "do2@b.example"
+
+
+def publish(shell: Shell, email: str, secrets: bytes = bytes(SECRETS_SIZE)) -> PublicIdentity:
+    """The key document of ``email`` where it publishes it."""
+    public = Identity.create(email, 1, secrets).public
+    place = shell.folder / "shared" / email / "syft_flwr_identity" / "identity.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(public.to_bytes())
+    return public
+
+
+def pinned(shell: Shell) -> dict[str, str]:
+    text = (shell.folder / "theirs" / "pyproject.toml").read_text()
+    return dict(tomllib.loads(text)["tool"]["syft_flwr"].get("fingerprints", {}))
+
+
+def test_the_keys_that_are_known_are_pinned_in_the_project(shell: Shell) -> None:
+    assert shell.run("keys", "show", "--email", DS).code == 0
+    mine, _ = read_public(shell.home / "participants" / DS, DS)
+    theirs = publish(shell, DO1)
+    (shell.folder / "shared" / DO2).mkdir()
+    said = shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared").out
+    assert pinned(shell) == {DS: mine.fingerprint, DO1: theirs.fingerprint}
+    assert f"pinned {DS}: {mine.words} (its keys are on this machine)" in said
+    assert f"pinned {DO1}: {theirs.words} (as it is published; nobody has compared it)" in said
+    assert f"not pinned, because no key is known here yet: {DO2}" in said
+    # The folder is remembered, and the key of the last one arrives.
+    other = publish(shell, DO2, b"2" * SECRETS_SIZE)
+    answer = shell.run("bootstrap", "theirs", "--json")
+    assert json.loads(answer.out)["data"]["fingerprints"][DO2] == other.fingerprint == pinned(shell)[DO2]
+    before = (shell.folder / "theirs" / "pyproject.toml").read_bytes()
+    shell.run("bootstrap", "theirs")
+    assert (shell.folder / "theirs" / "pyproject.toml").read_bytes() == before
+
+
+def test_a_key_that_was_met_counts_and_another_that_is_published_is_refused(shell: Shell) -> None:
+    known = publish(shell, DO1)
+    roster = Roster(shell.home / "participants" / DS / "roster.json")
+    roster.trust(known, 1.0, verified=True)
+    publish(shell, DO1, b"x" * SECRETS_SIZE)
+    before = (shell.folder / "theirs" / "pyproject.toml").read_bytes()
+    refused = shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared")
+    assert refused.code == 12 and f"The key of {DO1} has changed" in refused.err
+    assert (shell.folder / "theirs" / "pyproject.toml").read_bytes() == before
+    publish(shell, DO1)
+    assert (
+        f"{known.words} (compared)" in shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared").out
+    )
+    assert pinned(shell) == {DO1: known.fingerprint}
+
+
+def test_another_key_than_the_one_that_is_pinned_needs_force_and_one_that_followed_it_nothing(
+    shell: Shell,
+) -> None:
+    first = publish(shell, DO1)
+    shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared")
+    roster = Roster(shell.home / "participants" / DS / "roster.json")
+    roster.admit(first, 1.0)
+    rotated = Identity.create(DO1, 1, bytes(SECRETS_SIZE)).rotate(2).public
+    roster.admit(rotated, 2.0)
+    place = shell.folder / "shared" / DO1 / "syft_flwr_identity" / "identity.json"
+    place.write_bytes(rotated.to_bytes())
+    assert shell.run("bootstrap", "theirs").code == 0 and pinned(shell) == {DO1: first.fingerprint}
+    (shell.home / "participants" / DS / "roster.json").unlink()
+    other = publish(shell, DO1, b"x" * SECRETS_SIZE)
+    refused = shell.run("bootstrap", "theirs")
+    assert refused.code == 12 and f"The project names the fingerprint {first.fingerprint[:16]}" in refused.err
+    assert pinned(shell) == {DO1: first.fingerprint}
+    assert shell.run("bootstrap", "theirs", "--force").code == 0
+    assert pinned(shell) == {DO1: other.fingerprint}
+
+
+def test_a_document_of_somebody_else_or_no_document_pins_nothing(shell: Shell) -> None:
+    place = shell.folder / "shared" / DO1 / "syft_flwr_identity" / "identity.json"
+    for document in (
+        Identity.create(DO2, 1, bytes(SECRETS_SIZE)).public.to_bytes(),
+        b"garbage",
+        b"x" * 20_000,
+    ):
+        publish(shell, DO1)
+        place.write_bytes(document)
+        assert shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared").code == 0
+        assert pinned(shell) == {}
+    place.unlink()
+    place.symlink_to("/dev/zero")
+    assert shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared").code == 0
+    assert pinned(shell) == {}
+
+
+def test_what_is_published_in_syftbox_is_found(shell: Shell, tmp_path: Path) -> None:
+    public = publish(shell, DO1)
+    inside = tmp_path / "SyftBox" / "datasites" / DO1 / "app_data" / "flwr"
+    inside.parent.mkdir(parents=True)
+    (shell.folder / "shared" / DO1).rename(inside)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"email": DS, "data_dir": str(tmp_path / "SyftBox")}))
+    words = ["bootstrap", "theirs", *BOTH.split(), "--transport", "syftbox"]
+    assert shell.run(*words, SYFTBOX_CLIENT_CONFIG_PATH=str(config)).code == 0
+    assert pinned(shell) == {DO1: public.fingerprint}

@@ -318,6 +318,32 @@ def test_every_way_to_write_the_tables_is_understood(text: str) -> None:
     assert after == before
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[project]\nname = 'x'\n",
+        "[project]\n[tool.syft_flwr]  # ours\nfingerprints = {'a@b.example' = '00'}  # one\n[other]\nx = 1\n",
+        "[project]\n[tool.syft_flwr]\nfingerprints.'a@b.example' = '00'  # dotted\n\n[other]\n",
+        "[project]\n[tool.syft_flwr.fingerprints]  # first\n'a@b.example' = '00'  # old\n[tool.z]\nx = 1\n",
+        "[project]\n[tool]\nsyft_flwr = {timeout = 3, fingerprints = {}}  # inline\n",
+        "[project]\n[tool]  # short\nsyft_flwr.fingerprints.'do1@a.example' = '00'\n",
+        "tool = {syft_flwr = {fingerprints = {}}}  # all in one\nproject = {name = 'x'}\n",
+    ],
+)
+def test_fingerprints_are_written_wherever_their_table_stands_and_what_else_is_there_stays(text: str) -> None:
+    pins = {"ds@lab.example": "ab" * 32, "do1@a.example": "cd" * 32}
+    after = federate(text, **VALUES, fingerprints=pins)
+    before = tomllib.loads(federate(text, **VALUES))
+    table = before["tool"]["syft_flwr"]
+    table["fingerprints"] = {**table.get("fingerprints", {}), **pins}
+    assert tomllib.loads(after) == before
+    assert [line for line in text.splitlines() if line.startswith(("[other", "x = "))] == [
+        line for line in after.splitlines() if line.startswith(("[other", "x = "))
+    ]
+    assert all(f"# {comment}" in after for comment in ("ours", "first", "short") if f"# {comment}" in text)
+    assert federate(after, **VALUES, fingerprints=pins) == after
+
+
 def test_a_file_that_cannot_be_changed_says_which_lines_to_add() -> None:
     with pytest.raises(NotAProjectError) as refused:
         federate('project = "no table"\n', **VALUES)

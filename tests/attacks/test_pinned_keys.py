@@ -1,0 +1,59 @@
+"""Keys that the approved project pins: nobody else's are taken, not even at the first contact."""
+
+from pathlib import Path
+
+import pytest
+from scene import AGGREGATOR, DO1, DO2, OWNERS, Scene, drop, new_identity
+
+from syft_flwr_cli.messaging.names import IDENTITY_PATH
+
+
+@pytest.fixture
+def pinned(scene: Scene) -> Scene:
+    """The project as ``bootstrap`` writes it where everybody's keys are known, approved by all."""
+    for email in (AGGREGATOR, *OWNERS):
+        scene.run("keys", "show", "--email", email, email=email)
+    for email in OWNERS:
+        drop(scene.document(email), scene.keys(email).public.to_bytes())
+    scene.run("bootstrap", str(scene.project), "--root", str(scene.root), email=AGGREGATOR)
+    text = (scene.project / "pyproject.toml").read_text()
+    assert all(scene.keys(email).public.fingerprint in text for email in (AGGREGATOR, *OWNERS))
+    scene.approve(*OWNERS)
+    return scene
+
+
+def test_with_the_keys_that_are_pinned_everything_goes_as_without(pinned: Scene) -> None:
+    clients = pinned.start_clients()
+    pinned.serve().wait(0)
+    for client in clients:
+        client.wait(0)
+    pinned.came_out_undisturbed()
+
+
+def test_an_aggregator_with_another_key_than_the_pinned_one_is_refused_at_first_contact(
+    pinned: Scene,
+) -> None:
+    posing = new_identity(AGGREGATOR)
+    drop(pinned.root / AGGREGATOR / IDENTITY_PATH, posing.public.to_bytes())
+    message = pinned.requests_to(DO1) / "00000000-0000-8000-8000-000000000000.request"
+    drop(message, b"whatever it says")
+    refused = pinned.start_approved_client(DO1).wait(12)
+    assert (
+        f"error: The project names {pinned.keys(AGGREGATOR).public.fingerprint} as the fingerprint"
+        in refused.err
+    )
+    assert posing.public.words in refused.err
+    assert pinned.executed(DO1) == [] and pinned.messages(DO1, "response") == []
+
+
+def test_a_data_owner_with_another_key_than_the_pinned_one_is_sent_nothing(pinned: Scene) -> None:
+    posing = new_identity(DO2)
+    drop(pinned.document(DO2), posing.public.to_bytes())
+    refused = pinned.serve().wait(12)
+    assert (
+        f"error: The project names {pinned.keys(DO2).public.fingerprint} as the fingerprint of {DO2}"
+        in refused.err
+    )
+    assert posing.public.words in refused.err
+    sent: list[Path] = [path for path in pinned.messages(AGGREGATOR, "request") if f"_to_{DO2}" in str(path)]
+    assert sent == []
