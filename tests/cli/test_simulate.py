@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import site
 import subprocess
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +221,23 @@ def test_the_demo_shows_a_run_and_says_where_its_messages_lie(shell: Shell) -> N
         if path.is_file():
             content = path.read_bytes()
             assert not [word for word in words if word in content], path
+
+
+def test_a_project_that_pins_keys_and_holds_an_environment_is_simulated_without_the_keys_and_with_it(
+    shell: Shell,
+) -> None:
+    project = study(shell, "numpy")
+    for email in ("ds@lab.example", "do1@a.example"):
+        shell.run("keys", "show", "--email", email)
+    shell.run("bootstrap", "study")
+    assert b"[tool.syft_flwr.fingerprints]" in (project / "pyproject.toml").read_bytes()
+    venv.create(project / ".venv", symlinks=True)
+    (packages,) = (project / ".venv" / "lib").glob("python3.*/site-packages")
+    (packages / "dependencies.pth").write_text("".join(f"{path}\n" for path in site.getsitepackages()))
+    (packages / "mark.pth").write_text(
+        f"import pathlib; pathlib.Path({str(shell.folder / 'ran')!r}).touch()\n"
+    )
+    before = contents(project)
+    simulated(shell, "study")
+    assert (shell.folder / "ran").exists()
+    assert contents(project) == before
