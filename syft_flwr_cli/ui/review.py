@@ -198,7 +198,7 @@ def _shown_environment(console: Console, environment: Mapping[str, Any]) -> None
         },
     )
     if changed:
-        _line(console, f"  {len(changed)} files changed since it was approved:")
+        _line(console, f"  {len(changed)} file{'s' * (len(changed) != 1)} changed since it was approved:")
         for path in changed[:_SHOWN_LEADS]:
             _line(console, f"    {_plain(path)}")
         if len(changed) > _SHOWN_LEADS:

@@ -224,7 +224,7 @@ def test_the_environment_is_approved_with_the_files_by_the_command_that_was_show
     shown = desk.json("review", "study")
     assert shown["environment"]["approved"] is False and shown["environment"]["changed"] == ["bin/python"]
     said = desk.type("review", "study").stdout
-    assert "1 files changed since it was approved" in said
+    assert "1 file changed since it was approved" in said
     assert f"but not this environment; to run with it: {shown['approve']}" in said.replace("\n", " ")
 
 
