@@ -113,7 +113,7 @@ def explain(error: BaseException, doing: str, email: str) -> TransportError:
     if isinstance(error, NETWORK):
         return TransientError(
             f"Google Drive cannot be reached to {doing} ({_cause(error)}).",
-            hint="Check the network connection; the run goes on as soon as Drive answers again.",
+            hint="Check the network connection; what still runs goes on as soon as Drive answers again.",
         )
     return TransportError(
         f"Google Drive failed to {doing}: {error}.", hint="Try again; report it if it stays."
@@ -133,12 +133,12 @@ def _explain_refusal(error: HttpError, doing: str, email: str, again: str) -> Tr
     if reason in _DISABLED:
         return TransientError(
             "The Google Drive API is not enabled in the Cloud project that the login belongs to.",
-            hint=f"Enable it (Google says: {said}); it takes a few minutes, and the run goes on by itself.",
+            hint=f"Enable it (Google says: {said}); it takes a few minutes; what still runs goes on by itself.",
         )
     if judge(error) is Verdict.FULL:
         return TransientError(
             f"The Google Drive of {email} is full, so it could not {doing}.",
-            hint="Free some space (empty the bin too, or: syft-flwr clean); the run goes on by itself.",
+            hint="Free some space (empty the bin too, or: syft-flwr clean); what still runs goes on by itself.",
         )
     if reason in _SHARING or (status in (400, 403) and doing.startswith("share")):
         return TransportError(

@@ -1,0 +1,1 @@
+"""An app whose training takes its time: nothing is learned."""
