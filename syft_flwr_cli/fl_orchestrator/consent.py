@@ -16,9 +16,10 @@ from syft_flwr_cli.errors import NotApprovedError, SyftFlwrError
 from syft_flwr_cli.home import participant_dir
 from syft_flwr_cli.messaging.audit import AuditLog
 from syft_flwr_cli.messaging.identity import load_or_create
-from syft_flwr_cli.messaging.inbox import Stopped, Work
+from syft_flwr_cli.messaging.inbox import Stopped
 from syft_flwr_cli.messaging.journal import Journal
 from syft_flwr_cli.messaging.public_identity import PublicIdentity
+from syft_flwr_cli.messaging.work import Work
 from syft_flwr_cli.passphrase import passphrase_source
 from syft_flwr_cli.project import approvals
 from syft_flwr_cli.project.config import Project, load_project

@@ -19,7 +19,8 @@ from syft_flwr_cli.fl_orchestrator.signals import on_interrupt
 from syft_flwr_cli.fl_orchestrator.worker_process import WorkerProcess
 from syft_flwr_cli.home import make_private_dir
 from syft_flwr_cli.messaging import names, retention
-from syft_flwr_cli.messaging.inbox import Inbox, Stopped, Work
+from syft_flwr_cli.messaging.inbox import Inbox, Stopped
+from syft_flwr_cli.messaging.work import Work
 
 if TYPE_CHECKING:
     from flwr.app import Context

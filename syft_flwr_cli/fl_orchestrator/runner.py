@@ -20,7 +20,7 @@ from syft_flwr_cli import faults
 from syft_flwr_cli.app_environment import APP_NAME_VARIABLE, DATA_VARIABLE
 from syft_flwr_cli.fl_orchestrator.wire import Closed, Frame, receive, send
 from syft_flwr_cli.fl_orchestrator.worker_process import WorkerProcess
-from syft_flwr_cli.messaging.inbox import Outcome, Work
+from syft_flwr_cli.messaging.work import Outcome, Work
 
 __all__ = ["AppSetup", "InlineRunner", "Runner", "SubprocessRunner"]
 

@@ -23,9 +23,10 @@ from syft_flwr_cli.fl_orchestrator.rounds import RoundLog
 from syft_flwr_cli.messaging import codec, names
 from syft_flwr_cli.messaging.body import NOT_EXECUTED, Body, PayloadRef, Slot
 from syft_flwr_cli.messaging.delivery import Outgoing
-from syft_flwr_cli.messaging.outbox import Draft, Outbox, Reply, unknown_recipient
+from syft_flwr_cli.messaging.outbox import Outbox, Reply, unknown_recipient
 from syft_flwr_cli.messaging.participant import Participant
 from syft_flwr_cli.messaging.payloads import Digests
+from syft_flwr_cli.messaging.replay import Draft
 from syft_flwr_cli.messaging.sealing import content_digest, open_payload
 from syft_flwr_cli.project import flower
 from syft_flwr_cli.project.review import visible

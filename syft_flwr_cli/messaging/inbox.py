@@ -9,36 +9,31 @@ does not know Flower: ``execute`` does the work.
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from syft_flwr_cli import faults
-from syft_flwr_cli.errors import DiskError, NotThereError, TransportError, TrustError
+from syft_flwr_cli.errors import DiskError, NotThereError, TransportError
 from syft_flwr_cli.messaging import names
 from syft_flwr_cli.messaging.arrays import bring_arrays
-from syft_flwr_cli.messaging.body import NOT_EXECUTED, OBJECTION, Body, decode_body, encode_body
+from syft_flwr_cli.messaging.body import NOT_EXECUTED, Body, decode_body
 from syft_flwr_cli.messaging.delivery import Incoming
 from syft_flwr_cli.messaging.envelope import (
     MAX_FILE,
     Envelope,
     Header,
-    open_envelope,
     read_envelope,
-    write_envelope,
 )
 from syft_flwr_cli.messaging.journal import Request
+from syft_flwr_cli.messaging.own_responses import OwnResponses
 from syft_flwr_cli.messaging.participant import Participant
-from syft_flwr_cli.messaging.payloads import Digests, PayloadWriter, lay_out, remove_payloads
+from syft_flwr_cli.messaging.payloads import remove_payloads
 from syft_flwr_cli.messaging.refusal import RefusedError
-from syft_flwr_cli.messaging.sealing import SUITE, SUITE_NONE
-from syft_flwr_cli.messaging.shared_bytes import SharedBytes
-from syft_flwr_cli.transports.base import Buffer, BytesContent
+from syft_flwr_cli.messaging.work import DAMAGED, Outcome, Work
 
-__all__ = ["Inbox", "Outcome", "Stopped", "Work"]
+__all__ = ["Inbox", "Stopped"]
 
 STALE_STOP = 600.0
 """Seconds after which the end of a run that we never took part in is no news any more."""
@@ -48,48 +43,6 @@ LOOK_AFTER = 60.0
 
 _WAIT = 60.0
 _TRIES = 10
-
-DAMAGED = 3
-"""Flower's error code for a message that cannot be used."""
-
-
-@dataclass(slots=True)
-class Work:
-    """A request, opened: what `execute` gets.
-
-    Parameters
-    ----------
-    id, run : str
-        The request and its run.
-    body : Body
-        What it says; its slots index into ``body.inline`` and ``shared``.
-    offsets : list of int
-        Where in ``shared`` each payload's content begins.
-    shared : SharedBytes, optional
-        The contents of the payloads, one after the other.
-    state : bytes, optional
-        The state of the run as the last response left it; None at first.
-    """
-
-    id: str
-    run: str
-    body: Body
-    offsets: list[int]
-    shared: SharedBytes | None
-    state: bytes | None
-    attempts: int
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of it: a reply taken apart or an error, and the new state if it changed."""
-
-    skeleton: bytes = b""
-    places: Sequence[tuple[str | int, ...]] = ()
-    blobs: Sequence[Buffer] = ()
-    error: tuple[int, str] | None = None
-    state: bytes | None = None
-    release: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +58,6 @@ class Stopped:
 class _Pending:
     envelope: Envelope
     body: Body
-    data_digest: str
     claimed: Request | None = None
     told: bool = False
     wrong: str = ""
@@ -158,59 +110,24 @@ class Inbox:
         self.aggregator = aggregator
         self._execute = execute
         self._code = code
+        self._responses = OwnResponses(me, aggregator, code, look_after)
         self._gate = gate
         self._started = me.clock()
         self._folder = names.rpc_folder(aggregator, me.email, me.app)
-        self._own_folder = names.rpc_folder(me.email, aggregator, me.app)
         self._watch = me.transport.watch(aggregator, self._folder)
         self._names: dict[str, int] = {}
         self._pending: dict[str, _Pending] = {}
         self._held: _Held | None = None
-        self._owed: dict[str, None] = {}
         self._ignored: dict[str, str] = {}
         self._first = True
-        self._answered_before: set[str] = set()
         self._executed_before: set[str] | None = None
         self._executed: set[str] = set()
-        self._objections: set[str] = set()
         self._closing = threading.Event()
-        self._look_after = look_after
-        self._checked = time.monotonic()
         self.stopped: list[Stopped] = []
 
     def recover(self) -> None:
         """Take up what an earlier process left: committed responses go out again, payloads of none are removed."""
-        lying = {path for path, _ in self.me.transport.list_own(self._own_folder)}
-        self._answered_before = {
-            path.rsplit("/", 1)[-1].removesuffix(".response") for path in lying if path.endswith(".response")
-        }
-        self._take_back(self._objected_before())
-        wanted: set[str] = set()
-        for run in self.me.journal.runs():
-            if run.ended is not None:
-                continue
-            for request in self.me.journal.requests(run.run):
-                if request.state is Incoming.DONE:
-                    wanted.update(request.payloads)
-                    self._owed[request.id] = None
-        rows = [row for row in self.me.journal.payloads() if row.id not in wanted]
-        remove_payloads(self.me, rows)
-        self.me.flush_audit()
-
-    def _objected_before(self) -> set[str]:
-        """Requests that an earlier process objected to: what lies there is no answer to them."""
-        objected = {
-            refusal["path"].rpartition("/")[2].removesuffix(".request")
-            for refusal in self.me.journal.refused()
-            if refusal["owner"] == self.aggregator and refusal["reason"] == "plaintext"
-        }
-        return {mid for mid in objected & self._answered_before if self.me.journal.request(mid) is None}
-
-    def _take_back(self, objections: set[str]) -> None:
-        for mid in sorted(objections):
-            self.me.transport.remove(self._response_path(mid))
-        self._answered_before -= objections
-        self._objections -= objections
+        self._responses.recover()
 
     def serve(self, until: Callable[[], bool]) -> None:
         """Work until ``until()`` is true, which is asked after everything that is done."""
@@ -231,7 +148,7 @@ class Inbox:
 
     def step(self) -> bool:
         """Take in what is new and execute at most one request; whether anything was done."""
-        self._publish_owed()
+        self._responses.publish()
         if self._held is not None:
             self._conclude(self._held)
             return True
@@ -244,20 +161,7 @@ class Inbox:
                 return True
             if self._answer(mid, pending):
                 return True
-        return self._check_published()
-
-    def _check_published(self) -> bool:
-        """Responses that somebody has removed, or that a store lost while it was away, go out again."""
-        now = time.monotonic()
-        if now < self._checked + max(self._look_after, 100 * self.me.transport.properties.listing_cost):
-            return False
-        self._checked = now
-        lying = {path for path, _ in self.me.transport.list_own(self._own_folder)}
-        for run in self.me.journal.runs():
-            for request in self.me.journal.requests(run.run) if run.ended is None else ():
-                if request.state is Incoming.DONE and self._response_path(request.id) not in lying:
-                    self._owed[request.id] = None
-        return bool(self._owed)
+        return self._responses.check()
 
     # In
 
@@ -299,64 +203,24 @@ class Inbox:
         try:
             envelope = read_envelope(data)
             if over is not None and envelope.digest == over.digest:
-                self._answer_again(over)
+                self._responses.again(over)
                 return True
             before = self._pending.get(mid)
-            if envelope.digest in (self._ignored.get(mid), before and before.data_digest):
+            if envelope.digest in (self._ignored.get(mid), before and before.envelope.digest):
                 return True
             self._check(envelope.header, mid)
             body = self._open(envelope)
         except RefusedError as error:
             self.me.refuse(self.aggregator, path, data, error)
             if error.reason == "plaintext":
-                self._object(envelope)
+                self._responses.object_to(envelope)
             return True
         # Asked again with more time to answer: the later request takes the place of the earlier one.
         if over is not None:
-            self._answer_again(over)
+            self._responses.again(over)
             return True
-        self._pending[mid] = _Pending(envelope, body, envelope.digest)
+        self._pending[mid] = _Pending(envelope, body)
         return True
-
-    def _answer_again(self, request: Request) -> None:
-        if request.state is Incoming.DONE:
-            self._owed[request.id] = None
-            self._publish_owed()
-
-    def _object(self, envelope: Envelope) -> None:
-        """Have the aggregator hear that one side seals and the other does not.
-
-        What we send is in our own mode, so its own setting makes it refuse, and say why; it holds no data.
-        """
-        mid = envelope.header.id
-        public = self.me.peer(self.aggregator)
-        if mid in self._objections or public is None or self.me.journal.request(mid) is not None:
-            return
-        side = "on" if self.me.encryption else "off"
-        body = Body(type=OBJECTION, error=(DAMAGED, f"encryption is {side} at {self.me.email}"))
-        header = self._response_header(envelope.header, envelope.digest)
-        data = write_envelope(
-            header, encode_body(body), self.me.identity, public if self.me.encryption else None
-        )
-        self.me.publish(self._response_path(mid), BytesContent(data), (self.aggregator,))
-        self._objections.add(mid)
-
-    def _response_header(self, asked: Header, digest: str) -> Header:
-        now = self.me.clock()
-        return Header(
-            kind="response",
-            id=asked.id,
-            app=self.me.app,
-            run=asked.run,
-            sender=self.me.email,
-            recipient=self.aggregator,
-            endpoint=asked.endpoint,
-            created=now,
-            expires=max(asked.expires, now),
-            suite=SUITE if self.me.encryption else SUITE_NONE,
-            answers=digest,
-            audit=self.me.audit_head(),
-        )
 
     def _tell_of_the_end(self) -> None:
         """An earlier process ended with the run and could not say so: say it now, unless another run goes on."""
@@ -377,22 +241,7 @@ class Inbox:
             raise RefusedError("misaddressed", f"it is for {header.recipient}")
 
     def _open(self, envelope: Envelope) -> Body:
-        public = self.me.peer(self.aggregator)
-        if public is None:
-            raise RefusedError("key", f"{self.aggregator} has published no key yet")
-        try:
-            plain = open_envelope(envelope, self.me.identity, public, self.me.encryption)
-        except RefusedError as error:
-            if error.reason != "signature":
-                raise
-            try:
-                fresh = self.me.peer(self.aggregator, again=True)
-            except TrustError as trust:
-                raise RefusedError("key", trust.what, hint=trust.hint) from trust
-            if fresh is None or fresh == public:
-                raise
-            plain = open_envelope(envelope, self.me.identity, fresh, self.me.encryption)
-        body = decode_body(plain)
+        body = decode_body(self.me.unseal(envelope, self.aggregator))
         run = self.me.journal.run(envelope.header.run)
         if run is not None and run.ended is not None and not _is_stop(body):
             raise RefusedError("wrong-run", f"run {run.run} has ended ({run.reason})")
@@ -412,7 +261,7 @@ class Inbox:
             f"{header.expires - header.created:.0f} s, which were over {late:.0f} s ago by this machine's clock",
             hint=f"If that cannot be, compare this machine's clock with that of {self.aggregator}.",
         )
-        self._ignored[header.id] = pending.data_digest
+        self._ignored[header.id] = pending.envelope.digest
         self.me.refuse(self.aggregator, f"{self._folder}/{header.id}.request", pending.envelope.line, error)
 
     # Stop
@@ -426,7 +275,7 @@ class Inbox:
     def _drop(self, mid: str) -> None:
         pending = self._pending.pop(mid, None)
         if pending is not None:
-            self._ignored[mid] = pending.data_digest
+            self._ignored[mid] = pending.envelope.digest
 
     def _stop(self, pending: _Pending) -> None:
         header, body = pending.envelope.header, pending.body
@@ -470,7 +319,7 @@ class Inbox:
         for request in self.me.journal.acknowledged(acks):
             self.me.tell("consumed", {"message": request.id})
 
-    # Out
+    # Work
 
     def _answer(self, mid: str, pending: _Pending) -> bool:
         header, body = pending.envelope.header, pending.body
@@ -483,7 +332,7 @@ class Inbox:
             pending.claimed = self._claim(pending)
             # What was acknowledged makes room before the work begins; the next process would hear of it again.
             self._consumed(body.acks)
-            self._sweep(header.run)
+            self._responses.sweep(header.run)
         try:
             work = self._work(pending, pending.claimed, body)
         except NotThereError:
@@ -513,7 +362,7 @@ class Inbox:
         """Whether the journal has lost what the shared folder, or the audit log, still knows: an id runs once."""
         if self.me.journal.request(header.id) is not None:
             return False
-        if header.id in self._answered_before or header.id in self._executed:
+        if header.id in self._responses.before or header.id in self._executed:
             return True
         if header.created > self._started:
             return False
@@ -534,7 +383,7 @@ class Inbox:
             "peer": self.aggregator,
             "run": header.run,
             "type": pending.body.type,
-            "digest": pending.data_digest,
+            "digest": pending.envelope.digest,
             "peer_head": header.audit or "",
         }
         claim = Request(
@@ -542,7 +391,7 @@ class Inbox:
             run=header.run,
             sender=header.sender,
             state=Incoming.CLAIMED,
-            digest=pending.data_digest,
+            digest=pending.envelope.digest,
             created=now,
             attempts=0,
             response=None,
@@ -554,14 +403,14 @@ class Inbox:
     def _conclude(self, held: _Held) -> None:
         """Write down what was done, then publish it; if that fails, the next step goes on from here."""
         header = held.pending.envelope.header
-        self._commit(held)
+        self._responses.write_down(held.pending.envelope, held.pending.body, held.outcome)
         self._held = None
         self._executed.add(header.id)
         self._pending.pop(header.id, None)
         held.release()
-        self._owed[header.id] = None
-        self._publish_owed()
-        self._sweep(header.run)
+        self._responses.owe(header.id)
+        self._responses.publish()
+        self._responses.sweep(header.run)
         body, error = held.pending.body, held.outcome.error
         self.me.tell("answered", {"message": header.id, "type": body.type, "error": error})
 
@@ -595,7 +444,7 @@ class Inbox:
 
     def _refuse_arrays(self, pending: _Pending, path: str, error: RefusedError) -> None:
         """Once for each thing that is wrong, though it is looked at again and again."""
-        wrong = f"{pending.data_digest} {path} {error.what}"
+        wrong = f"{pending.envelope.digest} {path} {error.what}"
         if pending.wrong != wrong:
             pending.wrong = wrong
             self.me.refuse(self.aggregator, path, wrong.encode(), error)
@@ -623,66 +472,10 @@ class Inbox:
         faults.point("inbox.after-execute")
         return outcome
 
-    def _commit(self, held: _Held) -> None:
-        me, pending, outcome = self.me, held.pending, held.outcome
-        header, asked = pending.envelope.header, pending.body
-        layout = lay_out(
-            outcome.places,
-            outcome.blobs,
-            me.transport.properties.inline_limit,
-            me.transport.properties.one_file,
-        )
-        writer = PayloadWriter(me, header.run, self.aggregator, (self.aggregator,))
-        digests = Digests()
-        refs = writer.ensure(layout.groups, [digests.of_group(group) for group in layout.groups])
-        body = Body(
-            type=asked.type,
-            group=asked.group,
-            round=asked.round,
-            skeleton=outcome.skeleton,
-            inline=layout.inline,
-            slots=tuple(layout.slots),
-            payloads=tuple(refs),
-            code=self._code,
-            error=outcome.error,
-        )
-        public = me.peer(self.aggregator)
-        assert public is not None
-        now = me.clock()
-        answer = self._response_header(header, pending.data_digest)
-        sealed = write_envelope(answer, encode_body(body), me.identity, public if me.encryption else None)
-        facts: dict[str, Any] = {"message": header.id, "run": header.run, "time": now}
-        executed = {**facts, "event": "executed", "type": asked.type, "outcome": _word(outcome)}
-        if self._code:
-            executed["code"] = self._code
-        sent = {**facts, "event": "sent", "peer": self.aggregator, "digest": read_envelope(sealed).digest}
-        me.journal.finish(header.id, sealed, [ref.id for ref in refs], outcome.state, now, [executed, sent])
-
-    def _publish_owed(self) -> None:
-        for mid in list(self._owed):
-            request = self.me.journal.request(mid)
-            if request is not None and request.response is not None:
-                faults.point("inbox.before-publish")
-                content = BytesContent(request.response)
-                self.me.publish(self._response_path(mid), content, (self.aggregator,))
-                faults.point("inbox.after-publish")
-            del self._owed[mid]
-
-    def _response_path(self, mid: str) -> str:
-        return names.response_path(self.me.email, self.aggregator, self.me.app, mid)
-
-    def _sweep(self, run: str) -> None:
-        """Remove payloads that every response that needed them has been consumed of."""
-        rows = self.me.journal.payloads(run)
-        if rows:
-            wanted = self.me.journal.payloads_in_use(run)
-            remove_payloads(self.me, [row for row in rows if row.id not in wanted])
-
     def close(self) -> None:
         """Look no more; what is not written down yet will be executed again by the next process."""
         self._watch.close()
-        with suppress(TransportError):  # the next process takes back what cannot be taken back now
-            self._take_back(set(self._objections))
+        self._responses.close()
         if self._held is not None:
             self._held.release()
             self._held = None
@@ -694,7 +487,3 @@ def _age(item: tuple[str, _Pending]) -> tuple[float, str]:
 
 def _is_stop(body: Body) -> bool:
     return body.facts.get("action") == "stop"
-
-
-def _word(outcome: Outcome) -> str:
-    return "error" if outcome.error else "reply"

@@ -2,38 +2,29 @@
 
 `push` gives every request an id that is derived from the run, its place and its content, writes it into
 the journal, and only then into the store; pushed again after a crash it is the same file with the same
-meaning, or, if it was answered before, nothing at all. What an earlier process of the run pushed must be
-pushed again, before anything new is: otherwise the run has diverged, and nothing is sent. A thread of its own
-takes responses in: whatever is not exactly what is awaited, from whom it is awaited, is refused and said
-once. It does not know Flower; what a message means stands in its body, unread.
+meaning, or, if it was answered before, nothing at all (`replay`). A thread of its own takes responses in
+(`responses`). It does not know Flower; what a message means stands in its body, unread.
 """
 
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from syft_flwr_cli import faults
 from syft_flwr_cli.errors import (
     DiskError,
-    DivergenceError,
-    NotThereError,
     SyftFlwrError,
     TransportError,
-    TrustError,
 )
 from syft_flwr_cli.messaging import names
-from syft_flwr_cli.messaging.body import OBJECTION, Body, decode_body, encode_body
+from syft_flwr_cli.messaging.body import Body, decode_body, encode_body
 from syft_flwr_cli.messaging.delivery import Event, Outgoing
 from syft_flwr_cli.messaging.envelope import (
-    MAX_FILE,
-    Envelope,
     Header,
-    open_envelope,
     read_envelope,
     write_envelope,
 )
@@ -41,18 +32,16 @@ from syft_flwr_cli.messaging.journal import Answer, Sent
 from syft_flwr_cli.messaging.participant import Participant
 from syft_flwr_cli.messaging.payloads import (
     EVERYBODY,
-    Digests,
     PayloadWriter,
-    fetch_payload,
     lay_out,
-    payload_of,
     remove_payloads,
 )
-from syft_flwr_cli.messaging.refusal import RefusedError
+from syft_flwr_cli.messaging.replay import Draft, Placed, Replay
+from syft_flwr_cli.messaging.responses import Responses, stored_payload
 from syft_flwr_cli.messaging.sealing import SUITE, SUITE_NONE
-from syft_flwr_cli.transports.base import Buffer, BytesContent, Watch
+from syft_flwr_cli.transports.base import BytesContent
 
-__all__ = ["Draft", "Outbox", "Reply"]
+__all__ = ["Outbox", "Reply"]
 
 STOP_ORDINAL = -1
 """The place of the stop signal: outside the sequence that the ServerApp produces."""
@@ -61,41 +50,6 @@ _WAIT = 60.0
 LOOK_AFTER = 60.0
 """Seconds after which it is checked that the open requests still lie where they were published."""
 
-_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
-_NO_USE = ("plaintext", "version")
-"""Reasons for which the same response would only be refused again."""
-
-_TRIES = 10
-
-
-@dataclass(slots=True)
-class Draft:
-    """A request that is about to be pushed.
-
-    Parameters
-    ----------
-    recipient : str
-        The data owner.
-    body : Body
-        Type, group, round, skeleton and facts; the byte strings are in ``places`` and ``blobs``.
-    digest : bytes
-        Of the content: what makes this request this one (32 bytes).
-    outline : mapping
-        The content in words, to say what differs if the run diverges.
-    allowance : float
-        Seconds for which it may be answered.
-    """
-
-    recipient: str
-    body: Body
-    digest: bytes
-    outline: Mapping[str, str] = field(default_factory=dict)
-    places: Sequence[tuple[str | int, ...]] = ()
-    blobs: Sequence[Buffer] = ()
-    allowance: float = 120.0
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    digests: Digests = field(default_factory=Digests)
-
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -103,15 +57,6 @@ class Reply:
 
     sent: Sent
     body: Body | None
-
-
-@dataclass(slots=True)
-class _Nudge:
-    """When a peer may next be asked to publish a response again, and whether that is wanted."""
-
-    due: float = 0.0
-    pause: float = _PAUSE
-    wanted: bool = False
 
 
 class Outbox:
@@ -143,24 +88,16 @@ class Outbox:
         self.me = me
         self.run = run
         self.datasites = tuple(datasites)
-        self._accept_divergence = accept_divergence
         self._writer = PayloadWriter(me, run, EVERYBODY, self.datasites)
         self._changed = threading.Condition()
         self._pushing = threading.Lock()
-        self._ordinals: dict[str, int] = {}
+        self._replay = Replay(me, run, accept_divergence, self.fail)
+        self._responses = Responses(me, run, self._find)
         self._open: dict[str, Sent] = {}
         self._deadlines: dict[str, float] = {}
         self._owed: dict[str, Sent] = {}
-        self._incomplete: dict[str, tuple[Sent, bytes, Body, Envelope]] = {}
-        self._watches: dict[str, Watch] = {}
-        self._names: dict[tuple[str, str], int] = {}
         self._look_after = look_after
         self._checked = time.monotonic()
-        self._earlier = {(row.recipient, row.ordinal): row for row in me.journal.places(run)}
-        self._pushers: set[int] = set()
-        self._accepted: dict[str, str] = {}
-        self._wrong: dict[str, str] = {}
-        self._nudges: dict[str, _Nudge] = {}
         self._generation = 0
         self._phase: tuple[Any, ...] = ()
         self._failure: BaseException | None = None
@@ -190,14 +127,10 @@ class Outbox:
     def _push(self, drafts: Sequence[Draft]) -> list[str]:
         self.check()
         with self._pushing:
-            self._pushers.add(threading.get_ident())
-            placed = [self._place(draft) for draft in drafts]
-            fresh = [(draft, mid, ordinal) for draft, mid, ordinal, before in placed if before is None]
-            if fresh and self._earlier:
-                self._compare_calls(placed)
+            placed = self._replay.place(drafts)
             self._turn_generation(drafts)
-            rows = self._prepare(fresh)
-            again = [self._renew(before, draft) for draft, _, _, before in placed if before is not None]
+            rows = self._prepare([item for item in placed if item.before is None])
+            again = [self._renew(item.before, item.draft) for item in placed if item.before is not None]
         publish = [row for row in [*rows, *again] if row is not None and row.state is Outgoing.SEALED]
         with self._changed:
             for row in [*rows, *again]:
@@ -208,33 +141,7 @@ class Outbox:
             self._publish(row)
         # The journal holds what the audit log must hear; `_receive` passes it on when there is time.
         self.me.transport.wake()
-        return [mid for _, mid, _, _ in placed]
-
-    def _place(self, draft: Draft) -> tuple[Draft, str, int, Sent | None]:
-        recipient = draft.recipient
-        ordinal = self._ordinals.get(recipient, 0)
-        self._ordinals[recipient] = ordinal + 1
-        mid = names.message_id(self.run, recipient, ordinal, draft.digest)
-        before = self.me.journal.sent_at(self.run, recipient, ordinal)
-        if before is not None and before.digest != draft.digest:
-            self._diverge(_difference(before, draft))
-            before = None
-        self._earlier.pop((recipient, ordinal), None)
-        return draft, mid, ordinal, before
-
-    def _compare_calls(self, placed: Sequence[tuple[Draft, str, int, Sent | None]]) -> None:
-        """Something new is sent although not all is sent again that an earlier process sent.
-
-        One call is one transaction, so it is new as a whole or not at all; and whoever sends from one
-        thread sends in one order. With several threads the others may only be late: `finish` will see.
-        """
-        news = [draft for draft, _, _, before in placed if before is None]
-        if len(news) == len(placed) and len(self._pushers) > 1:
-            return
-        self._diverge(
-            f"A request to {news[0].recipient} ({_label(news[0].outline, news[0].meta)}) is new, but "
-            f"{self._first_missing()}, which was sent before this run was interrupted, is not sent again."
-        )
+        return [item.id for item in placed]
 
     def finish(self) -> None:
         """The ServerApp is through: see that it has sent all that an earlier process had sent.
@@ -245,48 +152,7 @@ class Outbox:
             If not.
         """
         with self._pushing:
-            if self._earlier:
-                self._diverge(
-                    f"The ServerApp ended without sending {self._first_missing()} again, which was sent "
-                    "before this run was interrupted."
-                )
-
-    def _first_missing(self) -> str:
-        place = min(self._earlier.values(), key=lambda place: place.position)
-        row = self.me.journal.sent(place.id)
-        label = _label(row.outline, row.meta) if row is not None else ""
-        return f"request {place.ordinal + 1} to {place.recipient} ({label})"
-
-    def _diverge(self, sentence: str) -> None:
-        """Stop here, or, if that is accepted, forget everything of before that has not been repeated."""
-        if not self._accept_divergence:
-            error = DivergenceError(
-                sentence,
-                hint="Something in the ServerApp is not the same each time (unseeded randomness, the clock, "
-                "changed code or data). Go on from here with --accept-divergence, or begin anew with --fresh.",
-            )
-            self.fail(error)
-            raise error
-        self.me.tell("diverged", {"sentence": sentence})
-        gone = list(self._earlier.values())
-        now = self.me.clock()
-        for row in gone:
-            self.me.remove(names.request_path(self.me.email, row.recipient, self.me.app, row.id))
-        self.me.journal.drop_sent(
-            [row.id for row in gone],
-            [
-                {
-                    "event": "removed",
-                    "time": now,
-                    "message": row.id,
-                    "peer": row.recipient,
-                    "why": "the run diverged",
-                }
-                for row in gone
-            ],
-        )
-        self._earlier.clear()
-        self.me.flush_audit()
+            self._replay.finish()
 
     def _turn_generation(self, drafts: Sequence[Draft]) -> None:
         """Payloads not used for two phases of the run, and by nothing unanswered, are removed."""
@@ -300,19 +166,17 @@ class Outbox:
         keep = {ref for row in self.me.journal.open_sent(self.run) for ref in row.refs}
         self._writer.sweep(keep, self._generation - 1)
 
-    def _prepare(self, fresh: Sequence[tuple[Draft, str, int]]) -> list[Sent]:
+    def _prepare(self, fresh: Sequence[Placed]) -> list[Sent]:
         if not fresh:
             return []
         now = self.me.clock()
         # A microsecond apart, because their recipient takes them in the order of their creation.
-        rows = [
-            self._row(draft, mid, ordinal, now + index * 1e-6)
-            for index, (draft, mid, ordinal) in enumerate(fresh)
-        ]
+        rows = [self._row(item, now + index * 1e-6) for index, item in enumerate(fresh)]
         self.me.journal.add_sent(rows, [_sent_entry(row, now) for row in rows])
         return rows
 
-    def _row(self, draft: Draft, mid: str, ordinal: int, now: float) -> Sent:
+    def _row(self, placed: Placed, now: float) -> Sent:
+        draft = placed.draft
         layout = lay_out(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
         digests = [draft.digests.of_group(group) for group in layout.groups]
         refs = self._writer.ensure(layout.groups, digests, self._generation)
@@ -322,10 +186,10 @@ class Outbox:
         )
         meta = {**draft.meta, "allowance": draft.allowance, "acks": acks}
         row = Sent(
-            id=mid,
+            id=placed.id,
             run=self.run,
             recipient=draft.recipient,
-            ordinal=ordinal,
+            ordinal=placed.ordinal,
             state=Outgoing.WAITING,
             digest=draft.digest,
             outline=draft.outline,
@@ -516,13 +380,17 @@ class Outbox:
             token = self.me.transport.token()
             try:
                 if not self._look():
-                    self.me.rest(token, self._until_next_nudge())
+                    self.me.rest(token, min(_WAIT, self._responses.next_ask()))
             except (TransportError, DiskError) as error:
                 self.me.tell("store-fails", {"error": error.what, "hint": error.hint})
-                self.me.transport.wait(token, self._until_next_nudge())
+                self.me.transport.wait(token, min(_WAIT, self._responses.next_ask()))
             except BaseException as error:
                 self.fail(error)
                 return
+
+    def _find(self, mid: str) -> Sent | None:
+        with self._changed:
+            return self._open.get(mid)
 
     def _look(self) -> bool:
         """Look once at everything that may hold something new; whether anything was done.
@@ -530,37 +398,30 @@ class Outbox:
         A store that fails at one place does not keep what came from another.
         """
         failures: list[TransportError] = []
-        self._try(failures, self._seal_waiting)
-        self._nudge_due()
-        self._try(failures, self._publish_owed)
+
+        def attempt(action: Callable[[], None]) -> None:
+            try:
+                action()
+            except TransportError as error:
+                failures.append(error)
+
+        attempt(self._seal_waiting)
+        self._owed.update({row.id: row for row in self._responses.to_ask_again()})
+        attempt(self._publish_owed)
         with self._changed:
-            open_peers = {row.recipient for row in self._open.values()}
-        for peer in sorted(open_peers):
-            self._try(failures, partial(self._note_new, peer))
-        for peer, name in list(self._names):
-            if peer in open_peers:
-                self._try(failures, partial(self._take, peer, name))
-        answers: list[Answer] = []
-        for mid in list(self._incomplete):
-            self._try(failures, partial(self._complete, mid, answers))
+            peers = {row.recipient for row in self._open.values()}
+        answers = self._responses.take_in(peers, attempt)
         if answers:
             self._settle(answers)
         if failures:
             raise failures[0]
         return bool(answers)
 
-    def _try(self, failures: list[TransportError], action: Callable[[], None]) -> None:
-        try:
-            action()
-        except TransportError as error:
-            failures.append(error)
-
     def _settle(self, answers: Sequence[Answer]) -> None:
         faults.point("outbox.before-answer")
         self.me.journal.answer(answers)
         faults.point("outbox.after-answer")
-        for answer in answers:
-            self._accepted[answer.id] = self._incomplete.pop(answer.id)[3].digest
+        self._responses.journaled(answer.id for answer in answers)
         with self._changed:
             for answer in answers:
                 self._open.pop(answer.id, None)
@@ -603,158 +464,9 @@ class Outbox:
                     self._owed[row.id] = row
         self._checked = now
 
-    def _note_new(self, peer: str) -> None:
-        if peer not in self._watches:
-            folder = names.rpc_folder(peer, self.me.email, self.me.app)
-            self._watches[peer] = self.me.transport.watch(peer, folder)
-        for entry in self._watches[peer].new():
-            if entry.name.endswith(".response"):
-                self._names.setdefault((peer, entry.name), 0)
-
-    def _take(self, peer: str, name: str) -> None:
-        """Look at a response; its name is struck off once it has been dealt with."""
-        path = f"{names.rpc_folder(peer, self.me.email, self.me.app)}/{name}"
-        mid = names.message_of(name, ".response")
-        if mid is None:
-            self.me.refuse_name(peer, path)
-            del self._names[peer, name]
-            return
-        with self._changed:
-            row = self._open.get(mid)
-        if row is None:
-            row = self.me.journal.sent(mid)
-        before = self._taken(mid)
-        late = row is not None and row.run != self.run
-        if late or (row is not None and row.state is Outgoing.ANSWERED and before is None):
-            del self._names[peer, name]  # of a run that is over, or taken by an earlier process
-            return
-        try:
-            with self.me.transport.open(peer, path) as stream:
-                data = stream.read(MAX_FILE + 1)
-        except NotThereError:
-            self._names[peer, name] += 1
-            if self._names[peer, name] > _TRIES:
-                del self._names[peer, name]
-            return
-        try:
-            if row is None or row.recipient != peer:
-                raise RefusedError("unexpected", f"{peer} answers a request that was never sent to it")
-            envelope = read_envelope(data)
-            if envelope.digest != before:
-                body = self._open_response(row, peer, envelope)
-                if before is not None:
-                    raise RefusedError("unexpected", f"{peer} answers a second time; its first answer stands")
-                self._incomplete[mid] = (row, encode_reply(body), body, envelope)
-        except RefusedError as error:
-            self.me.refuse(peer, path, data, error)
-            if row is not None and row.recipient == peer and error.reason not in _NO_USE:
-                self._nudge(row)
-        del self._names[peer, name]
-
-    def _taken(self, mid: str) -> str | None:
-        """The digest of the response that was taken for this request, whether its payloads are here or not."""
-        if mid in self._incomplete:
-            return self._incomplete[mid][3].digest
-        return self._accepted.get(mid)
-
-    def _open_response(self, row: Sent, peer: str, envelope: Envelope) -> Body:
-        header = envelope.header
-        expected = ("response", row.id, self.me.app, self.run, peer, self.me.email, names.MESSAGES_ENDPOINT)
-        found = (
-            header.kind,
-            header.id,
-            header.app,
-            header.run,
-            header.sender,
-            header.recipient,
-            header.endpoint,
-        )
-        if found != expected:
-            raise RefusedError(
-                "misaddressed", f"the header of a response of {peer} is not the one that is awaited"
-            )
-        if header.answers not in row.digests:
-            raise RefusedError("unexpected", f"{peer} answers another request than the one it was sent")
-        public = self.me.peer(peer)
-        if public is None:
-            raise RefusedError("key", f"the key of {peer} is not known")
-        try:
-            plain = open_envelope(envelope, self.me.identity, public, self.me.encryption)
-        except RefusedError as error:
-            if error.reason != "signature":
-                raise
-            try:
-                fresh = self.me.peer(peer, again=True)
-            except TrustError as trust:
-                raise RefusedError("key", trust.what, hint=trust.hint) from trust
-            if fresh is None or fresh == public:
-                raise
-            plain = open_envelope(envelope, self.me.identity, fresh, self.me.encryption)
-        body = decode_body(plain)
-        if body.type == OBJECTION:
-            raise RefusedError("plaintext", f"{peer} sealed when we did not, or we when it did not")
-        return body
-
-    def _nudge(self, row: Sent) -> None:
-        """A response arrived damaged: the same request again makes its sender publish the response again.
-
-        Each time after a longer pause, so that a sender who has nothing better is not asked for ever.
-        """
-        self._nudges.setdefault(row.id, _Nudge()).wanted = True
-
-    def _nudge_due(self) -> None:
-        now = time.monotonic()
-        for mid, nudge in list(self._nudges.items()):
-            with self._changed:
-                row = self._open.get(mid)
-            if row is None:
-                del self._nudges[mid]
-            elif nudge.wanted and now >= nudge.due and row.envelope is not None:
-                nudge.wanted, nudge.due = False, now + nudge.pause
-                nudge.pause = min(2 * nudge.pause, _LONGEST_PAUSE)
-                self._owed[mid] = row
-
-    def _until_next_nudge(self) -> float:
-        now = time.monotonic()
-        return min([_WAIT, *(max(0.0, n.due - now) for n in self._nudges.values() if n.wanted)])
-
-    def _complete(self, mid: str, answers: list[Answer]) -> None:
-        row, reply, body, envelope = self._incomplete[mid]
-        # Nobody waits for a late answer; it is noted so that its sender may clean up.
-        late = row.state not in (Outgoing.WAITING, Outgoing.SEALED)
-        for ref in () if late else body.payloads:
-            destination = self.store_path(row.recipient, ref.id)
-            try:
-                fetch_payload(self.me, row.recipient, ref, destination)
-            except NotThereError:
-                return
-            except RefusedError as error:
-                path = payload_of(row.recipient, self.me.email, self.me.app, ref)
-                # Once for each thing that is wrong, though it is looked at again and again.
-                wrong = f"{envelope.digest} {path} {error.what}"
-                if self._wrong.get(mid) != wrong:
-                    self._wrong[mid] = wrong
-                    self.me.refuse(row.recipient, path, wrong.encode(), error)
-                self._nudge(row)
-                return
-        now = self.me.clock()
-        entry = {
-            "event": "received",
-            "time": now,
-            "message": mid,
-            "peer": row.recipient,
-            "run": self.run,
-            "digest": envelope.digest,
-            "peer_head": envelope.header.audit or "",
-        }
-        if body.code:
-            entry["code"] = body.code
-        answers.append(Answer(mid, reply, now, entry))
-        self.me.tell("received", {"peer": row.recipient, "message": mid, "error": body.error})
-
     def store_path(self, owner: str, payload: str) -> Path:
-        """Where a payload of ``owner`` lies in our own store: apart, so that nobody can name another's."""
-        return self.me.store / self.run / names.check_email(owner) / f"{payload}.payload"
+        """Where a payload of ``owner`` lies in our own store."""
+        return stored_payload(self.me, self.run, owner, payload)
 
     def clear(self) -> None:
         """The run has ended: remove our payloads and the stored replies."""
@@ -766,13 +478,7 @@ class Outbox:
         self._closed = True
         self.me.transport.wake()
         self._thread.join(timeout=10)
-        for watch in self._watches.values():
-            watch.close()
-
-
-def encode_reply(body: Body) -> bytes:
-    """A reply as it is journaled: without what has been dealt with."""
-    return encode_body(replace(body, acks=()))
+        self._responses.close()
 
 
 def _sent_entry(row: Sent, now: float) -> dict[str, Any]:
@@ -784,24 +490,6 @@ def _sent_entry(row: Sent, now: float) -> dict[str, Any]:
         "run": row.run,
         "digest": row.digest.hex(),
     }
-
-
-def _difference(before: Sent, draft: Draft) -> str:
-    where = f"Request {before.ordinal + 1} to {before.recipient}"
-    old, new = before.outline, draft.outline
-    changed = [key for key in [*old, *(key for key in new if key not in old)] if old.get(key) != new.get(key)]
-    if not changed:
-        return f"{where} is not the one that was sent before this run was interrupted."
-    key = changed[0]
-    more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
-    return (
-        f"{where} ({_label(new, before.meta)}) is not the one that was sent before this run was interrupted: "
-        f"{key} was {old.get(key, 'absent')!r} and is {new.get(key, 'absent')!r} now{more}."
-    )
-
-
-def _label(outline: Mapping[str, str], meta: Mapping[str, Any]) -> str:
-    return f"{outline.get('type', '')}, {meta.get('label', '')}".strip(", ")
 
 
 def unknown_recipient(node: int) -> SyftFlwrError:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from syft_flwr_cli.errors import NotThereError, TransportError, TrustError
 from syft_flwr_cli.messaging.audit import AuditLog
+from syft_flwr_cli.messaging.envelope import Envelope, open_envelope
 from syft_flwr_cli.messaging.identity import Identity, PublicIdentity, parse_public
 from syft_flwr_cli.messaging.journal import Journal
 from syft_flwr_cli.messaging.names import IDENTITY_PATH, check_email
@@ -148,6 +149,30 @@ class Participant:
                 return known
             self._seen[email] = document
             return self._admit(email, document)
+
+    def unseal(self, envelope: Envelope, sender: str) -> bytes:
+        """The body of an envelope of ``sender``, whose key may have been rotated since we looked.
+
+        Raises
+        ------
+        RefusedError
+            If it is not signed by ``sender``, not sealed for us, or the key of ``sender`` is not trusted.
+        """
+        public = self.peer(sender)
+        if public is None:
+            raise RefusedError("key", f"{sender} has published no key yet")
+        try:
+            return open_envelope(envelope, self.identity, public, self.encryption)
+        except RefusedError as error:
+            if error.reason != "signature":
+                raise
+            try:
+                fresh = self.peer(sender, again=True)
+            except TrustError as trust:
+                raise RefusedError("key", trust.what, hint=trust.hint) from trust
+            if fresh is None or fresh == public:
+                raise
+            return open_envelope(envelope, self.identity, fresh, self.encryption)
 
     def _published_identity(self, email: str) -> bytes:
         with self.transport.open(email, IDENTITY_PATH) as stream:

@@ -18,12 +18,14 @@ from syft_flwr_cli.messaging.audit import AuditLog
 from syft_flwr_cli.messaging.body import Body
 from syft_flwr_cli.messaging.delivery import Incoming
 from syft_flwr_cli.messaging.identity import load_or_create
-from syft_flwr_cli.messaging.inbox import Inbox, Outcome, Work
+from syft_flwr_cli.messaging.inbox import Inbox
 from syft_flwr_cli.messaging.journal import Journal
-from syft_flwr_cli.messaging.outbox import Draft, Outbox
+from syft_flwr_cli.messaging.outbox import Outbox
 from syft_flwr_cli.messaging.participant import Participant
+from syft_flwr_cli.messaging.replay import Draft
 from syft_flwr_cli.messaging.roster import Roster
 from syft_flwr_cli.messaging.sealing import content_digest
+from syft_flwr_cli.messaging.work import Outcome, Work
 from syft_flwr_cli.transports.base import Transport
 from syft_flwr_cli.transports.folder import FolderTransport
 from syft_flwr_cli.transports.wrap import Faulty
