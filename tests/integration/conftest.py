@@ -2,18 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import pytest
-from participants import OWNERS, Federation, federate
-
-
-class Federate(Protocol):
-    """Makes a federation of an app of these tests."""
-
-    def __call__(
-        self, app: str, owners: Sequence[str] = OWNERS, *, transport: str = "local"
-    ) -> Federation: ...
+from participants import OWNERS, Federate, Federation, federate
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 
@@ -288,6 +288,14 @@ def copy_app(name: str, place: Path) -> Path:
     """A copy of an app of these tests, as a user has it: a plain Flower project."""
     ignore = shutil.ignore_patterns("__pycache__")
     return Path(shutil.copytree(APPS / name, place / name, ignore=ignore))
+
+
+class Federate(Protocol):
+    """Makes a federation of an app of these tests."""
+
+    def __call__(
+        self, app: str, owners: Sequence[str] = OWNERS, *, transport: str = "local"
+    ) -> Federation: ...
 
 
 def federate(

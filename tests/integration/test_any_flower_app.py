@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Federate
-from participants import bits, interrupt, reference, run_config, until
+from participants import Federate, bits, interrupt, reference, run_config, until
 
 
 def test_the_message_api_gives_the_same_bits_as_in_one_process(federated: Federate, tmp_path: Path) -> None:

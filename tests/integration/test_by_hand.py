@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Federate
-from participants import Federation, Process, bits, reference, run_config, until
+from participants import Federate, Federation, Process, bits, reference, run_config, until
 
 IDENTITY = "syft_flwr_identity/identity.json"
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"

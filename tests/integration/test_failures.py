@@ -5,8 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Federate
-from participants import interrupt, run_config, until
+from participants import Federate, interrupt, run_config, until
 
 
 def test_a_server_app_that_raises_in_round_2_ends_the_run_for_all(

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Federate
-from participants import Federation, Process
+from participants import Federate, Federation, Process
 
 PROGRAMS = Path(__file__).with_name("programs")
 OWNERS = ("do1@a.example", "do2@b.example", "do3@c.example")

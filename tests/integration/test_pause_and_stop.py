@@ -5,8 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import Federate
-from participants import bits, interrupt, reference, run_config, until
+from participants import Federate, bits, interrupt, reference, run_config, until
 
 
 def test_a_paused_run_goes_on_with_the_same_command(federated: Federate, tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Federate
 from doubles.syftbox_daemon import RULES, SyftBoxDaemon
-from participants import Federation, bits, reference, run_config
+from participants import Federate, Federation, bits, reference, run_config
 
 
 @pytest.fixture
