@@ -99,7 +99,7 @@ class SyftGrid(Grid):
         self._outbox: Outbox | None = None
         self._asked: dict[str, tuple[tuple[int, str], str, Metadata]] = {}
         self._delivered: set[str] = set()
-        self._questions: list[float] = []
+        self._questions, self._first_question = 0, 0.0
         self._bundle: tuple[str, bytearray] | None = None
         self._bundle_lock = threading.Lock()
         self.rounds = RoundLog(spent)
@@ -157,12 +157,14 @@ class SyftGrid(Grid):
 
     def _wonder(self) -> None:
         """Say so if the ServerApp seems to wait for more data owners than there will ever be."""
-        now = time.monotonic()
-        self._questions = [*self._questions[-MANY_QUESTIONS:], now]
-        if self._asked or len(self._questions) <= MANY_QUESTIONS or now < self._questions[0] + LONG:
+        if self._asked:
             return
-        self._questions = []
-        self.client.tell("waits-for-more", {"count": len(self.datasites)})
+        self._questions += 1
+        if self._questions == 1:
+            self._first_question = time.monotonic()
+        elif self._questions > MANY_QUESTIONS and time.monotonic() > self._first_question + LONG:
+            self._questions = 0
+            self.client.tell("waits-for-more", {"count": len(self.datasites)})
 
     def _check(self) -> None:
         # After a failure the legacy API goes on asking from a thread of its own, for ever.

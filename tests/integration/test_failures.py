@@ -156,3 +156,14 @@ def test_code_that_was_not_approved_does_not_run(federated: Federate, tmp_path: 
     module = federation.project / "averaging" / "task.py"
     module.write_text(module.read_text() + "# changed\n")
     federation.start_approved_client(federation.owners[0]).wait(14)
+
+
+def test_an_app_that_waits_for_more_data_owners_than_there_are_is_told_so(
+    federated: Federate, tmp_path: Path
+) -> None:
+    federation = federated("memory")
+    server = federation.start_server(*run_config(tmp_path / "r", least=3))
+    said = server.wait_for("goes on asking who takes part")
+    assert "This run has 2 data owners, and there will not be more" in said
+    interrupt(server)
+    server.wait(130)

@@ -25,6 +25,8 @@ def lifespan(context: Context) -> Iterator[None]:
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     config, told = context.run_config, []
+    while len(list(grid.get_node_ids())) < int(config["least"]):
+        time.sleep(0.5)
     for number in range(1, int(config["rounds"]) + 1):
         if config["gate"] and number > 1:
             gate = Path(str(config["gate"]))
