@@ -147,4 +147,5 @@ def _facts(one: "AppStatus") -> dict[str, Any]:
         ],
         "bytes_kept": one.kept,
         "bytes_shared": one.shared,
+        "drive": {kind: asdict(calls) for kind, calls in one.drive.items()},
     }

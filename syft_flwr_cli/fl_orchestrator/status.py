@@ -5,8 +5,8 @@ much space is used. Takes no lock, opens no transport, makes and changes nothing
 peer has written since this participant last looked is not in it.
 """
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from syft_flwr_cli.errors import TransportError, UsageError
@@ -16,6 +16,7 @@ from syft_flwr_cli.messaging import names
 from syft_flwr_cli.messaging.journal_view import Refusal, RunView, look_at_journal
 from syft_flwr_cli.messaging.roster import FILE_NAME, Entry, Roster
 from syft_flwr_cli.project.settings import Settings
+from syft_flwr_cli.transports.gdrive import Calls, read_calls
 
 __all__ = ["AppStatus", "apps_of", "bytes_below", "look", "participants", "shared_space"]
 
@@ -40,6 +41,8 @@ class AppStatus:
         Bytes of what is kept at home for this app.
     shared : int, optional
         Bytes of what it has written into the shared space for this app; None where that cannot be seen.
+    drive : mapping
+        What this participant has asked of Google Drive so far, in all apps, by kind of call.
     """
 
     email: str
@@ -50,6 +53,7 @@ class AppStatus:
     peers: tuple[Entry, ...]
     kept: int
     shared: int | None
+    drive: Mapping[str, Calls] = field(default_factory=dict)
 
     @property
     def role(self) -> str | None:
@@ -112,6 +116,7 @@ def look(
         peers=tuple(entry for entry in entries if not peers or entry.email in peers),
         kept=bytes_below(directory),
         shared=shared,
+        drive=read_calls(participant_dir(home, email) / "transport" / "gdrive"),
     )
 
 

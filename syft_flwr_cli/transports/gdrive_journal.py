@@ -202,8 +202,7 @@ class Journal:
     def calls(self) -> dict[str, Calls]:
         """What has been counted over all processes."""
         with self._lock:
-            rows = self._db.execute("SELECT * FROM calls ORDER BY kind").fetchall()
-        return {kind: Calls(*numbers) for kind, *numbers in rows}
+            return _calls(self._db)
 
     def _run(self, statement: str, *values: object, lasting: bool = False) -> None:
         """Write; if ``lasting``, it and all before it survive a crash of the machine.
@@ -217,13 +216,20 @@ class Journal:
 
 def read_calls(directory: Path) -> dict[str, Calls]:
     """What the processes that used ``directory`` have asked of Drive so far; empty if none has."""
-    if not (directory / "drive.sqlite3").exists():
+    file = directory.absolute() / "drive.sqlite3"
+    if not file.exists():
         return {}
-    journal = Journal(directory)
+    # Only for looking: whoever asks must not keep a run waiting, nor make anything.
+    db = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=30.0)
     try:
-        return journal.calls()
+        return _calls(db)
     finally:
-        journal.close()
+        db.close()
+
+
+def _calls(db: sqlite3.Connection) -> dict[str, Calls]:
+    rows = db.execute("SELECT * FROM calls ORDER BY kind").fetchall()
+    return {kind: Calls(*numbers) for kind, *numbers in rows}
 
 
 def _folder(row: tuple[str, str, str, str | None, int]) -> FolderRow:

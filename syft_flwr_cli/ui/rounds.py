@@ -18,6 +18,9 @@ def print_rounds(rounds: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("round", "phase", "answered", "seconds", "written"):
         table.add_column(name, justify="left" if name == "phase" else "right")
+    remote = any("api_calls" in facts for entry in rounds for facts in entry["phases"].values())
+    for name in ("calls", "units") if remote else ():
+        table.add_column(name, justify="right")
     table.add_column("metrics")
     for entry in rounds:
         for phase, facts in entry["phases"].items():
@@ -29,6 +32,7 @@ def print_rounds(rounds: list[dict[str, Any]]) -> None:
                 f"{facts['answered']}/{facts['asked']}",
                 f"{facts['seconds']:.2f}",
                 size_text(facts["bytes_written"]),
+                *([str(facts.get(name, 0)) for name in ("api_calls", "quota_units")] if remote else []),
                 Text(visible(shown)),  # metrics are called as data owners call them
             )
     output.err().print(table)

@@ -53,6 +53,11 @@ def _lines(status: AppStatus) -> Iterator[tuple[str, str]]:
     for entry in status.peers:
         yield "keys", f"{entry.email:<{width}}  {entry.identity.words}  {_key_state(entry)}"
     shared = "" if status.shared is None else f", {size_text(status.shared)} in the shared folder"
+    if status.drive:
+        calls, units = (
+            sum(getattr(one, what) for one in status.drive.values()) for what in ("count", "units")
+        )
+        yield "drive", f"{calls} calls for {units} quota units so far, in all apps"
     yield "space", f"{size_text(status.kept)} at home{shared}"
 
 

@@ -19,6 +19,8 @@ from syft_flwr_cli.messaging.delivery import Event, Incoming, Outgoing
 from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity
 from syft_flwr_cli.messaging.journal import Answer, Journal, Request, Sent
 from syft_flwr_cli.messaging.roster import Roster
+from syft_flwr_cli.transports.gdrive import Calls
+from syft_flwr_cli.transports.gdrive_journal import Journal as DriveJournal
 
 ALICE, BOB, CAROL = "alice@a.example", "bob@b.example", "carol@c.example"
 APP = "alice@a.example_study_1700000000"
@@ -303,6 +305,20 @@ def test_space_in_the_shared_folder_is_counted_for_oneself_and_this_app(shell: S
     (project / "pyproject.toml").write_text(PYPROJECT)
     assert document(shell, "study")["apps"][0]["bytes_shared"] == 2100
     assert ", 2.1 kB in the shared folder" in shell.run("status").out
+
+
+def test_what_was_asked_of_google_drive_is_told(shell: Shell) -> None:
+    aggregator_in_round_two(shell)
+    assert document(shell)["apps"][0]["drive"] == {}
+    assert "quota units" not in shell.run("status").out
+    drive = DriveJournal(participant_dir(shell.home, ALICE) / "transport" / "gdrive")
+    drive.add_calls({"files.create": Calls(11, 550, sent=4_000_000), "files.list": Calls(2, 200)})
+    assert document(shell)["apps"][0]["drive"] == {
+        "files.create": {"count": 11, "units": 550, "sent": 4_000_000, "received": 0},
+        "files.list": {"count": 2, "units": 200, "sent": 0, "received": 0},
+    }
+    assert "13 calls for 750 quota units so far" in shell.run("status").out
+    drive.close()
 
 
 def test_a_folder_that_is_no_project_is_said_to_be_none(shell: Shell) -> None:

@@ -1,0 +1,24 @@
+"""The rounds of a run as people see them."""
+
+from typing import Any
+
+import pytest
+
+from syft_flwr_cli.ui.rounds import print_rounds
+
+
+def rounds(**more: int) -> list[dict[str, Any]]:
+    train = {"asked": 2, "answered": 2, "seconds": 1.5, "bytes_written": 5000, "metrics": {"aggregated": {}}}
+    return [{"round": 1, "phases": {"train": {**train, **more}}}]
+
+
+def test_calls_are_shown_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rounds(rounds(api_calls=27, quota_units=3033))
+    said = capsys.readouterr().err
+    assert "calls" in said and "27" in said and "3033" in said
+
+
+def test_calls_are_not_mentioned_where_there_are_none(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rounds(rounds())
+    said = capsys.readouterr().err
+    assert "5.0 kB" in said and "calls" not in said and "units" not in said
