@@ -18,7 +18,7 @@ class Tuning:
     backoff, backoff_cap : float
         The first and the longest pause between two tries, in seconds (before jitter).
     patience : float
-        Seconds for which a call is tried again.
+        Seconds for which a call is tried again before its caller hears of it (who tries again, and says so).
     timeout : float
         Seconds to wait for an answer.
     """
@@ -27,7 +27,7 @@ class Tuning:
     burst: int = 6
     backoff: float = 1.0
     backoff_cap: float = 64.0
-    patience: float = 180.0
+    patience: float = 40.0
     timeout: float = 60.0
 
 
