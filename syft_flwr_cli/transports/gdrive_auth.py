@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import google.auth
+import google.auth.exceptions
 import google.auth.transport
 from google.oauth2.credentials import Credentials
 
@@ -29,6 +31,9 @@ __all__ = [
 
 SCOPE = "https://www.googleapis.com/auth/drive"
 """Reading what another account shares needs this scope; ``drive.file`` shows an app only its own files."""
+
+OF_THE_MACHINE = "machine"
+"""Of a login that only the machine itself can renew, such as a Colab notebook's."""
 
 TOKEN_URI = "https://oauth2.googleapis.com/token"
 MAX_LOGIN = 64 * 1024
@@ -62,8 +67,19 @@ class FileCredentials(Credentials):
             self._take_over(stored)
             if another and not _is_over(stored["expiry"]):
                 return
-            super().refresh(request)  # type: ignore[no-untyped-call]
+            if document.get("renewed_by") == OF_THE_MACHINE:
+                self._refresh_by_the_machine(request)
+            else:
+                super().refresh(request)  # type: ignore[no-untyped-call]
             write_private(self._path, _document(self, document))
+
+    def _refresh_by_the_machine(self, request: google.auth.transport.Request) -> None:
+        try:
+            machine: Any = google.auth.default(scopes=[SCOPE])[0]
+        except google.auth.exceptions.DefaultCredentialsError as error:
+            raise google.auth.exceptions.RefreshError(str(error)) from error  # type: ignore[no-untyped-call]
+        machine.refresh(request)
+        self.token, self.expiry = machine.token, machine.expiry
 
     def renew(self) -> bool:
         """Take over what somebody who has logged in again has left in the file; whether it is another."""
@@ -116,14 +132,16 @@ def _arguments(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _document(credentials: Any, more: Mapping[str, Any]) -> bytes:
     expiry = credentials.expiry
+    own = isinstance(credentials, Credentials) and more.get("renewed_by") != OF_THE_MACHINE
     document = {
+        **({} if own else {"renewed_by": OF_THE_MACHINE}),
         **more,
         "type": "authorized_user",
         "token": credentials.token,
-        "refresh_token": credentials.refresh_token,
-        "token_uri": credentials.token_uri,
-        "client_id": credentials.client_id,
-        "client_secret": credentials.client_secret,
+        "refresh_token": credentials.refresh_token if own else None,
+        "token_uri": credentials.token_uri if own else None,
+        "client_id": credentials.client_id if own else None,
+        "client_secret": credentials.client_secret if own else None,
         "scopes": list(credentials.scopes or []),
         "expiry": expiry.replace(tzinfo=UTC).isoformat() if expiry else None,
     }

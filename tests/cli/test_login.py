@@ -16,6 +16,7 @@ from syft_flwr_cli.drive_emulator import Emulator, start
 from syft_flwr_cli.errors import TransportError, TrustError
 from syft_flwr_cli.transports.base import BytesContent
 from syft_flwr_cli.transports.gdrive import Tuning, open_gdrive
+from syft_flwr_cli.transports.gdrive_auth import save_login
 
 ALICE, BOB = "alice@lab.example", "bob@clinic.example"
 
@@ -258,6 +259,37 @@ def test_a_login_at_google_is_not_shown_to_another_server(
     transport.close()
     assert emulator.refreshes() == 0
     assert {call.status for call in emulator.calls()} == {200}
+
+
+class Machine:
+    """What Google's library finds in a Colab notebook: credentials without anything to refresh them with."""
+
+    scopes = None
+    expiry = None
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self.token = ""
+
+    def refresh(self, request: object) -> None:
+        self.token = self._emulator.authorized_user(ALICE)["token"]
+
+
+def test_a_login_that_only_the_machine_can_renew_is_renewed_by_it(
+    here: Here, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(emulator)
+    machine.refresh(None)
+    here.login.parent.mkdir(parents=True, mode=0o700)
+    save_login(here.login, machine, ALICE)
+    asked: list[object] = []
+    monkeypatch.setattr("google.auth.default", lambda scopes: asked.append(scopes) or (machine, None))
+    for number in range(2):
+        publish(here, emulator, tmp_path / f"state {number}")
+        assert len(asked) == number
+        emulator.expire(json.loads(here.login.read_text())["token"])
+    publish(here, emulator, tmp_path / "state 2")
+    assert len(asked) == 2
 
 
 def test_who_logs_in_again_with_the_right_scope_need_not_start_again(
