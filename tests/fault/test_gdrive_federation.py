@@ -198,7 +198,9 @@ def test_a_participant_killed_at_any_write_to_drive(
     drive_federation: Make, emulator: Emulator, who: str, point: str, time: int, chaos: float
 ) -> None:
     emulator.chaos(chaos)
-    kill_and_go_on(drive_federation, emulator, who, f"{point}:{time}", must=time == 1)
+    # A small response is one file, which its owner keeps for a while: it need not remove anything.
+    passes = time == 1 and not (who in OWNERS and point.startswith("gdrive.remove"))
+    kill_and_go_on(drive_federation, emulator, who, f"{point}:{time}", must=passes)
 
 
 def kill_and_go_on(make: Make, emulator: Emulator, who: str, point: str, *, must: bool = True) -> None:
