@@ -231,14 +231,14 @@ class Participant:
         error = RefusedError("garbage", f"{name} is {odd or 'not the name of a message'}")
         return self.refuse(owner, path, path.encode(errors="surrogateescape"), error)
 
-    def rest(self, token: int, timeout: float) -> None:
-        """Wait for something new, and use the time to hand the audit log what happened.
+    def rest(self, token: int, timeout: float, *, busy: bool = False) -> None:
+        """Wait for something new; first hand the audit log what happened, which the journal holds until then.
 
-        It hears of it when nothing more happens for a moment, and once a second otherwise; until then the
-        journal holds it.
+        ``busy`` says that more is about to happen, which it can be told together with: it hears of it when
+        nothing comes for a moment, and once a second otherwise.
         """
         if self.journal.audit_waits():
-            if time.monotonic() < self._heard + LATEST:
+            if busy and time.monotonic() < self._heard + LATEST:
                 if self.transport.wait(token, min(MOMENT, timeout)) != token:
                     return
                 timeout = max(0.0, timeout - MOMENT)

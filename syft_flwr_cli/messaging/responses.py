@@ -100,7 +100,10 @@ class Responses:
             folder = names.rpc_folder(peer, self._me.email, self._me.app)
             self._watches[peer] = self._me.transport.watch(peer, folder)
         for entry in self._watches[peer].new():
-            if entry.name.endswith(".response"):
+            if entry.name.endswith(".response") and entry.odd:
+                path = f"{names.rpc_folder(peer, self._me.email, self._me.app)}/{entry.name}"
+                self._me.refuse_name(peer, path, entry.odd)
+            elif entry.name.endswith(".response"):
                 self._names.setdefault((peer, entry.name), 0)
 
     def _take(self, peer: str, name: str) -> None:

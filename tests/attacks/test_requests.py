@@ -279,6 +279,7 @@ class Run:
     client: Process
     refused: dict[str, Refusal]
     dropped: dict[object, str]
+    odd: dict[str, str]
     tricks: list[str]
     document: dict[str, Any]
 
@@ -295,15 +296,16 @@ def name_without_meaning(booty: Booty, name: bytes) -> str:
     return in_ascii(drop(path, booty.file.read_bytes()).name)
 
 
-def no_plain_files(booty: Booty) -> list[str]:
-    """Links to what is not meant for us, a pipe that would hold a reader for ever, a folder; their names."""
+def no_plain_files(booty: Booty) -> dict[str, str]:
+    """Links to what is not meant for us, a pipe that would hold a reader for ever, a folder; what each is."""
     outside = drop(booty.scene.place / "outside" / "secret", booty.file.read_bytes())
     made = [booty.folder / f"{new_id()}.request" for _ in range(4)]
     made[0].symlink_to(outside)
     made[1].symlink_to("/dev/zero")
     os.mkfifo(made[2])
     made[3].mkdir()
-    return [path.name for path in made]
+    kinds = ("a symbolic link", "a symbolic link", "a pipe", "a folder")
+    return {path.name: kind for path, kind in zip(made, kinds, strict=True)}
 
 
 def where_nobody_looks(booty: Booty) -> list[str]:
@@ -324,16 +326,17 @@ def attacked(scene: Scene) -> Run:
     gate.reached()
     scene.only(scene.responses_of(DO1), ".response")
     booty = Booty(scene)
-    tricks = no_plain_files(booty) + where_nobody_looks(booty)
+    odd, tricks = no_plain_files(booty), where_nobody_looks(booty)
     dropped: dict[object, str] = {attack: attack(booty) for attack in ATTACKS}
     dropped.update({name: name_without_meaning(booty, name) for name in NAMES.values()})
+    dropped.update({name: name for name in odd})
     until(lambda: set(dropped.values()) <= set(refusals(scene)), "a refusal of everything")
     document = scene.run("status", "--json", "--email", DO1, email=DO1).data
     gate.open()
     server.wait(0)
     for client in clients:
         client.wait(0)
-    return Run(scene, clients[0], refusals(scene), dropped, tricks, document)
+    return Run(scene, clients[0], refusals(scene), dropped, odd, tricks, document)
 
 
 def test_forged_and_foreign_requests_are_refused_each_with_a_sentence(
@@ -355,9 +358,11 @@ def test_forged_and_foreign_requests_are_refused_each_with_a_sentence(
             assert run.refused[name].reason == "garbage"
             assert run.refused[name].sentence.endswith("is not the name of a message")
             assert f"Refused {name} of {AGGREGATOR} (garbage)" in run.client.err
-    with subtests.test(
-        "links, pipes, folders and other people's folders are not looked into and hold nobody up"
-    ):
+    for name, kind in run.odd.items():
+        with subtests.test(f"{kind} in the place of a request"):
+            assert (run.refused[name].reason, run.refused[name].sentence) == ("garbage", f"{name} is {kind}")
+            assert f"Refused {name} of {AGGREGATOR} (garbage): {name} is {kind}." in run.client.err
+    with subtests.test("other people's folders are not looked into and hold nobody up"):
         assert not set(run.tricks) & set(run.refused)
         assert not any(name in run.client.err for name in run.tricks)
     with subtests.test("the run around all of it comes out undisturbed"):
