@@ -77,6 +77,9 @@ def injected(kind: str) -> ApiError:
     """The refusal that a fault of this kind stands for: a reason of a 403, or a status."""
     if kind.isdigit():
         status = int(kind)
-        reason = {429: "rateLimitExceeded", 503: "backendError"}.get(status, "internalError")
-        return ApiError(status, reason, {429: "Too many requests"}.get(status, "Internal Error"))
+        reason = {429: "rateLimitExceeded", 503: "backendError"}.get(status)
+        message = {429: "Too many requests"}.get(
+            status, "Internal Error" if status >= 500 else "Invalid Value"
+        )
+        return ApiError(status, reason or ("internalError" if status >= 500 else "invalid"), message)
     return forbidden(kind)

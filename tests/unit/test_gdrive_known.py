@@ -3,7 +3,7 @@
 import json
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from syft_flwr_cli.messaging import names
 from syft_flwr_cli.transports import gdrive_space
 from syft_flwr_cli.transports.base import BytesContent, Transport
 from syft_flwr_cli.transports.gdrive import Tuning, open_gdrive
+from syft_flwr_cli.transports.gdrive_download import Remote
+from syft_flwr_cli.transports.gdrive_known import Known
 from syft_flwr_cli.transports.gdrive_transport import DriveTransport
 
 ALICE = "alice@lab.example"
@@ -178,6 +180,35 @@ def test_a_late_feed_does_not_bring_back_what_we_have_removed(talk: Talk) -> Non
     assert talk.lying() == {**dict.fromkeys(PEERS, BOTH), PEERS[0]: ["two.request"]}
 
 
+def test_a_feed_that_was_read_before_a_removal_and_is_heard_after_it_brings_nothing_back() -> None:
+    file = {"id": "1", "name": "a", "md5Checksum": "m", "parents": ["f"], "version": "1"}
+
+    def read(resource: Mapping[str, Any]) -> Remote:
+        return Remote(resource["id"], resource["name"], 1, "m", 0.0, int(resource["version"]))
+
+    known = Known(read, clock=lambda: 0.0)
+    known.follow()
+    known.begin("k", "f", [("k/a", read(file))], known.mark("k"))
+    known.removed("k", "k/a", "1")
+    known.hear([{"fileId": "1", "file": file}])
+    assert known.files("k") == ([], 0.0)
+
+
+def test_a_listing_during_which_something_was_written_is_not_remembered() -> None:
+    known = Known(lambda resource: None, clock=lambda: 0.0)
+    known.follow()
+    mark = known.mark("k")
+    known.written("k", "k/a", Remote("1", "a", 1, "m", 0.0, 1))
+    known.begin("k", "f", [], mark)
+    assert known.files("k") is None
+
+
+def test_nothing_is_remembered_of_what_was_listed_before_the_feed_was_followed() -> None:
+    known = Known(lambda resource: None, clock=lambda: 0.0)
+    known.begin("k", "f", [], known.mark("k"))
+    assert known.files("k") is None
+
+
 def test_a_write_without_an_answer_is_looked_for(talk: Talk) -> None:
     talk.lying()
     talk.emulator.script("files.create", Fault("drop", after=True), who=ALICE)
@@ -198,7 +229,10 @@ def test_a_feed_that_tells_nothing_is_not_relied_on(talk: Talk) -> None:
 def test_a_feed_that_is_only_later_than_a_listing_is_relied_on(talk: Talk) -> None:
     talk.emulator.settings(feed_lag=3600.0)
     talk.say(PEERS[0], "three.response")
-    talk.hear(1)
+    talk.hear(1)  # by a listing; nobody waits now, so nobody looks
+    before = talk.asked()["files.list"]
+    talk.lying()
+    assert talk.asked()["files.list"] == before, "it may still tell"
     talk.emulator.settings(feed_lag=0.0)
     talk.looks(1)
     before = talk.asked()["files.list"]
@@ -237,7 +271,9 @@ def test_a_lost_place_in_the_feed_costs_a_listing_and_loses_nothing(talk: Talk, 
         talk.say(peer, "three.response")
     talk.emulator.settings(feed_loss=0.0)
     talk.emulator.script("changes.list", Fault(status), who=ALICE)
+    before = talk.asked()["changes.list"]
     talk.hear(len(PEERS))
+    assert talk.asked()["changes.list"] <= before + 3, "all are listed at once, not in turn"
     assert talk.lying() == {**dict.fromkeys(PEERS, BOTH), PEERS[2]: ["two.request"]}
 
 
