@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from syft_flwr_cli.errors import NotThereError, TransportError, TrustError
+from syft_flwr_cli.errors import DiskError, NotThereError, TransportError, TrustError
 from syft_flwr_cli.messaging.audit import AuditLog
 from syft_flwr_cli.messaging.envelope import Envelope, open_envelope
 from syft_flwr_cli.messaging.identity import Identity, PublicIdentity, parse_public
@@ -261,9 +261,14 @@ class Participant:
         return self._head
 
     def close(self) -> None:
-        """Let go of the transport and the journal."""
-        self.transport.close()
-        self.journal.close()
+        """Tell the audit log what it has not heard yet, and let go of the transport and the journal."""
+        try:
+            self.flush_audit()
+        except DiskError as error:  # the journal keeps it for the next process
+            self.tell("store-fails", {"error": error.what, "hint": error.hint})
+        finally:
+            self.transport.close()
+            self.journal.close()
 
 
 def in_ascii(text: str, limit: int = 500) -> str:
