@@ -166,8 +166,8 @@ def run_node(
 
     try:
         inbox.recover()
-        me.tell("node-ready", {"email": me.email, "aggregator": aggregator})
         with on_interrupt(interrupt, raises=False):
+            me.tell("node-ready", {"email": me.email, "aggregator": aggregator})
             inbox.serve(done)
     finally:
         inbox.close()

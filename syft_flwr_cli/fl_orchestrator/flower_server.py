@@ -127,9 +127,10 @@ def run_server_app(
     error: BaseException | None = None
     try:
         grid.set_run(number)
-        session.me.tell("run", {"run": run.run, "resumed": resumed, "datasites": list(settings.datasites)})
+        facts = {"run": run.run, "resumed": resumed, "datasites": list(settings.datasites)}
         try:
             with on_interrupt(lambda: grid.outbox.fail(KeyboardInterrupt()), raises=True):
+                session.me.tell("run", facts)
                 app = load()
                 flower.seed_everything(int(run.facts["seed"], 16), options.dependencies)
                 flower.run_server(grid, context, app)
