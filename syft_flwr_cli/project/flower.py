@@ -6,10 +6,15 @@ version is one file to look at. Tested with the versions that pyproject.toml dec
 
 import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import numpy as np
 from flwr.app import Context, RecordDict
@@ -17,6 +22,7 @@ from flwr.clientapp import ClientApp
 from flwr.clientapp.client_app import LoadClientAppError
 from flwr.common.config import get_fused_config_from_dir, parse_config_args
 from flwr.common.constant import SUPERLINK_NODE_ID
+from flwr.server import server as legacy_server
 from flwr.server.run_serverapp import run as run_server_app
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.server_app import LoadServerAppError
@@ -38,6 +44,8 @@ __all__ = [
     "run_server",
     "seed_everything",
 ]
+
+T = TypeVar("T")
 
 SERVER_NODE_ID = SUPERLINK_NODE_ID
 """The node id of the side that runs the ServerApp."""
@@ -145,7 +153,42 @@ def empty_run(run: int) -> Run:
 
 def run_server(grid: Grid, context: Context, app: ServerApp) -> Context:
     """Run a ServerApp to its end."""
-    return run_server_app(grid=grid, context=context, server_app_dir="", loaded_server_app=app)
+    with _collecting_in_order():
+        return run_server_app(grid=grid, context=context, server_app_dir="", loaded_server_app=app)
+
+
+@contextmanager
+def _collecting_in_order() -> Iterator[None]:
+    """Have the legacy API add up results in the order in which it asked for them.
+
+    It collects them from a set of futures, whose order is that of their places in memory: sums would be equal
+    to rounding only, and what a killed run sent next could not be sent again.
+    """
+
+    class Executor(ThreadPoolExecutor):
+        def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+            future = super().submit(fn, *args, **kwargs)
+            places[future] = next(numbers)
+            return future
+
+    def wait(
+        fs: Iterable[Future[T]], timeout: float | None = None, return_when: str = futures.ALL_COMPLETED
+    ) -> tuple[list[Future[T]], set[Future[T]]]:
+        done, pending = futures.wait(fs, timeout, return_when)
+        ordered = sorted(done, key=places.__getitem__)
+        for future in ordered:
+            del places[future]
+        return ordered, pending
+
+    places: dict[Future[Any], int] = {}
+    numbers = count()
+    before = vars(legacy_server)["concurrent"]
+    changed = {**vars(futures), "ThreadPoolExecutor": Executor, "wait": wait}
+    vars(legacy_server)["concurrent"] = SimpleNamespace(futures=SimpleNamespace(**changed))
+    try:
+        yield
+    finally:
+        vars(legacy_server)["concurrent"] = before
 
 
 def seed_everything(seed: int, dependencies: Sequence[str] = ()) -> None:

@@ -40,7 +40,8 @@ def assert_legacy_result(run: Federation) -> None:
     mean = sum(range(1, count + 1)) / count
     expected = mean * 8 * (1 + 3)  # its first and its third call are fits
     arrays = model(run)
-    assert all(np.all(array == expected) for array in arrays.values()), [
+    # Flower weighs with 1/count, which is not exact for every count.
+    assert all(np.allclose(array, expected, rtol=1e-12, atol=0) for array in arrays.values()), [
         array.flat[0] for array in arrays.values()
     ]
     for owner in run.owners:
