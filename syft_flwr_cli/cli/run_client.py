@@ -120,6 +120,8 @@ def register(app: typer.Typer) -> None:
         try:
             remember(here, settings.app_name, email=settings.email, root=root, data=data)
             app = load_project(code.copy).clientapp
+            # Should an environment have turned up since, the app runs in that.
+            early = early if interpreter is None else None
             runner = flower_client.make_runner(opened, code.copy, app, options, early)
             gate = consent.Gate(code, opened.me.journal, len(settings.datasites))
             result = flower_client.run_node(opened, runner, options, gate, gate.over)
@@ -147,6 +149,7 @@ def _begin_to_import(project: Path) -> "WorkerProcess | None":
     Importing flwr takes longer than all else that a start needs, and needs nothing of the project, approved
     or not.
     """
+    project = project.parent if project.name == "pyproject.toml" else project
     if (project / ".venv").exists():
         return None
     from syft_flwr_cli.fl_orchestrator.worker_process import WorkerProcess

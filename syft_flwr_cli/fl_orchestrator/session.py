@@ -49,9 +49,11 @@ class Session:
 
     def close(self) -> None:
         """Let go of everything."""
-        self.me.close()
-        if self.lock is not None:
-            self.lock.release()
+        try:
+            self.me.close()
+        finally:
+            if self.lock is not None:
+                self.lock.release()
 
 
 def participants_of(settings: Settings) -> list[str]:

@@ -409,8 +409,8 @@ def _read_payload(path: Path, ref: PayloadRef) -> bytearray:
         ) from None
     with stream:
         content = bytearray(ref.size)
-        # Against its digest it was checked when it came (`fetch_payload`).
-        open_payload(stream, ref.key, ref.size, None, memoryview(content))
+        # Checked again, as it was when it came: a link in the store leads to a file that its owner can write.
+        open_payload(stream, ref.key, ref.size, ref.digest, memoryview(content))
     return content
 
 

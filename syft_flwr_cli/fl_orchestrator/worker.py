@@ -205,6 +205,7 @@ def _serve(channel: socket.socket, executor: Executor, frame: Frame) -> None:
         state if head["has_state"] else None,
         head.get("run_config") or {},
     )
+    loaders.clear()  # or they would hold on to the request's memory while room is made for the reply
     if frame.shared is not None:
         frame.shared.close()
     faults.point("worker.executed")

@@ -223,20 +223,15 @@ class SealedPayload:
             yield memoryview(b"")
 
 
-def open_payload(
-    stream: BinaryIO, key: bytes, size: int, digest: bytes | None, out: memoryview | None
-) -> None:
+def open_payload(stream: BinaryIO, key: bytes, size: int, digest: bytes, out: memoryview | None) -> None:
     """Open the payload in ``stream`` into ``out``, with no more memory than two chunks beside it.
 
     Parameters
     ----------
     stream : BinaryIO
         The payload file from its beginning; it is read to its end and not closed.
-    key, size : bytes, int
-        The payload's key and its bytes of plaintext, from the sealed envelope.
-    digest : bytes, optional
-        The `content_digest`, from there too. None only for a file of our own that was checked against it
-        before: that nobody altered it since is what opening it shows.
+    key, size, digest : bytes, int, bytes
+        The payload's key, its bytes of plaintext and their `content_digest`, all from the sealed envelope.
     out : memoryview, optional
         Exactly ``size`` writable, contiguous bytes. What is in it counts only once this returns. None
         checks the payload and keeps nothing.
@@ -249,7 +244,7 @@ def open_payload(
     """
     if not 0 <= size <= MAX_PAYLOAD:
         raise RefusedError("oversized", f"A payload of {size} bytes is announced; no payload has that size.")
-    if len(key) != KEY_SIZE or (digest is not None and len(digest) != DIGEST_SIZE):
+    if len(key) != KEY_SIZE or len(digest) != DIGEST_SIZE:
         raise RefusedError("damaged", "The payload is announced without a whole key or digest.")
     if out is not None and out.nbytes != size:
         raise ValueError(f"The buffer has {out.nbytes} bytes, the payload {size}.")
@@ -275,13 +270,12 @@ def open_payload(
             raise RefusedError(
                 "damaged", f"Chunk {number + 1} of {last + 1} of the payload was altered or is not its own."
             ) from error
-        if digest is not None:
-            hasher.update(plain)
+        hasher.update(plain)
     if stream.read(1):
         raise RefusedError(
             "damaged", f"The payload goes on after the {sealed_size(size)} bytes it should have."
         )
-    if digest is not None and hasher.digest() != digest:
+    if hasher.digest() != digest:
         raise RefusedError("damaged", "The payload is not the one that the envelope speaks of.")
 
 

@@ -64,7 +64,7 @@ class SharedBytes:
         elsewhere) it does nothing.
         """
         start = offset - offset % mmap.PAGESIZE
-        if self._map is not None and sys.platform == "linux":
+        if size and self._map is not None and sys.platform == "linux":
             with suppress(OSError):
                 self._map.madvise(_MADV_POPULATE_WRITE, start, offset + size - start)
 

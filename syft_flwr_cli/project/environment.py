@@ -39,6 +39,7 @@ __all__ = [
 ENVIRONMENT = ".venv"
 """Where a project holds its environment."""
 
+_BESIDE_INTERPRETER = ("", "bin", "Scripts")
 LINK = "120000"
 MAX_FILES = 1_000_000
 MAX_MANIFEST = 512 << 20
@@ -142,6 +143,7 @@ def read_environment(project: Path, keep: Path, clock: Callable[[], float] = tim
     leads = {os.path.realpath(interpreter)}
     items = []
     for path, facts in _walk(root):
+        leads |= _named_in(root, path, inside) - {str(Path(os.path.realpath(interpreter)).parent)}
         if stat.S_ISLNK(facts.st_mode):
             target = os.readlink(root / path)  # noqa: PTH115 - the text as it lies there
             items.append(Item(LINK, blake3(os.fsencode(target)).hexdigest(), len(os.fsencode(target)), path))
@@ -152,10 +154,6 @@ def read_environment(project: Path, keep: Path, clock: Callable[[], float] = tim
             facts, digest = _read(root, path)
             index.enter(path, facts, digest)
         items.append(Item(EXECUTABLE if facts.st_mode & 0o100 else PLAIN, digest, facts.st_size, path))
-        if path.endswith(".pth") and "/site-packages/" in path:
-            leads |= _import_paths(root / path)
-        elif path == "pyvenv.cfg":
-            leads |= _system_packages(root / path)
     index.save()
     return Environment(
         named,
@@ -252,6 +250,35 @@ def _led_to(root: Path, path: str, project: str) -> str:
     if _within(end, project) and not _within(end, str(root)):
         raise _refused(f"{path!a} leads to {end!a}, back into the project")
     return end
+
+
+def _named_in(root: Path, path: str, project: str) -> set[str]:
+    """The places that a file names to Python, as to where the interpreter and the packages are."""
+    folder, _, name = path.rpartition("/")
+    try:
+        if name.endswith(".pth") and f"/{folder}/".find("/site-packages/") >= 0:
+            return _import_paths(root / path)
+        if folder not in _BESIDE_INTERPRETER:
+            return set()
+        if name == "pybuilddir.txt" or name.endswith("._pth"):
+            raise _refused(f"{path!a} moves the interpreter's own library elsewhere")
+        if name == "pyvenv.cfg":
+            return _system_packages(root / path) | _home(root, path, project)
+    except OSError as error:
+        raise _refused(f"{path!a} cannot be read ({error.strerror})") from error
+    return set()
+
+
+def _home(root: Path, path: str, project: str) -> set[str]:
+    """Where Python takes its own library from; not from the project's other files, which would run unapproved."""
+    text = (root / path).read_text(encoding="utf-8", errors="replace")
+    found = set()
+    for place in re.findall(r"(?im)^\s*home\s*=\s*(.*?)\s*$", text):
+        end = os.path.realpath(place)
+        if not Path(place).is_absolute() or (_within(end, project) and not _within(end, str(root))):
+            raise _refused(f"{path!a} takes Python's own library from {place!a}, in the project")
+        found.add(end)
+    return found
 
 
 def _import_paths(file: Path) -> set[str]:

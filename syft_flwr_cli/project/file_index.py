@@ -10,6 +10,7 @@ Where the system keeps no such time (Windows), nothing is entered. It does not k
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,7 +73,8 @@ class FileIndex:
             lines.append(
                 b"%s %s %s" % (" ".join(map(str, marks)).encode(), digest.encode(), os.fsencode(path))
             )
-        write_private(self.file, b"\n".join(lines))
+        with suppress(OSError):  # then all is read again the next time
+            write_private(self.file, b"\n".join(lines))
 
 
 def _marks(facts: os.stat_result) -> _Known:
@@ -97,5 +99,5 @@ def _load(file: Path) -> dict[str, tuple[_Known, str]]:
             marks = (int(mode), int(size), int(modified), int(changed), int(inode), int(device))
             found[os.fsdecode(path)] = (marks, digest.decode("ascii"))
         return found
-    except (FileNotFoundError, TrustError, ValueError):
+    except (OSError, TrustError, ValueError):
         return {}

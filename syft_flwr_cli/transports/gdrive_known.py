@@ -42,6 +42,7 @@ class Known:
         self._lock = threading.Lock()
         self._shelves: dict[str, _Shelf] = {}
         self._writes: dict[str, int] = {}
+        self._heard = 0
         self._removed: set[str] = set()
         self._following = False
 
@@ -50,16 +51,18 @@ class Known:
         with self._lock:
             self._following = True
 
-    def mark(self, key: str) -> int:
+    def mark(self, key: str) -> tuple[int, int]:
         """To be taken before a folder is listed, and given to `begin`."""
         with self._lock:
-            return self._writes.get(key, 0)
+            return self._writes.get(key, 0), self._heard
 
-    def begin(self, key: str, folder: str, files: Iterable[tuple[str, Remote]], mark: int) -> None:
-        """A listing; forgotten at once if there was a write while it was made."""
+    def begin(
+        self, key: str, folder: str, files: Iterable[tuple[str, Remote]], mark: tuple[int, int]
+    ) -> None:
+        """A listing; forgotten at once if there was a write, or news in the feed, while it was made."""
         with self._lock:
             self._shelves.pop(key, None)
-            if self._following and self._writes.get(key, 0) == mark:
+            if self._following and (self._writes.get(key, 0), self._heard) == mark:
                 self._shelves[key] = _Shelf(folder, self._clock(), dict(files))
 
     def files(self, key: str) -> tuple[list[tuple[str, Remote]], float] | None:
@@ -94,6 +97,7 @@ class Known:
         with self._lock:
             if changes is None:
                 self._shelves.clear()
+            self._heard += changes is None or bool(changes)
             for change in changes or ():
                 self._hear(change)
 

@@ -120,8 +120,23 @@ def forge_bytecode(source: Path, code: str) -> None:
     cached.write_bytes(header)
 
 
+FINDER = """\
+import sys
+from importlib.util import spec_from_file_location
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "left_out":
+            return spec_from_file_location(name, {project!r} + "/left_out.py")
+
+sys.meta_path.insert(0, Finder)
+"""
+
+
+@pytest.mark.parametrize("form", ["a path", "a finder"])
 def test_what_the_digest_leaves_out_is_not_imported_from_where_the_project_lies(
-    scene: Scene, project: Path
+    scene: Scene, project: Path, form: str
 ) -> None:
     mark = scene.place / "mark"
     pyproject = project / "pyproject.toml"
@@ -129,7 +144,9 @@ def test_what_the_digest_leaves_out_is_not_imported_from_where_the_project_lies(
     app = project / "counted" / "client_app.py"
     app.write_text(f"try:\n    import left_out\nexcept ImportError:\n    pass\n{app.read_text()}")
     # As an installation in editable form has it.
-    (packages_of(project) / "counted.pth").write_text(f"{project}\n")
+    (packages_of(project) / "editable.py").write_text(FINDER.format(project=str(project)))
+    line = str(project) if form == "a path" else "import editable"
+    (packages_of(project) / "counted.pth").write_text(f"{line}\n")
     approve(scene, project)
     (project / "left_out.py").write_text(leave_a_mark(mark))
     scene.project = project
@@ -163,3 +180,16 @@ def test_a_worker_that_died_is_not_started_again_with_an_environment_that_change
     assert not mark.exists()
     server.end()
     second.end()
+
+
+def test_a_project_that_is_named_by_its_pyproject_runs_in_its_own_environment(
+    scene: Scene, project: Path
+) -> None:
+    mark = scene.place / "mark"
+    (packages_of(project) / "imported.py").write_text(leave_a_mark(mark))
+    approve(scene, project)
+    node = client(scene, project / "pyproject.toml")
+    second, server = scene.start_client(DO2), scene.serve()
+    for process in (server, node, second):
+        process.wait(0)
+    assert mark.exists()

@@ -1,6 +1,7 @@
 """The environment that lies in a project's folder has one digest over all that could run from it."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -94,7 +95,45 @@ def test_it_says_what_it_holds_and_where_it_leads(
         "lib64",
         "pyvenv.cfg",
     ]
-    assert found.leads == (os.path.realpath(sys.executable),)
+    assert set(found.leads) == {os.path.realpath(sys.executable), os.path.realpath("/usr/bin")}
+
+
+def test_an_interpreter_that_was_copied_still_leads_to_where_its_library_is(
+    packages: Path, read: Callable[[], Environment], tmp_path: Path
+) -> None:
+    environment = packages.parents[2]
+    (environment / "bin" / "python").unlink()
+    shutil.copy(sys.executable, environment / "bin" / "python")
+    (environment / "pyvenv.cfg").write_text(f"home = {tmp_path / 'python' / 'bin'}\n")
+    assert read().leads == (str(tmp_path / "python" / "bin"),)
+
+
+@pytest.mark.parametrize("home", ["{project}/build/bin", "build/bin", "{project}"])
+def test_an_interpreter_whose_library_is_in_the_project_is_refused(
+    project: Path, packages: Path, read: Callable[[], Environment], home: str
+) -> None:
+    (packages.parents[2] / "pyvenv.cfg").write_text(
+        f"version = 3.11\nhome = {home.format(project=project)}\n"
+    )
+    with pytest.raises(NotApprovedError, match="library"):
+        read()
+
+
+@pytest.mark.parametrize("name", ["pybuilddir.txt", "python311._pth"])
+def test_a_file_that_moves_the_library_is_refused(
+    packages: Path, read: Callable[[], Environment], name: str
+) -> None:
+    (packages.parents[2] / "bin" / name).write_text("../build\n")
+    with pytest.raises(NotApprovedError, match="elsewhere"):
+        read()
+
+
+def test_a_path_file_that_is_a_link_is_read_as_python_reads_it(
+    packages: Path, read: Callable[[], Environment], tmp_path: Path
+) -> None:
+    (packages.parent / "paths.txt").write_text(f"{tmp_path / 'else'}\n")
+    (packages / "a.pth").symlink_to("../paths.txt")
+    assert str(tmp_path / "else") in read().leads
 
 
 @pytest.mark.parametrize(
