@@ -3,8 +3,9 @@
 One file per participant and app. Every method that changes something is one transaction, committed
 before it returns: with fsync (WAL, ``synchronous=FULL``), or, where it says so, to become lasting with the
 next that is synced. What the audit log must hear of goes into the same transaction and is handed over
-afterwards; after a power cut it may have heard of what happens once more. Content keys of payloads and opened replies lie in it: the file is 0600 in the participant's own
-directory. It knows neither Flower nor files nor keys of participants; times are passed in.
+afterwards; after a power cut it may have heard of what happens once more. Content keys of payloads and opened
+replies lie in it: the file is 0600 in the participant's own directory. It knows neither Flower nor files nor
+keys of participants; times are passed in.
 """
 
 import json
