@@ -29,7 +29,7 @@ from syft_flwr_cli.messaging.payloads import Digests
 from syft_flwr_cli.messaging.replay import Draft
 from syft_flwr_cli.messaging.sealing import content_digest, open_payload
 from syft_flwr_cli.project import flower
-from syft_flwr_cli.project.review import visible
+from syft_flwr_cli.project.visible import visible
 
 __all__ = ["SyftGrid"]
 

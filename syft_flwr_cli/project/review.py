@@ -7,7 +7,6 @@ project is run. It does not know how a review is shown, nor who decides.
 """
 
 import difflib
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,9 @@ from syft_flwr_cli.project.config import Project
 from syft_flwr_cli.project.digest import Changes, Manifest, compare
 from syft_flwr_cli.project.environment import Environment, compare_items, kept_items
 from syft_flwr_cli.project.survey import Finding, survey
+from syft_flwr_cli.project.visible import visible
 
-__all__ = ["Review", "make_review", "plain", "unified_diff", "visible"]
+__all__ = ["Review", "make_review", "plain", "unified_diff"]
 
 MAX_DIFFED = 2 * 1024 * 1024
 
@@ -137,16 +137,6 @@ def unified_diff(review: Review, participant: Path) -> Iterator[str]:
         if modes[0].get(path) != modes[1].get(path):
             yield f"mode of {path}: {modes[0].get(path, 'absent')} -> {modes[1].get(path, 'absent')}"
         yield from _file_diff(path, old, new)
-
-
-def visible(text: str, *, keep: str = "\t") -> str:
-    """``text`` with every character spelled out that a terminal would obey, hide or reorder."""
-    return "".join(
-        sign
-        if sign in keep or unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-        else sign.encode("unicode_escape").decode("ascii")
-        for sign in text
-    )
 
 
 def plain(value: Any) -> Any:

@@ -15,8 +15,9 @@ from rich.text import Text
 
 from syft_flwr_cli.project.approvals import Approval
 from syft_flwr_cli.project.environment import ENVIRONMENT, Environment
-from syft_flwr_cli.project.review import Review, plain, visible
+from syft_flwr_cli.project.review import Review, plain
 from syft_flwr_cli.project.survey import KINDS
+from syft_flwr_cli.project.visible import visible
 from syft_flwr_cli.ui import output
 
 __all__ = ["describe", "describe_decision", "show"]
