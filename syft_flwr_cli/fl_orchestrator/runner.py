@@ -155,27 +155,14 @@ class SubprocessRunner:
     def __call__(self, work: Work) -> Outcome:
         """Run the app on one request."""
         try:
-            channel = self._running()
-            body = work.body
-            extents = [
-                [-1, slot.offset, slot.size]
-                if slot.payload < 0
-                else [0, work.offsets[slot.payload] + slot.offset, slot.size]
-                for slot in body.slots
-            ]
-            head = {
-                "op": "run",
-                "run": work.run,
-                "id": work.id,
-                "places": [list(slot.at) for slot in body.slots],
-                "extents": extents,
-                "has_state": work.state is not None,
-                "run_config": _config(body.facts),
-            }
-            parts = [body.skeleton, bytes(body.inline), work.state or b""]
-            faults.point("runner.before-send")
-            send(channel, Frame(head, parts, work.shared))
-            faults.point("runner.sent")
+            channel, frame = self._running(), _request(work)
+            try:
+                _hand_over(channel, frame)
+            except Closed:
+                # It died before it had the request, so nothing was begun: another takes its place, unseen.
+                self._reap()
+                channel = self._running()
+                _hand_over(channel, frame)
             if work.shared is not None:
                 # The worker has it now, and lets go of it before it makes room for the reply.
                 work.shared.close()
@@ -326,6 +313,34 @@ def _slice(view: memoryview, offset: int, size: int) -> Callable[[], bytearray]:
 def _config(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The run config that the aggregator chose with --run-config: facts named ``config.…``."""
     return {key.removeprefix("config."): value for key, value in facts.items() if key.startswith("config.")}
+
+
+def _request(work: Work) -> Frame:
+    body = work.body
+    extents = [
+        [-1, slot.offset, slot.size]
+        if slot.payload < 0
+        else [0, work.offsets[slot.payload] + slot.offset, slot.size]
+        for slot in body.slots
+    ]
+    head = {
+        "op": "run",
+        "run": work.run,
+        "id": work.id,
+        "places": [list(slot.at) for slot in body.slots],
+        "extents": extents,
+        "has_state": work.state is not None,
+        "run_config": _config(body.facts),
+    }
+    return Frame(head, [body.skeleton, bytes(body.inline), work.state or b""], work.shared)
+
+
+def _hand_over(channel: socket.socket, request: Frame) -> None:
+    """Give a worker a request, and hear that it begins; raises `Closed` if it dies before that."""
+    faults.point("runner.before-send")
+    send(channel, request)
+    faults.point("runner.sent")
+    receive(channel)
 
 
 def _outcome(answer: Frame, work: Work) -> Outcome:

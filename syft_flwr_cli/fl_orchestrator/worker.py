@@ -193,6 +193,8 @@ def main(descriptor: int) -> None:
 
 def _serve(channel: socket.socket, executor: Executor, frame: Frame) -> None:
     head = frame.head
+    # From here on a death is the app's; what never got here may be given to another process.
+    send(channel, Frame({"op": "begun", "id": head["id"]}, []))
     faults.point("worker.received")
     skeleton, inline, state = frame.parts
     loaders = [_loader(frame.shared, inline, *extent) for extent in head["extents"]]

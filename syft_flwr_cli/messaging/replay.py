@@ -61,7 +61,7 @@ class Placed:
 
 
 class Replay:
-    """The order of one run's requests. Not thread-safe: whoever sends holds a lock.
+    """The order of one run's requests; made in the ServerApp's own thread. Whoever sends holds a lock.
 
     Parameters
     ----------
@@ -84,7 +84,8 @@ class Replay:
         self._fail = fail
         self._ordinals: dict[str, int] = {}
         self._earlier = {(row.recipient, row.ordinal): row for row in me.journal.places(run)}
-        self._pushers: set[int] = set()
+        self._home = threading.get_ident()
+        self._elsewhere = False
 
     def place(self, drafts: Sequence[Draft]) -> list[Placed]:
         """Give the drafts of one call their places.
@@ -94,7 +95,7 @@ class Replay:
         DivergenceError
             If another request stood in one of these places, or one is missing before them.
         """
-        self._pushers.add(threading.get_ident())
+        self._elsewhere = self._elsewhere or threading.get_ident() != self._home
         placed = [self._place(draft) for draft in drafts]
         if self._earlier and any(item.before is None for item in placed):
             self._compare_calls(placed)
@@ -115,11 +116,11 @@ class Replay:
     def _compare_calls(self, placed: Sequence[Placed]) -> None:
         """Something new is sent although not all is sent again that an earlier process sent.
 
-        One call is one transaction, so it is new as a whole or not at all; and whoever sends from one
-        thread sends in one order. With several threads the others may only be late: `finish` will see.
+        One call is one transaction, so it is new as a whole or not at all; and who sends from the ServerApp's
+        own thread sends in one order. With threads of its own the others may only be late: `finish` will see.
         """
         news = [item.draft for item in placed if item.before is None]
-        if len(news) == len(placed) and len(self._pushers) > 1:
+        if len(news) == len(placed) and self._elsewhere:
             return
         self._diverge(
             f"A request to {news[0].recipient} ({_label(news[0].outline, news[0].meta)}) is new, but "

@@ -78,9 +78,8 @@ def test_what_a_dying_app_said_last_is_in_the_error_reply(one_owner: Callable[..
     assert code == CRASHED and reason.endswith("my last words")
 
 
-def test_a_worker_killed_from_outside_between_two_messages_is_replaced_unseen(
-    one_owner: Callable[..., Federation],
-) -> None:
+def answered_once(one_owner: Callable[..., Federation]) -> tuple[Federation, Path, int]:
+    """A run that waits for a gate before the second message, and the worker that answered the first."""
     run = one_owner("well well")
     server = run.project / "variants" / "dying_server.py"
     gate = run.place / "gate"
@@ -99,9 +98,28 @@ def test_a_worker_killed_from_outside_between_two_messages_is_replaced_unseen(
 
     until(lambda: look_at_journal(journal).runs[0].messages == {"answered": 1}, "the first answer")
     (worker,) = workers_of(run.lives[run.owners[0]][-1].pid)
+    return run, gate, worker
+
+
+def test_a_worker_killed_from_outside_between_two_messages_is_replaced_unseen(
+    one_owner: Callable[..., Federation],
+) -> None:
+    run, gate, worker = answered_once(one_owner)
     os.kill(worker, signal.SIGKILL)
     until(lambda: not workers_of(run.lives[run.owners[0]][-1].pid), "its death")
     gate.touch()
+    run.finish()
+    assert [answer[1] for answer in heard(run)] == [1, 2]
+
+
+def test_a_worker_that_dies_before_it_takes_a_request_is_replaced_unseen(
+    one_owner: Callable[..., Federation],
+) -> None:
+    run, gate, worker = answered_once(one_owner)
+    os.kill(worker, signal.SIGSTOP)
+    gate.touch()
+    until(lambda: run.lives[run.owners[0]][-1].said().count("Working on a") == 2, "the second message")
+    os.kill(worker, signal.SIGKILL)
     run.finish()
     assert [answer[1] for answer in heard(run)] == [1, 2]
 
