@@ -36,7 +36,7 @@ test-fault: $(STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/fault -m "full or not full" --timeout 900
 
 test-fuzz: $(STAMP)
-	$(BIN)/python tests/fuzz/fuzz_parsers.py
+	$(BIN)/python tests/fuzz/fuzz_parsers.py --runs 150000
 
 test-gdrive-live: $(STAMP)
 	$(BIN)/python -m pytest -q -rs tests/live -m live
