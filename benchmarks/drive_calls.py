@@ -17,18 +17,18 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.marks import BenchError
-from syft_flwr_cli.drive_emulator import Call, Emulator, start
 from syft_flwr_cli.errors import SyftFlwrError
-from syft_flwr_cli.fl_orchestrator.simulation import (
+from syft_flwr_cli.protocol.names import rpc_folder
+from syft_flwr_cli.services.simulation import (
     AGGREGATOR,
     Federation,
     make_place,
     remove_place,
     simulate,
 )
-from syft_flwr_cli.messaging.names import rpc_folder
+from syft_flwr_cli.testing.drive_emulator import Call, Emulator, start
 from syft_flwr_cli.transports.base import BytesContent
-from syft_flwr_cli.transports.gdrive import ENDPOINT, open_gdrive
+from syft_flwr_cli.transports.gdrive.open import ENDPOINT, open_gdrive
 
 __all__ = ["Idle", "Round", "idle", "rounds_of", "warm_rounds"]
 

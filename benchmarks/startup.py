@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.marks import BenchError, Marks
 from benchmarks.rounds import Federation, Plan
 from benchmarks.syft import AGGREGATOR, emails, environment, federated_copy, words
-from syft_flwr_cli.fl_orchestrator.consent import approve
+from syft_flwr_cli.consent.gate import approve
 
 __all__ = ["Startup", "run"]
 

@@ -19,7 +19,7 @@ from watchdog.observers import Observer
 
 from benchmarks.marks import Marks
 from benchmarks.rounds import Federation, Plan, Series, measure
-from syft_flwr_cli.fl_orchestrator.consent import approve
+from syft_flwr_cli.consent.gate import approve
 from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.project.plan import apply
 from syft_flwr_cli.project.scaffold import plan_bootstrap

@@ -18,9 +18,9 @@ __all__ = [
 __version__ = "0.1.0"
 
 _WHERE = {
-    "SyftGrid": "syft_flwr_cli.fl_orchestrator.syft_grid",
-    "syftbox_flwr_server": "syft_flwr_cli.fl_orchestrator.flower_server",
-    "syftbox_flwr_client": "syft_flwr_cli.fl_orchestrator.flower_client",
+    "SyftGrid": "syft_flwr_cli.aggregator.grid",
+    "syftbox_flwr_server": "syft_flwr_cli.aggregator.runs",
+    "syftbox_flwr_client": "syft_flwr_cli.node.node",
     "get_data_dir": "syft_flwr_cli.app_environment",
     "is_running_under_syft_flwr": "syft_flwr_cli.app_environment",
 }

@@ -11,7 +11,7 @@ from syft_flwr_cli.errors import AuditError
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
-    from syft_flwr_cli.messaging.audit import Report
+    from syft_flwr_cli.audit.log import Report
 
 __all__ = ["register"]
 
@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """List the record as a timeline. This checks the form of each entry; verify checks everything."""
-        from syft_flwr_cli.messaging.audit import read_entries
+        from syft_flwr_cli.audit.log import read_entries
         from syft_flwr_cli.ui.timeline import show_timeline
 
         path = _own_log(email) if log is None else log
@@ -92,9 +92,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _verify(email: str | None, peer_logs: list[Path], as_json: bool) -> None:
-    from syft_flwr_cli.messaging.audit_check import PeerHead, peer_heads, verify
-    from syft_flwr_cli.messaging.identity import read_public
-    from syft_flwr_cli.messaging.roster import Roster
+    from syft_flwr_cli.audit.verify import PeerHead, peer_heads, verify
+    from syft_flwr_cli.security.identity import read_public
+    from syft_flwr_cli.security.roster import Roster
 
     path = _own_log(email)
     directory = path.parent
@@ -136,8 +136,8 @@ def _verify(email: str | None, peer_logs: list[Path], as_json: bool) -> None:
 
 
 def _export(email: str | None, app_name: str | None, destination: Path, as_json: bool) -> None:
-    from syft_flwr_cli.messaging.audit_check import export
-    from syft_flwr_cli.messaging.identity import read_public
+    from syft_flwr_cli.audit.verify import export
+    from syft_flwr_cli.security.identity import read_public
 
     path = _own_log(email)
     public, _ = read_public(path.parent, path.parent.name)
@@ -150,7 +150,7 @@ def _export(email: str | None, app_name: str | None, destination: Path, as_json:
 
 
 def _own_log(email: str | None) -> Path:
-    from syft_flwr_cli.home import home, participant_dir
+    from syft_flwr_cli.storage.paths import home, participant_dir
 
     here = home()
     return participant_dir(here, who_am_i(here, email)) / "audit.jsonl"

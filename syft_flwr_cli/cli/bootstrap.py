@@ -92,9 +92,9 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Run the server or a client, by whose e-mail it is; other options are handed on."""
         from syft_flwr_cli.cli.main import run
-        from syft_flwr_cli.home import home
         from syft_flwr_cli.project.config import load_project
         from syft_flwr_cli.project.settings import resolve
+        from syft_flwr_cli.storage.paths import home
 
         settings = resolve(
             load_project(project),

@@ -8,15 +8,15 @@ import typer
 
 from syft_flwr_cli.cli.options import Email, Json, Root, SyftboxConfig, TransportName
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.home import app_dir, home
-from syft_flwr_cli.messaging.names import check_app_name
 from syft_flwr_cli.project.config import load_project
 from syft_flwr_cli.project.duration import parse_duration
 from syft_flwr_cli.project.settings import Settings, resolve
+from syft_flwr_cli.protocol.names import check_app_name
+from syft_flwr_cli.storage.paths import app_dir, home
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
-    from syft_flwr_cli.messaging.retention import Cleaned
+    from syft_flwr_cli.delivery.retention import Cleaned
 
 __all__ = ["register"]
 
@@ -71,8 +71,9 @@ def register(app: typer.Typer) -> None:
             else _settings_of(here, check_app_name(app_name), places)
         )
         age = settings.retention if older_than is None else _age(older_than)
-        from syft_flwr_cli.fl_orchestrator import session, status
-        from syft_flwr_cli.messaging import retention
+        from syft_flwr_cli.delivery import retention
+        from syft_flwr_cli.services import status
+        from syft_flwr_cli.session import session
         from syft_flwr_cli.ui.narrate import Narrator
 
         # Not exclusive: files of runs that are over are nobody's business, also while another run goes on.
@@ -93,8 +94,8 @@ def _age(text: str) -> float:
 
 def _settings_of(here: Path, app_name: str, places: dict[str, Any]) -> Settings:
     """The settings for an app of which only what is kept here is left."""
-    from syft_flwr_cli.fl_orchestrator.status import apps_of, participants
-    from syft_flwr_cli.messaging.journal import Journal
+    from syft_flwr_cli.services.status import apps_of, participants
+    from syft_flwr_cli.storage.journal import Journal
 
     said = places["email"] or os.environ.get("SYFTBOX_EMAIL", "").strip() or None
     people = [said] if said else [who for who in participants(here) if app_name in apps_of(here, who)]

@@ -31,9 +31,9 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> int:
         """Train a real model with three data owners on this machine, sealed, and show what happens."""
-        from syft_flwr_cli.fl_orchestrator import simulation
         from syft_flwr_cli.project.plan import apply
         from syft_flwr_cli.project.scaffold import plan_init
+        from syft_flwr_cli.services import simulation
 
         place = folder.absolute() if folder is not None else simulation.make_place()
         if folder is not None and place.exists() and any(place.iterdir()):

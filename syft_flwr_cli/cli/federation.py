@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from syft_flwr_cli.cli.known_keys import KnownKey, known_keys, shared_place
 from syft_flwr_cli.errors import TransportError
-from syft_flwr_cli.home import home
 from syft_flwr_cli.project.config import Project, check_participants
 from syft_flwr_cli.project.plan import Plan
 from syft_flwr_cli.project.settings import remember
+from syft_flwr_cli.services.known_keys import KnownKey, known_keys, shared_place
+from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.ui import output
 
 __all__ = ["check_root", "keys_of", "pins", "remember_here", "report", "show_plan"]

@@ -187,7 +187,7 @@ def _file_commands(group: typer.Typer) -> None:
 
 def _place(email: str | None) -> tuple[Path, str]:
     from syft_flwr_cli.cli.me import who_am_i
-    from syft_flwr_cli.home import home, participant_dir
+    from syft_flwr_cli.storage.paths import home, participant_dir
 
     here = home()
     me = who_am_i(here, email)
@@ -195,7 +195,7 @@ def _place(email: str | None) -> tuple[Path, str]:
 
 
 def _directories() -> "Callable[[str], Path]":
-    from syft_flwr_cli.home import home, participant_dir
+    from syft_flwr_cli.storage.paths import home, participant_dir
 
     here = home()
     return lambda email: participant_dir(here, email)
@@ -204,7 +204,7 @@ def _directories() -> "Callable[[str], Path]":
 def _said(email: str | None) -> str | None:
     import os
 
-    from syft_flwr_cli.messaging.names import check_email
+    from syft_flwr_cli.protocol.names import check_email
 
     said = email or os.environ.get("SYFTBOX_EMAIL", "").strip()
     return check_email(said) if said else None
@@ -213,7 +213,7 @@ def _said(email: str | None) -> str | None:
 def _read(file: Path) -> bytes:
     import sys
 
-    from syft_flwr_cli.messaging.keyfile import MAX_KEY_FILE
+    from syft_flwr_cli.security.key_file import MAX_KEY_FILE
 
     try:
         if str(file) == "-":
@@ -225,7 +225,7 @@ def _read(file: Path) -> bytes:
 
 
 def _sure(what: str, yes: bool) -> None:
-    from syft_flwr_cli.passphrase import has_terminal
+    from syft_flwr_cli.security.passphrase import has_terminal
 
     if yes:
         return

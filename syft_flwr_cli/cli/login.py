@@ -9,8 +9,8 @@ import typer
 
 from syft_flwr_cli.cli.options import Email, Json
 from syft_flwr_cli.errors import TransportError, UsageError
-from syft_flwr_cli.home import home
-from syft_flwr_cli.messaging.names import check_email
+from syft_flwr_cli.protocol.names import check_email
+from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.ui import output
 
 __all__ = ["register"]
@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
                 "--status, --logout and logging in exclude each other.", hint="Give one of them."
             )
         try:
-            from syft_flwr_cli.transports import gdrive_login as google
+            from syft_flwr_cli.transports.gdrive import login as google
         except ModuleNotFoundError as error:
             raise UsageError(
                 f"Google Drive needs packages that are not installed ({error.name}).",
@@ -83,7 +83,7 @@ def _log_in(
 
 
 def _status(google: Any, who: str, as_json: bool) -> None:
-    from syft_flwr_cli.transports.gdrive_auth import load_login, login_file
+    from syft_flwr_cli.transports.gdrive.auth import load_login, login_file
 
     account = google.check_login(load_login(login_file(who)), who, _endpoint())
     if as_json:
@@ -133,7 +133,7 @@ def _ask(prompt: str) -> str:
 
 
 def _endpoint() -> str | None:
-    from syft_flwr_cli.transports.gdrive import ENDPOINT
+    from syft_flwr_cli.transports.gdrive.open import ENDPOINT
 
     return os.environ.get(ENDPOINT) or None
 

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from syft_flwr_cli.errors import NotAProjectError, UsageError
-from syft_flwr_cli.messaging.names import check_email
 from syft_flwr_cli.project.config import load_project
 from syft_flwr_cli.project.settings import resolve
+from syft_flwr_cli.protocol.names import check_email
 
 __all__ = ["who_am_i"]
 

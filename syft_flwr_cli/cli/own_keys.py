@@ -8,10 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from syft_flwr_cli.audit.log import AuditLog
 from syft_flwr_cli.errors import TrustError, UsageError
-from syft_flwr_cli.home import locked, write_private
-from syft_flwr_cli.messaging.audit import AuditLog
-from syft_flwr_cli.messaging.identity import (
+from syft_flwr_cli.security.identity import (
     FILE_NAME,
     Identity,
     PublicIdentity,
@@ -21,8 +20,14 @@ from syft_flwr_cli.messaging.identity import (
     read_public,
     save,
 )
-from syft_flwr_cli.messaging.keyfile import parse_key_file
-from syft_flwr_cli.passphrase import ask_new_passphrase, ask_passphrase, keep_in_keyring, passphrase_source
+from syft_flwr_cli.security.key_file import parse_key_file
+from syft_flwr_cli.security.passphrase import (
+    ask_new_passphrase,
+    ask_passphrase,
+    keep_in_keyring,
+    passphrase_source,
+)
+from syft_flwr_cli.storage.paths import locked, write_private
 from syft_flwr_cli.ui import output
 from syft_flwr_cli.ui.timeline import when
 

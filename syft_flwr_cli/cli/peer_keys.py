@@ -8,12 +8,12 @@ import typer
 
 from syft_flwr_cli.cli.own_keys import audit_log, describe, own
 from syft_flwr_cli.errors import TrustError, UsageError
-from syft_flwr_cli.messaging.admission import matches
-from syft_flwr_cli.messaging.identity import Identity
-from syft_flwr_cli.messaging.names import check_email
-from syft_flwr_cli.messaging.public_identity import PublicIdentity, parse_public
-from syft_flwr_cli.messaging.roster import FILE_NAME, Entry, Roster
-from syft_flwr_cli.passphrase import has_terminal
+from syft_flwr_cli.protocol.names import check_email
+from syft_flwr_cli.security.identity import Identity
+from syft_flwr_cli.security.passphrase import has_terminal
+from syft_flwr_cli.security.public_identity import PublicIdentity, parse_public
+from syft_flwr_cli.security.roster import FILE_NAME, Entry, Roster
+from syft_flwr_cli.security.trust_rules import matches
 from syft_flwr_cli.ui import output
 from syft_flwr_cli.ui.timeline import when
 

@@ -16,7 +16,7 @@ from syft_flwr_cli.cli.options import Email, Json, ProjectPath
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
-    from syft_flwr_cli.project.review import Review
+    from syft_flwr_cli.consent.review import Review
 
 __all__ = ["register"]
 
@@ -72,16 +72,16 @@ def _review(
     no_environment: bool,
     as_json: bool,
 ) -> None:
+    from syft_flwr_cli.consent import approvals
+    from syft_flwr_cli.consent.environment import read_environment
+    from syft_flwr_cli.consent.manifest import copy_tree, make_manifest
+    from syft_flwr_cli.consent.policy import read_policy
+    from syft_flwr_cli.consent.review import make_review, unified_diff
     from syft_flwr_cli.errors import NotApprovedError
-    from syft_flwr_cli.home import home, participant_dir
-    from syft_flwr_cli.messaging.identity import FILE_NAME, read_public
-    from syft_flwr_cli.project import approvals
     from syft_flwr_cli.project.config import load_project, require_federated
-    from syft_flwr_cli.project.digest import copy_tree, make_manifest
-    from syft_flwr_cli.project.environment import read_environment
-    from syft_flwr_cli.project.policy import read_policy
-    from syft_flwr_cli.project.review import make_review, unified_diff
     from syft_flwr_cli.project.settings import resolve
+    from syft_flwr_cli.security.identity import FILE_NAME, read_public
+    from syft_flwr_cli.storage.paths import home, participant_dir
     from syft_flwr_cli.ui.review import describe, show
 
     federated = require_federated(load_project(path))
@@ -153,10 +153,10 @@ def _decide(
     decision: str, shown: "Review", directory: Path, email: str, place: str, with_environment: bool
 ) -> dict[str, object]:
     """Record the decision; what it changes in what is shown."""
-    from syft_flwr_cli.messaging.audit import AuditLog
-    from syft_flwr_cli.messaging.identity import load_or_create
-    from syft_flwr_cli.passphrase import passphrase_source
-    from syft_flwr_cli.project.approvals import decide
+    from syft_flwr_cli.audit.log import AuditLog
+    from syft_flwr_cli.consent.approvals import decide
+    from syft_flwr_cli.security.identity import load_or_create
+    from syft_flwr_cli.security.passphrase import passphrase_source
     from syft_flwr_cli.ui.review import describe_decision
 
     now = time.time()

@@ -11,7 +11,7 @@ from syft_flwr_cli.cli.options import Email, Json, ProjectPath, Root, SyftboxCon
 from syft_flwr_cli.errors import EXIT_INTERRUPTED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from syft_flwr_cli.fl_orchestrator.worker_process import WorkerProcess
+    from syft_flwr_cli.execution.worker_process import WorkerProcess
 
 __all__ = ["register"]
 
@@ -65,11 +65,13 @@ def register(app: typer.Typer) -> None:
             raise UsageError(f"Unknown isolation {isolation!r}.", hint="Use subprocess or inline.")
         early = _begin_to_import(project) if isolation == "subprocess" and python is None else None
 
-        from syft_flwr_cli.fl_orchestrator import consent, flower_client, session
-        from syft_flwr_cli.home import home
+        from syft_flwr_cli.consent import gate
+        from syft_flwr_cli.node import node
         from syft_flwr_cli.project.config import load_project
         from syft_flwr_cli.project.settings import remember, resolve
         from syft_flwr_cli.project.values import parse_values
+        from syft_flwr_cli.session import session
+        from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.ui import output
         from syft_flwr_cli.ui.narrate import Narrator
 
@@ -92,13 +94,13 @@ def register(app: typer.Typer) -> None:
             )
         interpreter = _interpreter(python)
         own = interpreter is None and isolation == "subprocess"
-        code = consent.approved_code(here, settings.email, found, with_environment=own)
+        code = gate.approved_code(here, settings.email, found, with_environment=own)
         if code.environment is not None:
             interpreter = code.environment.interpreter
             output.note(
                 f"The app runs in the project's environment {code.environment.root}, as you approved it."
             )
-        options = flower_client.NodeOptions(
+        options = node.NodeOptions(
             keep_alive=keep_alive,
             code=code.digest,
             mods=code.policy.required_mods,
@@ -122,19 +124,19 @@ def register(app: typer.Typer) -> None:
             app = load_project(code.copy).clientapp
             # Should an environment have turned up since, the app runs in that.
             early = early if interpreter is None else None
-            runner = flower_client.make_runner(opened, code.copy, app, options, early)
-            gate = consent.Gate(code, opened.me.journal, len(settings.datasites))
-            result = flower_client.run_node(opened, runner, options, gate, gate.over)
-            if gate.closed is not None:
-                flower_client.told(opened, result)
-                raise gate.closed
+            runner = node.make_runner(opened, code.copy, app, options, early)
+            checks = gate.Gate(code, opened.me.journal, len(settings.datasites))
+            result = node.run_node(opened, runner, options, checks, checks.over)
+            if checks.closed is not None:
+                node.told(opened, result)
+                raise checks.closed
             if as_json:
                 runs = [{"run_id": s.run, "reason": s.reason, "answered": s.answered} for s in result.stopped]
                 output.emit_json(
                     {"email": settings.email, "app_name": settings.app_name, "runs": runs},
                     status="interrupted" if result.interrupted else "ok",
                 )
-            flower_client.told(opened, result)
+            node.told(opened, result)
         finally:
             opened.close()
         if result.interrupted:
@@ -152,8 +154,8 @@ def _begin_to_import(project: Path) -> "WorkerProcess | None":
     project = project.parent if project.name == "pyproject.toml" else project
     if (project / ".venv").exists():
         return None
-    from syft_flwr_cli.fl_orchestrator.worker_process import WorkerProcess
-    from syft_flwr_cli.home import home
+    from syft_flwr_cli.execution.worker_process import WorkerProcess
+    from syft_flwr_cli.storage.paths import home
 
     early = WorkerProcess(elsewhere=project.absolute(), copies=home())
     click.get_current_context().call_on_close(early.end)

@@ -14,9 +14,9 @@ from syft_flwr_cli.errors import (
     EXIT_OK,
     SyftFlwrError,
 )
-from syft_flwr_cli.home import home
 from syft_flwr_cli.project.config import load_project, require_federated, split_emails
 from syft_flwr_cli.project.settings import remember, resolve
+from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.ui import output
 from syft_flwr_cli.ui.narrate import Narrator
 
@@ -83,13 +83,14 @@ def register(app: typer.Typer) -> None:
         )
         if found.app_name is None:
             require_federated(found)
-        from syft_flwr_cli.fl_orchestrator import flower_server, session
-        from syft_flwr_cli.project import flower
+        from syft_flwr_cli.aggregator import runs
+        from syft_flwr_cli.flower import runtime
+        from syft_flwr_cli.session import session
 
         # What the library logs is said here in a sentence, and with its traceback only under --debug.
         logging.getLogger("syft_flwr").addHandler(logging.NullHandler())
-        override = flower.parse_run_config(run_config)
-        config = flower.fused_run_config(found.path, override)
+        override = runtime.parse_run_config(run_config)
+        config = runtime.fused_run_config(found.path, override)
         opened = session.open_session(
             settings,
             here,
@@ -99,21 +100,21 @@ def register(app: typer.Typer) -> None:
         )
         try:
             remember(here, settings.app_name, email=settings.email, root=root)
-            options = flower_server.RunOptions(
+            options = runs.RunOptions(
                 run_config=override,
                 fresh=fresh,
                 accept_divergence=accept_divergence,
                 code=_code(found.path),
                 dependencies=_dependencies(found.raw),
             )
-            result = flower_server.run_server_app(
+            result = runs.run_server_app(
                 opened,
-                lambda: flower.load_server_app(found.serverapp, found.path),
-                flower.make_context(0, flower.SERVER_NODE_ID, config),
+                lambda: runtime.load_server_app(found.serverapp, found.path),
+                runtime.make_context(0, runtime.SERVER_NODE_ID, config),
                 options,
             )
             code = _report(result, opened, as_json)
-            flower_server.told(opened, result)
+            runs.told(opened, result)
             return code
         except KeyboardInterrupt:
             return _paused(opened, project)
@@ -122,7 +123,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _code(path: Path) -> str:
-    from syft_flwr_cli.project.digest import make_manifest
+    from syft_flwr_cli.consent.manifest import make_manifest
 
     return make_manifest(path).digest
 

@@ -62,7 +62,7 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> int:
         """Run the whole federation on this machine: one process per participant, the real code path."""
-        from syft_flwr_cli.fl_orchestrator import simulation
+        from syft_flwr_cli.services import simulation
 
         options = [] if run_config is None else ["--run-config", run_config]
         options += [] if timeout is None else ["--timeout", timeout]
@@ -111,7 +111,7 @@ def _transport(name: str | None, emulator: bool) -> str:
 def _drive(place: Path) -> Iterator[dict[str, str]]:
     """An emulated Drive while this lasts; the environment that leads the participants to it."""
     try:
-        from syft_flwr_cli import drive_emulator
+        from syft_flwr_cli.testing import drive_emulator
     except ModuleNotFoundError as error:
         raise UsageError(
             f"The Drive emulator is not installed ({error.name} is missing).",
@@ -127,8 +127,8 @@ def _drive(place: Path) -> Iterator[dict[str, str]]:
 
 def run_simulation(federation: Any, place: Path, *, verbose: bool) -> Any:
     """Simulate, and say what the aggregator says (with ``verbose``, everybody)."""
-    from syft_flwr_cli.fl_orchestrator import simulation
     from syft_flwr_cli.project.config import load_project
+    from syft_flwr_cli.services import simulation
 
     aggregator = load_project(federation.project).aggregator or simulation.AGGREGATOR
 

@@ -9,15 +9,15 @@ import typer
 
 from syft_flwr_cli.cli.options import Email, Json
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.home import home
-from syft_flwr_cli.messaging.names import check_email
 from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.project.own_settings import layers, read_own
 from syft_flwr_cli.project.settings import resolve
+from syft_flwr_cli.protocol.names import check_email
+from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
-    from syft_flwr_cli.fl_orchestrator.status import AppStatus
+    from syft_flwr_cli.services.status import AppStatus
 
 __all__ = ["register"]
 
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Show how things stand. Disturbs nothing: a run that goes on does not notice."""
-        from syft_flwr_cli.fl_orchestrator.status import apps_of, participants
+        from syft_flwr_cli.services.status import apps_of, participants
 
         here = home()
         found = _project(project)
@@ -74,7 +74,7 @@ def _project(folder: Path | None) -> Project | None:
 
 
 def _look(here: Path, email: str, app_name: str, project: Project | None) -> "AppStatus":
-    from syft_flwr_cli.fl_orchestrator.status import look
+    from syft_flwr_cli.services.status import look
 
     people: tuple[str, ...] = ()
     if project is not None and project.aggregator is not None:
@@ -84,7 +84,7 @@ def _look(here: Path, email: str, app_name: str, project: Project | None) -> "Ap
 
 def _space(here: Path, email: str, app_name: str, project: Project | None) -> Path | None:
     """The participant's own folder in the shared space, as far as it is known without asking anybody."""
-    from syft_flwr_cli.fl_orchestrator.status import shared_space
+    from syft_flwr_cli.services.status import shared_space
 
     if project is None:
         for table in layers(read_own(here), app_name, email):

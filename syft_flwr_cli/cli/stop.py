@@ -8,9 +8,9 @@ import typer
 
 from syft_flwr_cli.cli.options import Email, Json, Root, SyftboxConfig, TransportName
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.home import home
 from syft_flwr_cli.project.config import load_project
 from syft_flwr_cli.project.settings import resolve
+from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.ui import output
 from syft_flwr_cli.ui.narrate import Narrator
 
@@ -50,7 +50,8 @@ def register(app: typer.Typer) -> None:
             root=root,
             syftbox_config=syftbox_config,
         )
-        from syft_flwr_cli.fl_orchestrator import flower_server, session
+        from syft_flwr_cli.aggregator import runs
+        from syft_flwr_cli.session import session
 
         opened = session.open_session(settings, here, tell=Narrator(), fingerprints=project.fingerprints)
         try:
@@ -62,7 +63,7 @@ def register(app: typer.Typer) -> None:
                         hint="Begin one with: syft-flwr run-server",
                     )
                 run = unfinished.run
-            told = flower_server.end_run(opened, run, reason, "stopped")
+            told = runs.end_run(opened, run, reason, "stopped")
         finally:
             opened.close()
         if as_json:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from syft_flwr_cli.errors import NotAProjectError, UsageError
-from syft_flwr_cli.messaging.names import check_app_name, check_email
 from syft_flwr_cli.project.duration import parse_duration
+from syft_flwr_cli.protocol.names import check_app_name, check_email
 
 __all__ = [
     "TRANSPORTS",

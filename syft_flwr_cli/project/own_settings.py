@@ -19,7 +19,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.home import locked, write_private
+from syft_flwr_cli.storage.paths import locked, write_private
 
 __all__ = ["FILE_NAME", "REMEMBERED", "layers", "read_own", "remember"]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.messaging.names import check_app_name, check_email
 from syft_flwr_cli.project.config import Project, check_participants, check_transport, require_federated
 from syft_flwr_cli.project.duration import parse_duration
 from syft_flwr_cli.project.own_settings import FILE_NAME, layers, read_own, remember
+from syft_flwr_cli.protocol.names import check_app_name, check_email
 
 __all__ = ["Role", "Settings", "parse_duration", "remember", "resolve"]
 

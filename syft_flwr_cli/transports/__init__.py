@@ -83,7 +83,7 @@ def open_transport(
             hint="Give --email, or set SYFTBOX_EMAIL.",
         )
     if proper == "gdrive":
-        from syft_flwr_cli.transports.gdrive import open_gdrive
+        from syft_flwr_cli.transports.gdrive.open import open_gdrive
 
         return open_gdrive(
             email=email, state_dir=state_dir, poll_interval=poll_interval, sign=sign, check=check
@@ -93,6 +93,6 @@ def open_transport(
             "The transport 'local' has to know the folder that the participants share.",
             hint="Give --root DIR.",
         )
-    from syft_flwr_cli.transports.folder import FolderTransport
+    from syft_flwr_cli.transports.folder.transport import FolderTransport
 
     return FolderTransport(root, email, poll_interval)

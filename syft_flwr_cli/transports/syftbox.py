@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syft_flwr_cli.errors import NotThereError, TransportError, UsageError
-from syft_flwr_cli.messaging import names
+from syft_flwr_cli.protocol import names
 from syft_flwr_cli.transports.base import BytesContent, Content
-from syft_flwr_cli.transports.folder import FolderTransport
-from syft_flwr_cli.transports.leftovers import is_conflict, is_rejected, original_name
+from syft_flwr_cli.transports.folder.sync_artifacts import is_conflict, is_rejected, original_name
+from syft_flwr_cli.transports.folder.transport import FolderTransport
 
 __all__ = [
     "DEFAULT_CONFIG",

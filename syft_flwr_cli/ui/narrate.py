@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from syft_flwr_cli.project.visible import visible
+from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.ui import output
 
 __all__ = ["Narrator"]

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from syft_flwr_cli.project.approvals import Approval
-from syft_flwr_cli.project.environment import ENVIRONMENT, Environment
-from syft_flwr_cli.project.review import Review, plain
-from syft_flwr_cli.project.survey import KINDS
-from syft_flwr_cli.project.visible import visible
+from syft_flwr_cli.consent.approvals import Approval
+from syft_flwr_cli.consent.code_scan import KINDS
+from syft_flwr_cli.consent.environment import ENVIRONMENT, Environment
+from syft_flwr_cli.consent.review import Review, plain
+from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.ui import output
 
 __all__ = ["describe", "describe_decision", "show"]

@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from syft_flwr_cli.project.visible import visible
+from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.ui import output
 
 __all__ = ["print_rounds", "size_text"]

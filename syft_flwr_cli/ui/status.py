@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from syft_flwr_cli.fl_orchestrator.status import AppStatus
-from syft_flwr_cli.messaging.journal_view import RunView
-from syft_flwr_cli.messaging.roster import Entry
-from syft_flwr_cli.project.visible import visible
+from syft_flwr_cli.protocol.printable import visible
+from syft_flwr_cli.security.roster import Entry
+from syft_flwr_cli.services.status import AppStatus
+from syft_flwr_cli.storage.journal_reader import RunView
 from syft_flwr_cli.ui import output
 from syft_flwr_cli.ui.rounds import size_text
 from syft_flwr_cli.ui.timeline import when

@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from syft_flwr_cli.messaging.envelope import Envelope
-from syft_flwr_cli.messaging.identity import Identity, PublicIdentity
-from syft_flwr_cli.messaging.sealing import SUITE, SUITE_NONE, seal
+from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE
+from syft_flwr_cli.security.envelope import Envelope
+from syft_flwr_cli.security.identity import Identity, PublicIdentity
+from syft_flwr_cli.security.sealing import seal
 
 SIGNATURE_TAG = b"syft-flwr envelope 1\0"
 INFO_TAG = b"syft-flwr body 1\0"

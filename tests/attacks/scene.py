@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from integration.participants import Federation, Process, until
 
-from syft_flwr_cli.home import app_dir, participant_dir
-from syft_flwr_cli.messaging import names
-from syft_flwr_cli.messaging.envelope import Envelope, read_envelope
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity, load
+from syft_flwr_cli.protocol import names
+from syft_flwr_cli.security.envelope import Envelope, read_envelope
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity, load
+from syft_flwr_cli.storage.paths import app_dir, participant_dir
 
 COUNTED = Path(__file__).with_name("counted")
 AGGREGATOR, DO1, DO2 = "ds@lab.example", "do1@a.example", "do2@b.example"

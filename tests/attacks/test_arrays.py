@@ -15,9 +15,9 @@ from forgery import header_of, plaintext_of, sealed
 from integration.participants import Process, until
 from scene import AGGREGATOR, DO1, DO2, Scene, drop, envelope, new_id
 
-from syft_flwr_cli.messaging.body import PayloadRef, decode_body, encode_body
-from syft_flwr_cli.messaging.journal_view import Refusal, look_at_journal
-from syft_flwr_cli.messaging.sealing import CHUNK, TAG, SealedPayload, sealed_size
+from syft_flwr_cli.protocol.body import PayloadRef, decode_body, encode_body
+from syft_flwr_cli.security.sealing import CHUNK, TAG, SealedPayload, sealed_size
+from syft_flwr_cli.storage.journal_reader import Refusal, look_at_journal
 
 SEALED_CHUNK = CHUNK + TAG
 

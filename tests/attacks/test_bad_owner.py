@@ -7,7 +7,7 @@ import numpy as np
 from forgery import header_of, sealed
 from scene import AGGREGATOR, DO1, DO2, SHAPES, VALUES, Scene, drop, envelope, executions
 
-from syft_flwr_cli.messaging.body import Body, encode_body
+from syft_flwr_cli.protocol.body import Body, encode_body
 
 MOVE_THE_CURSOR = "\x1b[2J\x1b[Hall is well"
 

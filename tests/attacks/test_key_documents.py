@@ -9,9 +9,9 @@ from forgery import header_of, plaintext_of, sealed
 from integration.participants import until
 from scene import AGGREGATOR, DO1, DO2, Scene, drop, envelope, new_id, new_identity
 
-from syft_flwr_cli.home import participant_dir
-from syft_flwr_cli.messaging.identity import Identity
-from syft_flwr_cli.messaging.strict_json import canonical, read_object
+from syft_flwr_cli.protocol.strict_json import canonical, read_object
+from syft_flwr_cli.security.identity import Identity
+from syft_flwr_cli.storage.paths import participant_dir
 
 WORDS = r"[a-z]+(-[a-z]+){5}"
 DAY = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from scene import AGGREGATOR, DO1, DO2, OWNERS, Scene, drop, new_identity
 
-from syft_flwr_cli.messaging.names import IDENTITY_PATH
+from syft_flwr_cli.protocol.names import IDENTITY_PATH
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from forgery import header_of, plaintext_of, sealed
 from integration.participants import Process, until
 from scene import AGGREGATOR, DO1, DO2, Scene, drop, envelope, executions, new_id
 
-from syft_flwr_cli.home import participant_dir
-from syft_flwr_cli.messaging.journal_view import look_at_journal
+from syft_flwr_cli.storage.journal_reader import look_at_journal
+from syft_flwr_cli.storage.paths import participant_dir
 
 
 def refused(scene: Scene, email: str) -> dict[str, tuple[str, str]]:

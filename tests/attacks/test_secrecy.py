@@ -13,10 +13,10 @@ from forgery import plaintext_of
 from integration.participants import Process
 from scene import AGGREGATOR, DO1, DO2, OWNERS, VALUES, Scene, drop, envelope, new_id
 
-from syft_flwr_cli.home import participant_dir
-from syft_flwr_cli.messaging.body import decode_body
-from syft_flwr_cli.messaging.identity import Identity, load
-from syft_flwr_cli.messaging.keyfile import parse_key_file
+from syft_flwr_cli.protocol.body import decode_body
+from syft_flwr_cli.security.identity import Identity, load
+from syft_flwr_cli.security.key_file import parse_key_file
+from syft_flwr_cli.storage.paths import participant_dir
 
 EVERYBODY = (AGGREGATOR, *OWNERS)
 PASSPHRASE = "seven horses on a staple"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from desk import Desk
 
-from syft_flwr_cli.messaging.audit import AuditLog
-from syft_flwr_cli.messaging.identity import Identity, load_or_create
-from syft_flwr_cli.messaging.roster import Roster
+from syft_flwr_cli.audit.log import AuditLog
+from syft_flwr_cli.security.identity import Identity, load_or_create
+from syft_flwr_cli.security.roster import Roster
 
 APP = "alice@a.example_study_1700000000"
 

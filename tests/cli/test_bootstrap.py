@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from transcript import Shell
 
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity, read_public
-from syft_flwr_cli.messaging.public_identity import PublicIdentity
-from syft_flwr_cli.messaging.roster import Roster
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity, read_public
+from syft_flwr_cli.security.public_identity import PublicIdentity
+from syft_flwr_cli.security.roster import Roster
 
 FLOWER_APP = """\
 # A Flower app of somebody.

@@ -12,8 +12,8 @@ import pytest
 from transcript import Shell
 
 from syft_flwr_cli.errors import EXIT_TRUST, EXIT_USAGE, TrustError
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity, load, parse_public, save
-from syft_flwr_cli.messaging.roster import Roster
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity, load, parse_public, save
+from syft_flwr_cli.security.roster import Roster
 
 ALICE, BOB = "alice@lab.example", "bob@clinic.example"
 PASSPHRASE = "SYFT_FLWR_PASSPHRASE"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from syft_flwr_cli.drive_emulator import Emulator, start
 from syft_flwr_cli.errors import TransportError, TrustError
+from syft_flwr_cli.testing.drive_emulator import Emulator, start
 from syft_flwr_cli.transports.base import BytesContent
-from syft_flwr_cli.transports.gdrive import Tuning, open_gdrive
-from syft_flwr_cli.transports.gdrive_auth import save_login
+from syft_flwr_cli.transports.gdrive.auth import save_login
+from syft_flwr_cli.transports.gdrive.open import Tuning, open_gdrive
 
 ALICE, BOB = "alice@lab.example", "bob@clinic.example"
 

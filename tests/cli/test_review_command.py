@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from desk import CLIENT, PYPROJECT, Desk
 
-from syft_flwr_cli.messaging.identity import load_or_create
+from syft_flwr_cli.security.identity import load_or_create
 
 
 @pytest.fixture

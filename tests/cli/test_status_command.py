@@ -13,14 +13,14 @@ import pytest
 from transcript import Shell
 
 from syft_flwr_cli.errors import EXIT_NOT_A_PROJECT, TrustError
-from syft_flwr_cli.home import app_dir, participant_dir
-from syft_flwr_cli.locks import FileLock
-from syft_flwr_cli.messaging.delivery import Event, Incoming, Outgoing
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity
-from syft_flwr_cli.messaging.journal import Answer, Journal, Request, Sent
-from syft_flwr_cli.messaging.roster import Roster
-from syft_flwr_cli.transports.gdrive import Calls
-from syft_flwr_cli.transports.gdrive_journal import Journal as DriveJournal
+from syft_flwr_cli.protocol.states import Event, Incoming, Outgoing
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
+from syft_flwr_cli.security.roster import Roster
+from syft_flwr_cli.storage.journal import Answer, Journal, Request, Sent
+from syft_flwr_cli.storage.locks import FileLock
+from syft_flwr_cli.storage.paths import app_dir, participant_dir
+from syft_flwr_cli.transports.gdrive.journal import Journal as DriveJournal
+from syft_flwr_cli.transports.gdrive.open import Calls
 
 ALICE, BOB, CAROL = "alice@a.example", "bob@b.example", "carol@c.example"
 APP = "alice@a.example_study_1700000000"
@@ -227,7 +227,7 @@ def test_a_process_that_was_killed_holds_nothing_and_its_journal_can_be_read(she
     directory = app_dir(shell.home, ALICE, APP)
     program = (
         "import os, sys; from pathlib import Path; place = Path(sys.argv[1])\n"
-        "from syft_flwr_cli.locks import FileLock; from syft_flwr_cli.messaging.journal import Journal\n"
+        "from syft_flwr_cli.storage.locks import FileLock; from syft_flwr_cli.storage.journal import Journal\n"
         "FileLock(place / 'lock').try_acquire('it'); mine = Journal(place / 'journal.sqlite3')\n"
         f"mine.end_run('{RUN}', 'failed', {NOW + 50}, 'killed soon', {{}}); os.kill(os.getpid(), 9)\n"
     )

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from federations import POLL, Federation, Setting
 
-from syft_flwr_cli.drive_emulator import Emulator, start
-from syft_flwr_cli.transports.gdrive import Tuning, open_gdrive
-from syft_flwr_cli.transports.gdrive_transport import DriveTransport
+from syft_flwr_cli.testing.drive_emulator import Emulator, start
+from syft_flwr_cli.transports.gdrive.open import Tuning, open_gdrive
+from syft_flwr_cli.transports.gdrive.transport import DriveTransport
 
 __all__ = ["GDRIVE"]
 

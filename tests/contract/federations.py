@@ -13,11 +13,11 @@ from pathlib import Path
 
 from doubles.syftbox_daemon import SyftBoxDaemon
 
+from syft_flwr_cli.testing.memory_transport import MemoryFaults, MemoryStore, MemoryTransport
 from syft_flwr_cli.transports.base import Transport
-from syft_flwr_cli.transports.folder import FolderTransport
-from syft_flwr_cli.transports.memory import MemoryFaults, MemoryStore, MemoryTransport
+from syft_flwr_cli.transports.folder.transport import FolderTransport
+from syft_flwr_cli.transports.metered import Faulty, Metered, Retrying
 from syft_flwr_cli.transports.syftbox import SyftBoxTransport
-from syft_flwr_cli.transports.wrap import Faulty, Metered, Retrying
 
 ALICE, BOB, CAROL = "alice@a.example", "bob@b.example", "carol@c.example"
 PEOPLE = (ALICE, BOB, CAROL)

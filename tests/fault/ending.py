@@ -12,10 +12,10 @@ import numpy as np
 
 from fault.federation import AGGREGATOR, SERVER, Federation
 from fault.oracle import expected_model
+from syft_flwr_cli.audit.log import verify
 from syft_flwr_cli.errors import AuditError
-from syft_flwr_cli.messaging.audit import verify
-from syft_flwr_cli.messaging.delivery import Incoming, Outgoing
-from syft_flwr_cli.messaging.names import rpc_folder
+from syft_flwr_cli.protocol.names import rpc_folder
+from syft_flwr_cli.protocol.states import Incoming, Outgoing
 
 STOP_ORDINAL = -1
 
@@ -119,7 +119,7 @@ def assert_no_orphans(federation: Federation) -> None:
 
 def assert_audit_verifies(federation: Federation, who: str) -> None:
     """The record of what happened is whole."""
-    from syft_flwr_cli.messaging.identity import read_public
+    from syft_flwr_cli.security.identity import read_public
 
     path = federation.audit(who)
     public, _ = read_public(path.parent, federation.email(who))

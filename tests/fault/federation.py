@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from syft_flwr_cli.faults import FAULT_LOG, FAULT_POINT
-from syft_flwr_cli.fl_orchestrator.consent import approve
-from syft_flwr_cli.home import app_dir, participant_dir
-from syft_flwr_cli.messaging.journal import Journal
+from syft_flwr_cli.consent.gate import approve
 from syft_flwr_cli.project.config import load_project
+from syft_flwr_cli.storage.crash_points import FAULT_LOG, FAULT_POINT
+from syft_flwr_cli.storage.journal import Journal
+from syft_flwr_cli.storage.paths import app_dir, participant_dir
 
 HERE = Path(__file__).parent
 STEADY = HERE / "steady"

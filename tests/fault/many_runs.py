@@ -4,12 +4,12 @@ import os
 import sys
 from pathlib import Path
 
-from syft_flwr_cli.fl_orchestrator.flower_server import RunOptions, run_server_app, told
-from syft_flwr_cli.fl_orchestrator.session import open_session
-from syft_flwr_cli.home import home
-from syft_flwr_cli.project import flower
+from syft_flwr_cli.aggregator.runs import RunOptions, run_server_app, told
+from syft_flwr_cli.flower import runtime
 from syft_flwr_cli.project.config import load_project
 from syft_flwr_cli.project.settings import resolve
+from syft_flwr_cli.session.session import open_session
+from syft_flwr_cli.storage.paths import home
 
 
 def main(folder: str, email: str, root: str) -> None:
@@ -19,13 +19,13 @@ def main(folder: str, email: str, root: str) -> None:
         project, environ=os.environ, home=home(), role="aggregator", email=email, root=Path(root)
     )
     session = open_session(settings, home())
-    config = flower.fused_run_config(project.path, {"num-server-rounds": 1})
+    config = runtime.fused_run_config(project.path, {"num-server-rounds": 1})
     for line in sys.stdin:
         for _ in range(int(line)):
-            context = flower.make_context(0, flower.SERVER_NODE_ID, config)
+            context = runtime.make_context(0, runtime.SERVER_NODE_ID, config)
             result = run_server_app(
                 session,
-                lambda: flower.load_server_app(project.serverapp, project.path),
+                lambda: runtime.load_server_app(project.serverapp, project.path),
                 context,
                 RunOptions(),
             )

@@ -15,8 +15,8 @@ from flwr.app import Context, Message, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
-from syft_flwr_cli.messaging import codec, names
-from syft_flwr_cli.project import flower
+from syft_flwr_cli.flower import codec, runtime
+from syft_flwr_cli.protocol import names
 
 
 class MemoryGrid(Grid):
@@ -60,9 +60,9 @@ class MemoryGrid(Grid):
             node = message.metadata.dst_node_id
             mid = str(uuid4())
             message.metadata.__dict__["_message_id"] = mid
-            flower.become(self._run.run_id, node)
+            runtime.become(self._run.run_id, node)
             reply = self._app(_copied(message), self._contexts[node])
-            flower.become(self._run.run_id, flower.SERVER_NODE_ID)
+            runtime.become(self._run.run_id, runtime.SERVER_NODE_ID)
             self._replies[mid] = _copied(reply)
             ids.append(mid)
         return ids
@@ -105,22 +105,22 @@ def expected_model(
     """The model that the project's ServerApp writes to ``STEADY_OUT`` in a run with this seed."""
     import os
 
-    fused = flower.fused_run_config(project, config)
+    fused = runtime.fused_run_config(project, config)
     contexts = {}
     for index, owner in enumerate(owners):
         node = {"partition-id": index, "num-partitions": len(owners)}
-        contexts[names.node_id(owner)] = flower.make_context(int(run), names.node_id(owner), fused, node)
+        contexts[names.node_id(owner)] = runtime.make_context(int(run), names.node_id(owner), fused, node)
     number = int(seed, 16)
     with _undisturbed_randomness():
-        server = flower.load_server_app("steady.server_app:app", project)
-        client = flower.load_client_app("steady.client_app:app", project)
+        server = runtime.load_server_app("steady.server_app:app", project)
+        client = runtime.load_client_app("steady.client_app:app", project)
         before = os.environ.get("STEADY_OUT"), os.environ.pop("DATA_DIR", None)
         os.environ["STEADY_OUT"] = str(out)
         try:
-            flower.seed_everything(number)
-            flower.become(int(run), flower.SERVER_NODE_ID)
+            runtime.seed_everything(number)
+            runtime.become(int(run), runtime.SERVER_NODE_ID)
             grid = MemoryGrid(int(run), client, contexts)
-            flower.run_server(grid, flower.make_context(int(run), flower.SERVER_NODE_ID, fused), server)
+            runtime.run_server(grid, runtime.make_context(int(run), runtime.SERVER_NODE_ID, fused), server)
         finally:
             os.environ.pop("STEADY_OUT")
             if before[0] is not None:

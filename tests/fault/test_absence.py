@@ -8,8 +8,8 @@ import pytest
 from fault.ending import assert_perfect
 from fault.federation import OWNERS, SERVER, Federation
 from fault.waiting import until
-from syft_flwr_cli.home import app_dir
-from syft_flwr_cli.messaging.journal_view import Awaited, look_at_journal
+from syft_flwr_cli.storage.journal_reader import Awaited, look_at_journal
+from syft_flwr_cli.storage.paths import app_dir
 
 Make = Callable[..., Federation]
 SHORT, REAL = 1.5, 90.0

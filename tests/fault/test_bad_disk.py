@@ -14,7 +14,7 @@ from fault.ending import assert_perfect
 from fault.federation import OWNERS, SERVER, Federation, Process
 from fault.waiting import until
 from syft_flwr_cli.errors import EXIT_TRANSPORT, SyftFlwrError
-from syft_flwr_cli.messaging.journal import Journal
+from syft_flwr_cli.storage.journal import Journal
 
 Make = Callable[..., Federation]
 
@@ -152,7 +152,7 @@ def test_a_request_that_somebody_removed_is_put_there_again(federation: Make) ->
     run = federation()
     run.start(SERVER)
     run.start(OWNERS[1])
-    from syft_flwr_cli.messaging.names import rpc_folder
+    from syft_flwr_cli.protocol.names import rpc_folder
 
     folder = run.root / run.email(SERVER) / rpc_folder(run.email(SERVER), OWNERS[1], run.app)
     until(lambda: len(run.calls(OWNERS[1])) == 1, "its first call")

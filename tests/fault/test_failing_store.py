@@ -13,22 +13,22 @@ from typing import TypeVar
 import pytest
 
 from fault.waiting import until
+from syft_flwr_cli.audit.log import AuditLog
+from syft_flwr_cli.delivery.inbox import Inbox
+from syft_flwr_cli.delivery.outbox import Outbox
+from syft_flwr_cli.delivery.participant import Participant
+from syft_flwr_cli.delivery.replay import Draft
+from syft_flwr_cli.delivery.task import Outcome, Work
 from syft_flwr_cli.errors import DiskError, TransportError
-from syft_flwr_cli.messaging.audit import AuditLog
-from syft_flwr_cli.messaging.body import Body
-from syft_flwr_cli.messaging.delivery import Incoming
-from syft_flwr_cli.messaging.identity import load_or_create
-from syft_flwr_cli.messaging.inbox import Inbox
-from syft_flwr_cli.messaging.journal import Journal
-from syft_flwr_cli.messaging.outbox import Outbox
-from syft_flwr_cli.messaging.participant import Participant
-from syft_flwr_cli.messaging.replay import Draft
-from syft_flwr_cli.messaging.roster import Roster
-from syft_flwr_cli.messaging.sealing import content_digest
-from syft_flwr_cli.messaging.work import Outcome, Work
+from syft_flwr_cli.protocol.body import Body
+from syft_flwr_cli.protocol.states import Incoming
+from syft_flwr_cli.security.identity import load_or_create
+from syft_flwr_cli.security.roster import Roster
+from syft_flwr_cli.security.sealing import content_digest
+from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.transports.base import Transport
-from syft_flwr_cli.transports.folder import FolderTransport
-from syft_flwr_cli.transports.wrap import Faulty
+from syft_flwr_cli.transports.folder.transport import FolderTransport
+from syft_flwr_cli.transports.metered import Faulty
 
 APP, AGGREGATOR, OWNER = "study", "ds@lab.example", "do@a.example"
 RUN = "77"

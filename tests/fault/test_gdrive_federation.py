@@ -15,7 +15,7 @@ import pytest
 
 from fault.ending import assert_audit_verifies, assert_model, assert_nothing_open, assert_rounds
 from fault.federation import AGGREGATOR, SERVER, STEADY, Federation, Zygote
-from syft_flwr_cli.drive_emulator import Call, Emulator, start
+from syft_flwr_cli.testing.drive_emulator import Call, Emulator, start
 
 OWNERS = ("do1@fault.example", "do2@fault.example", "o'neil@fault.example")
 PATIENCE = 120.0

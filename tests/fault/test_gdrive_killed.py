@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from syft_flwr_cli.drive_emulator import Emulator, start
-from syft_flwr_cli.faults import FAULT_LOG, FAULT_POINT
+from syft_flwr_cli.storage.crash_points import FAULT_LOG, FAULT_POINT
+from syft_flwr_cli.testing.drive_emulator import Emulator, start
 
 ALICE = "alice@lab.example"
 PATH = f"syft_outbox_inbox_{ALICE}_to_bob@clinic.example/app/rpc/messages/one.request"
@@ -19,7 +19,7 @@ PUBLISHER = """
 import sys
 from pathlib import Path
 from syft_flwr_cli.transports.base import BytesContent
-from syft_flwr_cli.transports.gdrive import Tuning, open_gdrive
+from syft_flwr_cli.transports.gdrive.open import Tuning, open_gdrive
 state, endpoint, path, size = sys.argv[1:5]
 tuning = Tuning(writes_per_second=1e6, backoff=0.01)
 alice = open_gdrive(email="alice@lab.example", state_dir=Path(state), endpoint=endpoint, tuning=tuning)

@@ -14,8 +14,8 @@ import pytest
 from fault.ending import assert_audit_verifies
 from fault.federation import AGGREGATOR, HERE, OWNERS, SERVER, Federation
 from fault.waiting import until
-from syft_flwr_cli.home import make_private_dir
-from syft_flwr_cli.messaging.names import rpc_folder
+from syft_flwr_cli.protocol.names import rpc_folder
+from syft_flwr_cli.storage.paths import make_private_dir
 
 Make = Callable[..., Federation]
 AT_ONCE = 'retention = "0.001s"\n'

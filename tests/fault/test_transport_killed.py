@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from syft_flwr_cli.errors import NotThereError
-from syft_flwr_cli.faults import FAULT_LOG, FAULT_POINT
+from syft_flwr_cli.storage.crash_points import FAULT_LOG, FAULT_POINT
 from syft_flwr_cli.transports.base import BytesContent
-from syft_flwr_cli.transports.folder import FolderTransport
+from syft_flwr_cli.transports.folder.transport import FolderTransport
 
 ALICE = "alice@a.example"
 SIZE = 200_000
@@ -20,7 +20,7 @@ WORK = f"""
 import sys
 from pathlib import Path
 from syft_flwr_cli.transports.base import BytesContent
-from syft_flwr_cli.transports.folder import FolderTransport
+from syft_flwr_cli.transports.folder.transport import FolderTransport
 
 root = Path(sys.argv[1])
 alice = FolderTransport(root, "{ALICE}", events=False)

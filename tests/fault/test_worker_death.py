@@ -14,7 +14,7 @@ from fault.federation import SERVER, Federation
 from fault.points import WORKER_POINTS
 from fault.projects import make_project, owners
 from fault.waiting import until
-from syft_flwr_cli.home import app_dir
+from syft_flwr_cli.storage.paths import app_dir
 
 Make = Callable[..., Federation]
 CRASHED, RAISED = 8, 2
@@ -94,7 +94,7 @@ def answered_once(one_owner: Callable[..., Federation]) -> tuple[Federation, Pat
     run.start_all()
     until(lambda: "Working on a" in run.lives[run.owners[0]][-1].said(), "the first message")
     journal = app_dir(run.home(SERVER), run.email(SERVER), run.app) / "journal.sqlite3"
-    from syft_flwr_cli.messaging.journal_view import look_at_journal
+    from syft_flwr_cli.storage.journal_reader import look_at_journal
 
     until(lambda: look_at_journal(journal).runs[0].messages == {"answered": 1}, "the first answer")
     (worker,) = workers_of(run.lives[run.owners[0]][-1].pid)

@@ -44,12 +44,12 @@ def instrumented(with_atheris: bool) -> Iterator[None]:
 
 
 with instrumented("--atheris" in sys.argv):
-    from syft_flwr_cli.messaging.body import decode_body
-    from syft_flwr_cli.messaging.envelope import Envelope, open_envelope, parse_header, read_envelope
-    from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity, parse_public
-    from syft_flwr_cli.messaging.keyfile import parse_key_file
-    from syft_flwr_cli.messaging.refusal import RefusedError
-    from syft_flwr_cli.messaging.sealing import (
+    from syft_flwr_cli.protocol.body import decode_body
+    from syft_flwr_cli.protocol.rejection import RefusedError
+    from syft_flwr_cli.security.envelope import Envelope, open_envelope, parse_header, read_envelope
+    from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity, parse_public
+    from syft_flwr_cli.security.key_file import parse_key_file
+    from syft_flwr_cli.security.sealing import (
         DIGEST_SIZE,
         KEY_SIZE,
         SealedPayload,

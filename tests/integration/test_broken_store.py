@@ -15,20 +15,20 @@ from flwr.server import ServerApp, ServerAppComponents, ServerConfig
 from flwr.server.strategy import FedAvg
 from participants import until
 
+from syft_flwr_cli.aggregator.grid import SyftGrid
+from syft_flwr_cli.aggregator.runs import RunOptions, run_server_app
+from syft_flwr_cli.audit.log import AuditLog
+from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.errors import TransportError
-from syft_flwr_cli.fl_orchestrator.flower_server import RunOptions, run_server_app
-from syft_flwr_cli.fl_orchestrator.session import Session
-from syft_flwr_cli.fl_orchestrator.syft_grid import SyftGrid
-from syft_flwr_cli.messaging.audit import AuditLog
-from syft_flwr_cli.messaging.identity import load_or_create
-from syft_flwr_cli.messaging.journal import Journal
-from syft_flwr_cli.messaging.participant import Participant
-from syft_flwr_cli.messaging.roster import Roster
-from syft_flwr_cli.project import flower
+from syft_flwr_cli.flower import runtime
 from syft_flwr_cli.project.settings import resolve
+from syft_flwr_cli.security.identity import load_or_create
+from syft_flwr_cli.security.roster import Roster
+from syft_flwr_cli.session.session import Session
+from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.transports.base import Content
-from syft_flwr_cli.transports.folder import FolderTransport
-from syft_flwr_cli.transports.wrap import Metered
+from syft_flwr_cli.transports.folder.transport import FolderTransport
+from syft_flwr_cli.transports.metered import Metered
 
 APP, AGGREGATOR, OWNERS = "study", "ds@lab.example", ("do1@a.example", "do2@b.example")
 
@@ -98,7 +98,7 @@ def test_the_legacy_api_cannot_take_a_broken_store_for_missing_clients(
     session = Session(me, settings, Metered(me.transport), None)
     with pytest.raises(TransportError, match="The disk is full"):
         run_server_app(
-            session, lambda: ServerApp(server_fn=server_fn), flower.make_context(0, 1, {}), RunOptions()
+            session, lambda: ServerApp(server_fn=server_fn), runtime.make_context(0, 1, {}), RunOptions()
         )
     unfinished = me.journal.unfinished_run("aggregator")
     assert unfinished is not None, "the run can be taken up when the store is mended"

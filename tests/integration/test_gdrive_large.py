@@ -23,7 +23,7 @@ PARTICIPANT = """
 import hashlib, json, resource, sys
 from pathlib import Path
 from syft_flwr_cli.transports.base import BytesContent
-from syft_flwr_cli.transports.gdrive import open_gdrive
+from syft_flwr_cli.transports.gdrive.open import open_gdrive
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -65,7 +65,7 @@ print(json.dumps(answer))
 @pytest.fixture
 def endpoint(tmp_path: Path) -> Iterator[str]:
     ready = tmp_path / "ready"
-    command = [sys.executable, "-m", "syft_flwr_cli.drive_emulator", "--ready-file", str(ready)]
+    command = [sys.executable, "-m", "syft_flwr_cli.testing.drive_emulator", "--ready-file", str(ready)]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         while not ready.exists():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syft_flwr_cli.drive_emulator import start
+from syft_flwr_cli.testing.drive_emulator import start
 
 ROOT = Path(__file__).parents[2]
 PEOPLE = ("lab@gmail.example", "clinic@gmail.example", "o'neil@gmail.example")

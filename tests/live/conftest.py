@@ -23,12 +23,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
 from federations import ALICE, BOB, CAROL, Federation
 
 from syft_flwr_cli.transports.base import Content, Transport, Watch
-from syft_flwr_cli.transports.gdrive import ENDPOINT, open_gdrive
-from syft_flwr_cli.transports.gdrive_auth import load_login
-from syft_flwr_cli.transports.gdrive_client import DriveClient
-from syft_flwr_cli.transports.gdrive_folders import list_all
-from syft_flwr_cli.transports.gdrive_names import FOLDER, ROOT_NAME, in_folder, quote
-from syft_flwr_cli.transports.gdrive_tuning import EMULATED, GOOGLE
+from syft_flwr_cli.transports.gdrive.auth import load_login
+from syft_flwr_cli.transports.gdrive.client import DriveClient
+from syft_flwr_cli.transports.gdrive.folders import list_all
+from syft_flwr_cli.transports.gdrive.names import FOLDER, ROOT_NAME, in_folder, quote
+from syft_flwr_cli.transports.gdrive.open import ENDPOINT, open_gdrive
+from syft_flwr_cli.transports.gdrive.tuning import EMULATED, GOOGLE
 
 LOGINS = "SYFT_FLWR_LIVE_LOGINS"
 PATIENCE = 300.0

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from conftest import ALICE, BOB, CAROL, RealAccount, wipe
 
-from syft_flwr_cli.fl_orchestrator import simulation
-from syft_flwr_cli.home import participant_dir
 from syft_flwr_cli.project.plan import apply
 from syft_flwr_cli.project.scaffold import plan_init
-from syft_flwr_cli.transports.gdrive import open_gdrive
+from syft_flwr_cli.services import simulation
+from syft_flwr_cli.storage.paths import participant_dir
+from syft_flwr_cli.transports.gdrive.open import open_gdrive
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1800)]
 

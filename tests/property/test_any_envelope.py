@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syft_flwr_cli.messaging.envelope import (
+from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE
+from syft_flwr_cli.security.envelope import (
     MAX_BODY,
     Header,
     RefusedError,
@@ -19,8 +20,7 @@ from syft_flwr_cli.messaging.envelope import (
     read_envelope,
     write_envelope,
 )
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity, parse_public
-from syft_flwr_cli.messaging.sealing import SUITE, SUITE_NONE
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity, parse_public
 
 
 def identity(email: str) -> Identity:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.messaging.names import (
+from syft_flwr_cli.protocol.names import (
     app_name,
     check_app_name,
     check_component,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syft_flwr_cli.messaging.refusal import RefusedError
-from syft_flwr_cli.messaging.sealing import (
+from syft_flwr_cli.protocol.rejection import RefusedError
+from syft_flwr_cli.security.sealing import (
     CHUNK,
     KEY_SIZE,
     SEALING_SEED_SIZE,

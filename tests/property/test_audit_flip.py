@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syft_flwr_cli.messaging.audit import AuditLog, BrokenLogError, verify
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity
+from syft_flwr_cli.audit.log import AuditLog, BrokenLogError, verify
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
 
 ALICE = Identity.create("alice@a.example", 1.0, bytes(range(SECRETS_SIZE)))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syft_flwr_cli.project.digest import compare, copy_tree, has_exactly, make_manifest, remove_copy
+from syft_flwr_cli.consent.manifest import compare, copy_tree, has_exactly, make_manifest, remove_copy
 
 NAMES = st.sampled_from(["a", "b", "a.py", "ä", "A b", "a-b", "zz.bin"])
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from syft_flwr_cli.errors import NotApprovedError
-from syft_flwr_cli.messaging.audit import AuditLog, read_entries
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity
-from syft_flwr_cli.project.approvals import (
+from syft_flwr_cli.audit.log import AuditLog, read_entries
+from syft_flwr_cli.consent.approvals import (
     Approval,
     Decision,
     decide,
@@ -19,7 +17,9 @@ from syft_flwr_cli.project.approvals import (
     read_decision,
     require_approved,
 )
-from syft_flwr_cli.project.digest import has_exactly, make_manifest
+from syft_flwr_cli.consent.manifest import has_exactly, make_manifest
+from syft_flwr_cli.errors import NotApprovedError
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
 
 BOB = Identity.create("bob@b.example", 1.0, bytes(SECRETS_SIZE))
 APP = "alice@a.example_demo_1"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from syft_flwr_cli.errors import AuditError, SyftFlwrError, UsageError
-from syft_flwr_cli.messaging.audit import (
+from syft_flwr_cli.audit.entry import make_line
+from syft_flwr_cli.audit.log import (
     GENESIS,
     AuditLog,
     BrokenLogError,
@@ -17,9 +17,9 @@ from syft_flwr_cli.messaging.audit import (
     verify,
     verify_against_peer,
 )
-from syft_flwr_cli.messaging.audit_check import export
-from syft_flwr_cli.messaging.audit_line import make_line
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity
+from syft_flwr_cli.audit.verify import export
+from syft_flwr_cli.errors import AuditError, SyftFlwrError, UsageError
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
 
 ALICE = Identity.create("alice@a.example", 1.0, bytes(range(SECRETS_SIZE)))
 BOB = Identity.create("bob@b.example", 1.0, bytes(SECRETS_SIZE))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from syft_flwr_cli.messaging.audit import AuditLog, verify
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity
+from syft_flwr_cli.audit.log import AuditLog, verify
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
 
 VECTOR = Path(__file__).parent.parent / "vectors" / "audit.jsonl"
 ALICE = Identity.create("alice@a.example", 1.7e9, bytes(range(SECRETS_SIZE)))

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from syft_flwr_cli.transports.bell import Bell
+from syft_flwr_cli.transports.wakeup import Bell
 
 HOURS = 36_000.0
 

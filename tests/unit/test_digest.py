@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from syft_flwr_cli.errors import NotApprovedError, NotAProjectError
-from syft_flwr_cli.project.digest import (
+from syft_flwr_cli.consent.manifest import (
     Entry,
     Manifest,
     compare,
@@ -17,6 +16,7 @@ from syft_flwr_cli.project.digest import (
     make_manifest,
     remove_copy,
 )
+from syft_flwr_cli.errors import NotApprovedError, NotAProjectError
 
 
 @pytest.fixture

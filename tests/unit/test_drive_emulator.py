@@ -15,7 +15,7 @@ from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaInMemoryUpload, MediaIoBaseDownload, MediaIoBaseUpload, build_http
 
-from syft_flwr_cli.drive_emulator import Emulator, Fault, start
+from syft_flwr_cli.testing.drive_emulator import Emulator, Fault, start
 
 ALICE, BOB, MALLORY = "alice@lab.example", "bob@clinic.example", "mallory@evil.example"
 FOLDER = "application/vnd.google-apps.folder"

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from syft_flwr_cli.errors import TrustError, UsageError
-from syft_flwr_cli.messaging.envelope import (
+from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE
+from syft_flwr_cli.security.envelope import (
     MAX_BODY,
     MAX_HEADER,
     REASONS,
@@ -19,8 +20,7 @@ from syft_flwr_cli.messaging.envelope import (
     read_envelope,
     write_envelope,
 )
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity
-from syft_flwr_cli.messaging.sealing import SUITE, SUITE_NONE
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
 
 BODY = b"the body, which nobody else may read"
 

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from syft_flwr_cli.errors import NotApprovedError
-from syft_flwr_cli.messaging.audit import AuditLog, read_entries
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity
-from syft_flwr_cli.project.approvals import (
+from syft_flwr_cli.audit.log import AuditLog, read_entries
+from syft_flwr_cli.consent.approvals import (
     Decision,
     decide,
     environments_dir,
@@ -22,15 +20,17 @@ from syft_flwr_cli.project.approvals import (
     require_approved,
     require_environment,
 )
-from syft_flwr_cli.project.digest import make_manifest
-from syft_flwr_cli.project.environment import (
+from syft_flwr_cli.consent.environment import (
     Environment,
     compare_items,
     keep_items,
     kept_items,
     read_environment,
 )
-from syft_flwr_cli.project.file_index import FileIndex
+from syft_flwr_cli.consent.manifest import make_manifest
+from syft_flwr_cli.errors import NotApprovedError
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
+from syft_flwr_cli.storage.file_index import FileIndex
 
 BOB = Identity.create("bob@b.example", 1.0, bytes(SECRETS_SIZE))
 
@@ -371,7 +371,7 @@ def test_a_statement_with_another_environment_put_in_approves_nothing(
 
 KEEP_OUT = """
 import sys
-from syft_flwr_cli.fl_orchestrator.keep_out import keep_out
+from syft_flwr_cli.execution.import_guard import keep_out
 sys.path[:0] = sys.argv[1:]
 keep_out(sys.argv[1:])
 found = []

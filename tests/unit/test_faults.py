@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from syft_flwr_cli import faults
-from syft_flwr_cli.faults import FAULT_LOG, FAULT_POINT, make_point
+from syft_flwr_cli.storage import crash_points
+from syft_flwr_cli.storage.crash_points import FAULT_LOG, FAULT_POINT, make_point
 
 
 class Died(Exception):
@@ -63,8 +63,13 @@ def test_a_count_below_one_is_refused() -> None:
 
 
 def test_a_process_is_killed_at_the_point_without_a_chance_to_clean_up() -> None:
-    code = "from syft_flwr_cli import faults\ntry:\n faults.point('here')\nfinally:\n print('cleaned')"
-    environment = {**os.environ, FAULT_POINT: "here:1", "PYTHONPATH": str(Path(faults.__file__).parents[1])}
+    imports = "from syft_flwr_cli.storage import crash_points\n"
+    code = imports + "try:\n crash_points.point('here')\nfinally:\n print('cleaned')"
+    environment = {
+        **os.environ,
+        FAULT_POINT: "here:1",
+        "PYTHONPATH": str(Path(crash_points.__file__).parents[2]),
+    }
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL
     assert done.stdout == b""

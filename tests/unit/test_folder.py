@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 
 from syft_flwr_cli.errors import NotThereError, TransportError
-from syft_flwr_cli.locks import lock_descriptor
+from syft_flwr_cli.storage.locks import lock_descriptor
 from syft_flwr_cli.transports.base import BytesContent, TransientError, Watch
-from syft_flwr_cli.transports.bell import Bell
-from syft_flwr_cli.transports.events import Events, Identity, Listener
-from syft_flwr_cli.transports.folder import FolderTransport
-from syft_flwr_cli.transports.watching import FolderWatch
+from syft_flwr_cli.transports.folder.fs_events import Events, Identity, Listener
+from syft_flwr_cli.transports.folder.transport import FolderTransport
+from syft_flwr_cli.transports.folder.watch import FolderWatch
+from syft_flwr_cli.transports.wakeup import Bell
 
 ALICE, BOB = "alice@a.example", "bob@b.example"
 BOX = "outbox/app/rpc/messages"
@@ -495,7 +495,7 @@ def test_another_process_wakes_the_reader(root: Path, opened: Opened) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         "from syft_flwr_cli.transports.base import BytesContent\n"
-        "from syft_flwr_cli.transports.folder import FolderTransport\n"
+        "from syft_flwr_cli.transports.folder.transport import FolderTransport\n"
         "FolderTransport(Path(sys.argv[1]), sys.argv[2]).publish(sys.argv[3], BytesContent(b'x'), [])"
     )
     subprocess.run([sys.executable, "-c", code, str(root), ALICE, f"{BOX}/one.request"], check=True)

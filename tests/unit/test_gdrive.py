@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from syft_flwr_cli.drive_emulator import Emulator, Fault, start
 from syft_flwr_cli.errors import NotThereError, TransportError, UsageError
-from syft_flwr_cli.messaging import names
+from syft_flwr_cli.protocol import names
+from syft_flwr_cli.testing.drive_emulator import Emulator, Fault, start
 from syft_flwr_cli.transports.base import BytesContent, TransientError, Transport
-from syft_flwr_cli.transports.gdrive import Tuning, open_gdrive, read_calls
-from syft_flwr_cli.transports.gdrive_meter import Pacer
-from syft_flwr_cli.transports.gdrive_names import folder_key, place_of, quote, shared_by
-from syft_flwr_cli.transports.gdrive_poller import Pace, Poller
-from syft_flwr_cli.transports.gdrive_transport import DriveTransport
+from syft_flwr_cli.transports.gdrive.meter import Pacer
+from syft_flwr_cli.transports.gdrive.names import folder_key, place_of, quote, shared_by
+from syft_flwr_cli.transports.gdrive.open import Tuning, open_gdrive, read_calls
+from syft_flwr_cli.transports.gdrive.poller import Pace, Poller
+from syft_flwr_cli.transports.gdrive.transport import DriveTransport
 
 ALICE, BOB, MALLORY = "alice@lab.example", "bob@clinic.example", "mallory@evil.example"
 APP = "alice@lab.example_study_1"

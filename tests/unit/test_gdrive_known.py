@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from syft_flwr_cli.drive_emulator import Emulator, Fault, File, start
-from syft_flwr_cli.messaging import names
-from syft_flwr_cli.transports import gdrive_space
+from syft_flwr_cli.protocol import names
+from syft_flwr_cli.testing.drive_emulator import Emulator, Fault, File, start
 from syft_flwr_cli.transports.base import BytesContent, Transport
-from syft_flwr_cli.transports.gdrive import Tuning, open_gdrive
-from syft_flwr_cli.transports.gdrive_download import Remote
-from syft_flwr_cli.transports.gdrive_known import Known
-from syft_flwr_cli.transports.gdrive_transport import DriveTransport
+from syft_flwr_cli.transports.gdrive import space
+from syft_flwr_cli.transports.gdrive.download import Remote
+from syft_flwr_cli.transports.gdrive.known import Known
+from syft_flwr_cli.transports.gdrive.open import Tuning, open_gdrive
+from syft_flwr_cli.transports.gdrive.transport import DriveTransport
 
 ALICE = "alice@lab.example"
 PEERS = [f"owner{number}@x.example" for number in range(6)]
@@ -250,11 +250,11 @@ def test_folders_are_listed_one_after_the_other_all_the_same(
     talk.emulator.settings(feed_loss=0.0)
     talk.looks(1)
     assert talk.lying() == dict.fromkeys(PEERS, BOTH), "the feed did not tell, and it is not time yet"
-    monkeypatch.setattr(gdrive_space, "BELIEVED", 0.0)
+    monkeypatch.setattr(space, "BELIEVED", 0.0)
     before = talk.asked()["files.list"]
     talk.lying()
     assert talk.asked()["files.list"] <= before + 2, "one is due, and the others do not join it"
-    monkeypatch.setattr(gdrive_space, "APART", -1.0)
+    monkeypatch.setattr(space, "APART", -1.0)
     assert talk.lying() == {**dict.fromkeys(PEERS, BOTH), PEERS[2]: ["two.request"]}
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from syft_flwr_cli.errors import TrustError, UsageError
-from syft_flwr_cli.messaging.identity import (
+from syft_flwr_cli.protocol.rejection import RefusedError
+from syft_flwr_cli.security.fingerprint_words import PHRASE_WORDS, WORDS, normalise, phrase
+from syft_flwr_cli.security.identity import (
     FILE_NAME,
     MAX_DOCUMENT,
     SECRETS_SIZE,
@@ -23,9 +25,7 @@ from syft_flwr_cli.messaging.identity import (
     read_public,
     save,
 )
-from syft_flwr_cli.messaging.refusal import RefusedError
-from syft_flwr_cli.messaging.sealing import SEALING_SEED_SIZE, seal
-from syft_flwr_cli.messaging.words import PHRASE_WORDS, WORDS, normalise, phrase
+from syft_flwr_cli.security.sealing import SEALING_SEED_SIZE, seal
 
 ALICE = "alice@lab.example"
 

@@ -2,7 +2,12 @@
 
 import pytest
 
-from syft_flwr_cli.transports.leftovers import is_conflict, is_leftover, is_rejected, original_name
+from syft_flwr_cli.transports.folder.sync_artifacts import (
+    is_conflict,
+    is_leftover,
+    is_rejected,
+    original_name,
+)
 
 MINE = "0b57dd1c-6a1c-8f3e-9d52-0f3c1f6b2a77"
 

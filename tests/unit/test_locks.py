@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from syft_flwr_cli.locks import FileLock, Holder, who_holds
+from syft_flwr_cli.storage.locks import FileLock, Holder, who_holds
 
 HOLD = """
 import sys
 from pathlib import Path
-from syft_flwr_cli.locks import FileLock
+from syft_flwr_cli.storage.locks import FileLock
 lock = FileLock(Path(sys.argv[1]), clock=lambda: 0.0)
 assert lock.try_acquire("run-client")
 print("held", flush=True)

@@ -3,8 +3,8 @@
 import pytest
 
 from syft_flwr_cli.errors import NotThereError
+from syft_flwr_cli.testing.memory_transport import MemoryFaults, MemoryStore, MemoryTransport
 from syft_flwr_cli.transports.base import BytesContent, TransientError
-from syft_flwr_cli.transports.memory import MemoryFaults, MemoryStore, MemoryTransport
 
 ALICE, BOB = "alice@a.example", "bob@b.example"
 HELLO = BytesContent(b"hello")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.project.mods import load_mods, wrap
+from syft_flwr_cli.execution.mods import load_mods, wrap
 
 
 @pytest.fixture

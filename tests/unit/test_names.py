@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.messaging.names import (
+from syft_flwr_cli.protocol.names import (
     app_folder,
     app_name,
     check_app_name,

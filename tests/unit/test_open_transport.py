@@ -10,7 +10,7 @@ import pytest
 from syft_flwr_cli.errors import TransportError, UsageError
 from syft_flwr_cli.transports import TRANSPORTS, check_transport, open_transport
 from syft_flwr_cli.transports.base import Transport
-from syft_flwr_cli.transports.folder import FolderTransport
+from syft_flwr_cli.transports.folder.transport import FolderTransport
 from syft_flwr_cli.transports.syftbox import SyftBoxTransport
 
 ALICE = "alice@a.example"

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from syft_flwr_cli.audit.log import AuditLog, verify
+from syft_flwr_cli.delivery.participant import MAX_REFUSED, Participant
 from syft_flwr_cli.errors import TrustError
-from syft_flwr_cli.messaging.audit import AuditLog, verify
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity
-from syft_flwr_cli.messaging.journal import Journal
-from syft_flwr_cli.messaging.names import IDENTITY_PATH
-from syft_flwr_cli.messaging.participant import MAX_REFUSED, Participant
-from syft_flwr_cli.messaging.refusal import RefusedError
-from syft_flwr_cli.messaging.roster import Roster
+from syft_flwr_cli.protocol.names import IDENTITY_PATH
+from syft_flwr_cli.protocol.rejection import RefusedError
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
+from syft_flwr_cli.security.roster import Roster
+from syft_flwr_cli.storage.journal import Journal
+from syft_flwr_cli.testing.memory_transport import MemoryStore, MemoryTransport
 from syft_flwr_cli.transports.base import BytesContent
-from syft_flwr_cli.transports.memory import MemoryStore, MemoryTransport
 
 ALICE, BOB = "alice@a.example", "bob@b.example"
 
@@ -133,7 +133,7 @@ def test_a_sentence_that_no_database_takes_is_spelled_out(alice: Participant) ->
 def test_a_flood_is_counted_and_does_not_fill_the_disk(
     alice: Participant, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("syft_flwr_cli.messaging.participant.MAX_REFUSED", 10)
+    monkeypatch.setattr("syft_flwr_cli.delivery.participant.MAX_REFUSED", 10)
     for number in range(200):
         alice.refuse(BOB, f"{number}.request", b"%d" % number, RefusedError("garbage", "It is noise."))
     alice.refuse("carol@c.example", "0.request", b"", RefusedError("garbage", "It is noise."))

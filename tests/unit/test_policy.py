@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from syft_flwr_cli.consent.policy import Policy, check_request, parse_policy, read_policy
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.project.policy import Policy, check_request, parse_policy, read_policy
 
 HEAD = "[tool.syft_flwr.policy]\n"
 

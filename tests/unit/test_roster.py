@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from syft_flwr_cli.errors import EXIT_TRUST, TrustError
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity
-from syft_flwr_cli.messaging.roster import FILE_NAME, Roster
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
+from syft_flwr_cli.security.roster import FILE_NAME, Roster
 
 ALICE = "alice@lab.example"
 PINNED_AT = 1750000000.0

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from syft_flwr_cli.messaging.refusal import RefusedError
-from syft_flwr_cli.messaging.sealing import (
+from syft_flwr_cli.protocol.rejection import RefusedError
+from syft_flwr_cli.security.sealing import (
     CHUNK,
     KEY_SIZE,
     MAX_PAYLOAD,

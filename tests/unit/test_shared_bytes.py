@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from syft_flwr_cli.messaging.shared_bytes import SharedBytes
+from syft_flwr_cli.delivery.shared_memory import SharedBytes
 
 
 @pytest.mark.parametrize(

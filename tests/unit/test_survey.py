@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from syft_flwr_cli.project.digest import make_manifest
-from syft_flwr_cli.project.survey import survey
+from syft_flwr_cli.consent.code_scan import survey
+from syft_flwr_cli.consent.manifest import make_manifest
 
 
 def kinds(root: Path, source: str) -> list[str]:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from syft_flwr_cli.errors import NotThereError, TransportError
+from syft_flwr_cli.testing.memory_transport import MemoryFaults, MemoryStore, MemoryTransport
 from syft_flwr_cli.transports.base import BytesContent, TransientError, Transport
-from syft_flwr_cli.transports.folder import FolderTransport
-from syft_flwr_cli.transports.memory import MemoryFaults, MemoryStore, MemoryTransport
-from syft_flwr_cli.transports.wrap import Faulty, Metered, Retrying, Traffic
+from syft_flwr_cli.transports.folder.transport import FolderTransport
+from syft_flwr_cli.transports.metered import Faulty, Metered, Retrying, Traffic
 
 ALICE, BOB = "alice@a.example", "bob@b.example"
 HELLO = BytesContent(b"hello")

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from syft_flwr_cli.messaging.envelope import RefusedError, header_line, open_envelope, read_envelope
-from syft_flwr_cli.messaging.identity import Identity, PublicIdentity, parse_public
-from syft_flwr_cli.messaging.names import message_id, node_id
-from syft_flwr_cli.messaging.sealing import SealedPayload, open_payload
-from syft_flwr_cli.messaging.words import WORDS
+from syft_flwr_cli.protocol.names import message_id, node_id
+from syft_flwr_cli.security.envelope import RefusedError, header_line, open_envelope, read_envelope
+from syft_flwr_cli.security.fingerprint_words import WORDS
+from syft_flwr_cli.security.identity import Identity, PublicIdentity, parse_public
+from syft_flwr_cli.security.sealing import SealedPayload, open_payload
 
 HERE = Path(__file__).parent.parent / "vectors"
 VECTORS: dict[str, Any] = json.loads((HERE / "vectors.json").read_text())

@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from syft_flwr_cli.messaging.envelope import Header, read_envelope, write_envelope
-from syft_flwr_cli.messaging.identity import SECRETS_SIZE, Identity
-from syft_flwr_cli.messaging.names import message_id, node_id
-from syft_flwr_cli.messaging.sealing import CHUNK, SUITE_NONE, SealedPayload, content_digest
+from syft_flwr_cli.protocol.names import message_id, node_id
+from syft_flwr_cli.protocol.suites import SUITE_NONE
+from syft_flwr_cli.security.envelope import Header, read_envelope, write_envelope
+from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
+from syft_flwr_cli.security.sealing import CHUNK, SealedPayload, content_digest
 
 HERE = Path(__file__).parent
 ALICE, BOB = "alice@lab.example", "bob@clinic.example"

@@ -6,7 +6,7 @@ import time
 
 from flwr.app import ConfigRecord, RecordDict
 
-from syft_flwr_cli.fl_orchestrator.syft_grid import SyftGrid
+from syft_flwr_cli.aggregator.grid import SyftGrid
 
 app_name, datasites = sys.argv[1], sys.argv[2].split(",")
 grid = SyftGrid(app_name=app_name, datasites=datasites)

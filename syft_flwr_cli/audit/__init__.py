@@ -1,0 +1,1 @@
+"""The tamper-evident audit log: its entries, the log itself, its verification."""

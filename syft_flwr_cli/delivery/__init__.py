@@ -1,0 +1,1 @@
+"""Exactly-once messages over an at-least-once store."""

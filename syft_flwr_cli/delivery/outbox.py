@@ -1,0 +1,502 @@
+"""The aggregator's side: requests out, responses in, each journaled before it has an effect.
+
+`push` gives every request an id that is derived from the run, its place and its content, writes it into
+the journal, and only then into the store; pushed again after a crash it is the same file with the same
+meaning, or, if it was answered before, nothing at all (`replay`). A thread of its own takes responses in
+(`responses`). It does not know Flower; what a message means stands in its body, unread.
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from syft_flwr_cli.delivery.participant import Participant
+from syft_flwr_cli.delivery.payloads import (
+    EVERYBODY,
+    PayloadWriter,
+    lay_out,
+    remove_payloads,
+)
+from syft_flwr_cli.delivery.replay import Draft, Placed, Replay
+from syft_flwr_cli.delivery.response_intake import Responses, stored_payload
+from syft_flwr_cli.errors import (
+    DiskError,
+    SyftFlwrError,
+    TransportError,
+)
+from syft_flwr_cli.protocol import names
+from syft_flwr_cli.protocol.body import Body, decode_body, encode_body
+from syft_flwr_cli.protocol.states import Event, Outgoing
+from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE
+from syft_flwr_cli.security.envelope import (
+    Header,
+    read_envelope,
+    write_envelope,
+)
+from syft_flwr_cli.storage import crash_points
+from syft_flwr_cli.storage.journal import Answer, Sent
+from syft_flwr_cli.transports.base import BytesContent
+
+__all__ = ["Outbox", "Reply"]
+
+STOP_ORDINAL = -1
+"""The place of the stop signal: outside the sequence that the ServerApp produces."""
+
+_WAIT = 60.0
+LOOK_AFTER = 60.0
+"""Seconds after which it is checked that the open requests still lie where they were published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How a request ended: with a body, or without an answer (``body`` is None)."""
+
+    sent: Sent
+    body: Body | None
+
+
+class Outbox:
+    """The requests of one run. Thread-safe.
+
+    Parameters
+    ----------
+    me : Participant
+        The aggregator.
+    run : str
+        The run's id in decimal.
+    datasites : collection of str
+        The data owners; nobody else is ever looked at.
+    accept_divergence : bool
+        Go on live from where the ServerApp does something else than before, instead of raising.
+    look_after : float
+        Seconds after which it is checked that the open requests still lie where they were published.
+    """
+
+    def __init__(
+        self,
+        me: Participant,
+        run: str,
+        datasites: Collection[str],
+        *,
+        accept_divergence: bool = False,
+        look_after: float = LOOK_AFTER,
+    ) -> None:
+        self.me = me
+        self.run = run
+        self.datasites = tuple(datasites)
+        self._writer = PayloadWriter(me, run, EVERYBODY, self.datasites)
+        self._changed = threading.Condition()
+        self._pushing = threading.Lock()
+        self._replay = Replay(me, run, accept_divergence, self.fail)
+        self._responses = Responses(me, run, self._find)
+        self._open: dict[str, Sent] = {}
+        self._deadlines: dict[str, float] = {}
+        self._owed: dict[str, Sent] = {}
+        self._look_after = look_after
+        self._checked = time.monotonic()
+        self._generation = 0
+        self._phase: tuple[Any, ...] = ()
+        self._failure: BaseException | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._receive, name="syft-flwr-outbox", daemon=True)
+        self._thread.start()
+
+    # Out
+
+    def push(self, drafts: Sequence[Draft]) -> list[str]:
+        """Send requests; their ids, in order.
+
+        Raises
+        ------
+        DivergenceError
+            If a request of an earlier process of this run stood in this place with another content.
+        TransportError
+            If the store fails for longer than it is waited for; the run can be resumed.
+        """
+        try:
+            return self._push(drafts)
+        except (TransportError, DiskError) as error:
+            # Whoever pushes next, in whichever thread, must not go on as if this had been a mere absence.
+            self.fail(error)
+            raise
+
+    def _push(self, drafts: Sequence[Draft]) -> list[str]:
+        self.check()
+        with self._pushing:
+            placed = self._replay.place(drafts)
+            self._turn_generation(drafts)
+            rows = self._prepare([item for item in placed if item.before is None])
+            again = [self._renew(item.before, item.draft) for item in placed if item.before is not None]
+        publish = [row for row in [*rows, *again] if row is not None and row.state is Outgoing.SEALED]
+        with self._changed:
+            for row in [*rows, *again]:
+                if row is not None:
+                    self._open[row.id] = row
+                    self._deadlines[row.id] = time.monotonic() + float(row.meta["allowance"])
+        for row in publish:
+            self._publish(row)
+        # The journal holds what the audit log must hear; `_receive` passes it on when there is time.
+        self.me.transport.wake()
+        return [item.id for item in placed]
+
+    def finish(self) -> None:
+        """The ServerApp is through: see that it has sent all that an earlier process had sent.
+
+        Raises
+        ------
+        DivergenceError
+            If not.
+        """
+        with self._pushing:
+            self._replay.finish()
+
+    def _turn_generation(self, drafts: Sequence[Draft]) -> None:
+        """Payloads not used for two phases of the run, and by nothing unanswered, are removed."""
+        if not drafts:
+            return
+        phase = (drafts[0].body.type, drafts[0].body.group, drafts[0].body.round)
+        if phase == self._phase:
+            return
+        self._phase = phase
+        self._generation += 1
+        keep = {ref for row in self.me.journal.open_sent(self.run) for ref in row.refs}
+        self._writer.sweep(keep, self._generation - 1)
+
+    def _prepare(self, fresh: Sequence[Placed]) -> list[Sent]:
+        if not fresh:
+            return []
+        now = self.me.clock()
+        # A microsecond apart, because their recipient takes them in the order of their creation.
+        rows = [self._row(item, now + index * 1e-6) for index, item in enumerate(fresh)]
+        self.me.journal.add_sent(rows, [_sent_entry(row, now) for row in rows])
+        return rows
+
+    def _row(self, placed: Placed, now: float) -> Sent:
+        draft = placed.draft
+        layout = lay_out(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
+        digests = [draft.digests.of_group(group) for group in layout.groups]
+        refs = self._writer.ensure(layout.groups, digests, self._generation)
+        acks = tuple(self.me.journal.due_acks(self.run, draft.recipient))
+        body = replace(
+            draft.body, inline=layout.inline, slots=tuple(layout.slots), payloads=tuple(refs), acks=acks
+        )
+        meta = {**draft.meta, "allowance": draft.allowance, "acks": acks}
+        row = Sent(
+            id=placed.id,
+            run=self.run,
+            recipient=draft.recipient,
+            ordinal=placed.ordinal,
+            state=Outgoing.WAITING,
+            digest=draft.digest,
+            outline=draft.outline,
+            meta=meta,
+            created=now,
+            expires=now + draft.allowance,
+            body=encode_body(body),
+            envelope=None,
+            digests=(),
+            refs=tuple(ref.id for ref in refs),
+            reply=None,
+            replied=None,
+        )
+        return self._sealed(row, now)
+
+    def _sealed(self, row: Sent, now: float) -> Sent:
+        """The row with its envelope; unchanged while the recipient's key is not known."""
+        peer = self.me.peer(row.recipient)
+        if peer is None:
+            self.me.tell("no-key", {"peer": row.recipient})
+            return row
+        header = Header(
+            kind="request",
+            id=row.id,
+            app=self.me.app,
+            run=self.run,
+            sender=self.me.email,
+            recipient=row.recipient,
+            endpoint=names.MESSAGES_ENDPOINT,
+            created=now,
+            expires=row.expires,
+            suite=SUITE if self.me.encryption else SUITE_NONE,
+            audit=self.me.audit_head(),
+        )
+        assert row.body is not None
+        envelope = write_envelope(header, row.body, self.me.identity, peer if self.me.encryption else None)
+        digest = read_envelope(envelope).digest
+        return replace(row, state=Outgoing.SEALED, envelope=envelope, digests=(*row.digests, digest))
+
+    def _renew(self, row: Sent, draft: Draft) -> Sent | None:
+        """A request of an earlier process: out again with time to answer, unless it has ended."""
+        if row.state not in (Outgoing.WAITING, Outgoing.SEALED):
+            return None
+        now = self.me.clock()
+        self._restore_payloads(row, draft)
+        if self._as_now(row) and row.expires - now > 0.9 * draft.allowance:
+            return replace(row, meta={**row.meta, "allowance": draft.allowance})
+        renewed = self._sealed(replace(row, expires=now + draft.allowance), now)
+        renewed = replace(renewed, meta={**row.meta, "allowance": draft.allowance})
+        if renewed.state is Outgoing.SEALED and renewed.envelope is not None:
+            self.me.journal.seal_sent(row.id, renewed.envelope, renewed.digests[-1], renewed.expires)
+        return renewed
+
+    def _as_now(self, row: Sent) -> bool:
+        """Whether it is sealed, and in the way that is now wanted: sealed for real, or not."""
+        if row.state is not Outgoing.SEALED or row.envelope is None:
+            return False
+        return (read_envelope(row.envelope).header.suite != SUITE_NONE) == self.me.encryption
+
+    def _restore_payloads(self, row: Sent, draft: Draft) -> None:
+        layout = lay_out(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
+        digests = [draft.digests.of_group(group) for group in layout.groups]
+        self._writer.ensure(layout.groups, digests, self._generation)
+
+    def _publish(self, row: Sent, patience: float | None = None) -> None:
+        assert row.envelope is not None
+        path = names.request_path(self.me.email, row.recipient, self.me.app, row.id)
+        crash_points.point("outbox.before-publish")
+        self.me.publish(path, BytesContent(row.envelope), (row.recipient,), patience)
+        crash_points.point("outbox.after-publish")
+        self.me.tell("sent", {"peer": row.recipient, "message": row.id})
+
+    def stop(self, recipient: str, body: Body, allowance: float) -> None:
+        """Send a stop signal: outside the sequence, never answered, carrying all that is still to acknowledge."""
+        mid = names.message_id(self.run, recipient, STOP_ORDINAL, b"\0" * 32)
+        now = self.me.clock()
+        row = self.me.journal.sent(mid)
+        if row is None:
+            # Whoever gets the last message can vouch for all that was before it.
+            self.me.flush_audit()
+            acks = tuple(self.me.journal.due_acks(self.run, recipient, 10_000))
+            row = Sent(
+                id=mid,
+                run=self.run,
+                recipient=recipient,
+                ordinal=STOP_ORDINAL,
+                state=Outgoing.WAITING,
+                digest=b"\0" * 32,
+                outline={},
+                meta={"allowance": allowance, "acks": acks},
+                created=now,
+                expires=now + allowance,
+                body=encode_body(replace(body, acks=acks)),
+                envelope=None,
+                digests=(),
+                refs=(),
+                reply=None,
+                replied=None,
+            )
+            row = self._sealed(row, now)
+            self.me.journal.add_sent([row], [{**_sent_entry(row, now), "event": "stopped"}])
+            crash_points.point("outbox.before-stop")
+            self.me.flush_audit()
+        if row.state is Outgoing.SEALED:
+            self._publish(row)
+
+    # In
+
+    def collect(self, ids: Collection[str], deadline: float | None) -> dict[str, Reply]:
+        """Wait until every request has ended or ``deadline`` (of `time.monotonic`) has come.
+
+        Requests whose own time is up end without an answer; at ``deadline`` the others stay open.
+        """
+        with self._changed:
+            while True:
+                self.check()
+                self._expire(ids)
+                waiting = [mid for mid in ids if mid in self._open]
+                now = time.monotonic()
+                if not waiting or (deadline is not None and now >= deadline):
+                    break
+                until = min([self._deadlines[mid] for mid in waiting] + ([deadline] if deadline else []))
+                self._changed.wait(max(0.0, min(until - now, _WAIT)))
+        return {mid: reply for mid in ids if (reply := self._reply(mid)) is not None}
+
+    def give_up(self, ids: Collection[str]) -> None:
+        """End open requests without an answer: nobody waits for them any more."""
+        with self._changed:
+            rows = [self._open.pop(mid) for mid in ids if mid in self._open]
+        self._end(rows, Event.DEADLINE)
+
+    def withdraw(self) -> int:
+        """End every open request of the run and remove its file; how many."""
+        with self._changed:
+            self._open.clear()
+        rows = self.me.journal.open_sent(self.run)
+        self._end(rows, Event.WITHDRAW)
+        return len(rows)
+
+    def _end(self, rows: Sequence[Sent], event: Event) -> None:
+        if not rows:
+            return
+        now = self.me.clock()
+        entries = [
+            {"event": "removed", "time": now, "message": row.id, "peer": row.recipient, "why": event.value}
+            for row in rows
+        ]
+        self.me.journal.give_up([row.id for row in rows], event, entries)
+        for row in rows:
+            self.me.remove(names.request_path(self.me.email, row.recipient, self.me.app, row.id))
+            self.me.tell("absent", {"peer": row.recipient, "message": row.id, "since": row.created})
+        self.me.flush_audit()
+
+    def _expire(self, ids: Collection[str]) -> None:
+        now = time.monotonic()
+        late = [mid for mid in ids if mid in self._open and now >= self._deadlines[mid]]
+        if late:
+            self._end([self._open.pop(mid) for mid in late], Event.DEADLINE)
+
+    def _reply(self, mid: str) -> Reply | None:
+        if mid in self._open:
+            return None
+        row = self.me.journal.sent(mid)
+        if row is None or row.state in (Outgoing.WAITING, Outgoing.SEALED):
+            return None
+        return Reply(row, decode_body(row.reply) if row.reply is not None else None)
+
+    def awaited(self) -> dict[str, float]:
+        """Who has not answered, and since when (seconds since 1970)."""
+        with self._changed:
+            since: dict[str, float] = {}
+            for row in self._open.values():
+                since[row.recipient] = min(row.created, since.get(row.recipient, row.created))
+            return since
+
+    def check(self) -> None:
+        """Raise what has gone wrong for good, in whichever thread."""
+        if self._failure is not None:
+            raise self._failure
+
+    def fail(self, error: BaseException) -> None:
+        """From now on, raise this: some callers take an exception for a mere absence."""
+        with self._changed:
+            if self._failure is None:
+                self._failure = error
+            self._changed.notify_all()
+
+    def _receive(self) -> None:
+        while not self._closed:
+            token = self.me.transport.token()
+            try:
+                if not self._look():
+                    self.me.rest(token, min(_WAIT, self._responses.next_ask()), busy=bool(self._open))
+            except (TransportError, DiskError) as error:
+                self.me.tell("store-fails", {"error": error.what, "hint": error.hint})
+                self.me.transport.wait(token, min(_WAIT, self._responses.next_ask()))
+            except BaseException as error:
+                self.fail(error)
+                return
+
+    def _find(self, mid: str) -> Sent | None:
+        with self._changed:
+            return self._open.get(mid)
+
+    def _look(self) -> bool:
+        """Look once at everything that may hold something new; whether anything was done.
+
+        A store that fails at one place does not keep what came from another.
+        """
+        failures: list[TransportError] = []
+
+        def attempt(action: Callable[[], None]) -> None:
+            try:
+                action()
+            except TransportError as error:
+                failures.append(error)
+
+        attempt(self._seal_waiting)
+        self._owed.update({row.id: row for row in self._responses.to_ask_again()})
+        attempt(self._publish_owed)
+        with self._changed:
+            peers = {row.recipient for row in self._open.values()}
+        answers = self._responses.take_in(peers, attempt)
+        if answers:
+            self._settle(answers)
+        if failures:
+            raise failures[0]
+        return bool(answers)
+
+    def _settle(self, answers: Sequence[Answer]) -> None:
+        crash_points.point("outbox.before-answer")
+        self.me.journal.answer(answers)
+        crash_points.point("outbox.after-answer")
+        self._responses.journaled(answer.id for answer in answers)
+        with self._changed:
+            for answer in answers:
+                self._open.pop(answer.id, None)
+            self._changed.notify_all()
+
+    def _seal_waiting(self) -> None:
+        with self._changed:
+            waiting = [row for row in self._open.values() if row.state is Outgoing.WAITING]
+        for row in waiting:
+            if self.me.peer(row.recipient) is None:
+                continue
+            now = self.me.clock()
+            sealed = self._sealed(replace(row, expires=now + float(row.meta["allowance"])), now)
+            assert sealed.envelope is not None
+            self.me.journal.seal_sent(row.id, sealed.envelope, sealed.digests[-1], sealed.expires)
+            with self._changed:
+                if row.id in self._open:
+                    self._open[row.id] = sealed
+                    self._owed[row.id] = sealed
+
+    def _publish_owed(self) -> None:
+        self._check_published()
+        for mid, row in list(self._owed.items()):
+            if mid in self._open:
+                self._publish(row, patience=0.0)
+            del self._owed[mid]
+
+    def _check_published(self) -> None:
+        """Open requests that somebody has removed, or that a store lost while it was away, go out again."""
+        now = time.monotonic()
+        if now < self._checked + max(self._look_after, 100 * self.me.transport.properties.listing_cost):
+            return
+        with self._changed:
+            rows = [row for row in self._open.values() if row.state is Outgoing.SEALED]
+        for peer in {row.recipient for row in rows}:
+            folder = names.rpc_folder(self.me.email, peer, self.me.app)
+            lying = {path for path, _ in self.me.transport.list_own(folder)}
+            for row in rows:
+                if row.recipient == peer and f"{folder}/{row.id}.request" not in lying:
+                    self._owed[row.id] = row
+        self._checked = now
+
+    def store_path(self, owner: str, payload: str) -> Path:
+        """Where a payload of ``owner`` lies in our own store."""
+        return stored_payload(self.me, self.run, owner, payload)
+
+    def clear(self) -> None:
+        """The run has ended: remove our payloads and the stored replies."""
+        remove_payloads(self.me, self.me.journal.payloads(self.run))
+        shutil.rmtree(self.me.store / self.run, ignore_errors=True)
+
+    def close(self) -> None:
+        """End the receiving thread."""
+        self._closed = True
+        self.me.transport.wake()
+        self._thread.join(timeout=10)
+        self._responses.close()
+
+
+def _sent_entry(row: Sent, now: float) -> dict[str, Any]:
+    return {
+        "event": "sent",
+        "time": now,
+        "message": row.id,
+        "peer": row.recipient,
+        "run": row.run,
+        "digest": row.digest.hex(),
+    }
+
+
+def unknown_recipient(node: int) -> SyftFlwrError:
+    """The error for a node id that belongs to no data owner of the run."""
+    return SyftFlwrError(
+        f"The ServerApp sends to node {node}, which is no data owner of this run.",
+        hint="Take node ids from grid.get_node_ids().",
+    )

@@ -1,0 +1,210 @@
+"""A data owner's responses: written down, published, published again where they went missing, taken away.
+
+The sealed response and the new state are committed together before anything is published; from then on
+the response is owed until its file lies where it belongs. Objections (to an aggregator whose setting of the
+encryption is not ours) are no responses: they are journaled nowhere, and taken back.
+"""
+
+import time
+from contextlib import suppress
+from typing import Any
+
+from syft_flwr_cli.delivery.participant import Participant
+from syft_flwr_cli.delivery.payloads import Digests, PayloadWriter, lay_out, remove_payloads
+from syft_flwr_cli.delivery.task import DAMAGED, Outcome
+from syft_flwr_cli.errors import TransportError
+from syft_flwr_cli.protocol import names
+from syft_flwr_cli.protocol.body import OBJECTION, Body, encode_body
+from syft_flwr_cli.protocol.states import Incoming
+from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE
+from syft_flwr_cli.security.envelope import Envelope, Header, read_envelope, write_envelope
+from syft_flwr_cli.storage import crash_points
+from syft_flwr_cli.storage.journal import Request
+from syft_flwr_cli.transports.base import BytesContent
+
+__all__ = ["OwnResponses"]
+
+
+class OwnResponses:
+    """The responses of one data owner to one aggregator.
+
+    Parameters
+    ----------
+    me : Participant
+        The data owner.
+    aggregator : str
+        Who asked.
+    code : str, optional
+        The digest of the code that is run; stated in every response.
+    look_after : float
+        Seconds after which it is checked that responses nobody has acknowledged still lie where they were put.
+    """
+
+    def __init__(self, me: Participant, aggregator: str, code: str | None, look_after: float) -> None:
+        self._me = me
+        self._aggregator = aggregator
+        self._code = code
+        self._look_after = look_after
+        self._folder = names.rpc_folder(me.email, aggregator, me.app)
+        self._checked = time.monotonic()
+        self._owed: dict[str, None] = {}
+        self._objections: set[str] = set()
+        self.before: set[str] = set()
+        """The messages that an earlier process had published a response to when this one began."""
+
+    def recover(self) -> None:
+        """Take up what an earlier process left: committed responses go out again, payloads of none are removed."""
+        lying = {path for path, _ in self._me.transport.list_own(self._folder)}
+        self.before = {
+            path.rsplit("/", 1)[-1].removesuffix(".response") for path in lying if path.endswith(".response")
+        }
+        self._take_back(self._objected_before())
+        wanted: set[str] = set()
+        for run in self._me.journal.runs():
+            if run.ended is not None:
+                continue
+            for request in self._me.journal.requests(run.run):
+                if request.state is Incoming.DONE:
+                    wanted.update(request.payloads)
+                    self._owed[request.id] = None
+        rows = [row for row in self._me.journal.payloads() if row.id not in wanted]
+        remove_payloads(self._me, rows)
+        self._me.flush_audit()
+
+    def _objected_before(self) -> set[str]:
+        """Requests that an earlier process objected to: what lies there is no answer to them."""
+        objected = {
+            refusal["path"].rpartition("/")[2].removesuffix(".request")
+            for refusal in self._me.journal.refused()
+            if refusal["owner"] == self._aggregator and refusal["reason"] == "plaintext"
+        }
+        return {mid for mid in objected & self.before if self._me.journal.request(mid) is None}
+
+    def _take_back(self, objections: set[str]) -> None:
+        for mid in sorted(objections):
+            self._me.transport.remove(self._path(mid))
+        self.before -= objections
+        self._objections -= objections
+
+    def again(self, request: Request) -> None:
+        """Publish the response to a request that was asked again, unless it was consumed."""
+        if request.state is Incoming.DONE:
+            self._owed[request.id] = None
+            self.publish()
+
+    def owe(self, mid: str) -> None:
+        """The response to this message is to be published."""
+        self._owed[mid] = None
+
+    def publish(self) -> None:
+        """Publish what is owed. What fails stays owed."""
+        for mid in list(self._owed):
+            request = self._me.journal.request(mid)
+            if request is not None and request.response is not None:
+                crash_points.point("inbox.before-publish")
+                content = BytesContent(request.response)
+                self._me.publish(self._path(mid), content, (self._aggregator,))
+                crash_points.point("inbox.after-publish")
+            del self._owed[mid]
+
+    def check(self) -> bool:
+        """Responses that somebody has removed, or that a store lost while it was away, go out again."""
+        now = time.monotonic()
+        if now < self._checked + max(self._look_after, 100 * self._me.transport.properties.listing_cost):
+            return False
+        self._checked = now
+        lying = {path for path, _ in self._me.transport.list_own(self._folder)}
+        for run in self._me.journal.runs():
+            for request in self._me.journal.requests(run.run) if run.ended is None else ():
+                if request.state is Incoming.DONE and self._path(request.id) not in lying:
+                    self._owed[request.id] = None
+        return bool(self._owed)
+
+    def write_down(self, request: Envelope, asked: Body, outcome: Outcome) -> None:
+        """Commit what came of a request: the sealed response and the new state, with nothing published yet."""
+        me, header = self._me, request.header
+        layout = lay_out(
+            outcome.places,
+            outcome.blobs,
+            me.transport.properties.inline_limit,
+            me.transport.properties.one_file,
+        )
+        writer = PayloadWriter(me, header.run, self._aggregator, (self._aggregator,))
+        digests = Digests()
+        refs = writer.ensure(layout.groups, [digests.of_group(group) for group in layout.groups])
+        body = Body(
+            type=asked.type,
+            group=asked.group,
+            round=asked.round,
+            skeleton=outcome.skeleton,
+            inline=layout.inline,
+            slots=tuple(layout.slots),
+            payloads=tuple(refs),
+            code=self._code,
+            error=outcome.error,
+        )
+        public = me.peer(self._aggregator)
+        assert public is not None
+        now = me.clock()
+        answer = self._header(header, request.digest)
+        sealed = write_envelope(answer, encode_body(body), me.identity, public if me.encryption else None)
+        facts: dict[str, Any] = {"message": header.id, "run": header.run, "time": now}
+        executed = {**facts, "event": "executed", "type": asked.type, "outcome": _word(outcome)}
+        if self._code:
+            executed["code"] = self._code
+        sent = {**facts, "event": "sent", "peer": self._aggregator, "digest": read_envelope(sealed).digest}
+        me.journal.finish(header.id, sealed, [ref.id for ref in refs], outcome.state, now, [executed, sent])
+
+    def _header(self, asked: Header, digest: str) -> Header:
+        now = self._me.clock()
+        return Header(
+            kind="response",
+            id=asked.id,
+            app=self._me.app,
+            run=asked.run,
+            sender=self._me.email,
+            recipient=self._aggregator,
+            endpoint=asked.endpoint,
+            created=now,
+            expires=max(asked.expires, now),
+            suite=SUITE if self._me.encryption else SUITE_NONE,
+            answers=digest,
+            audit=self._me.audit_head(),
+        )
+
+    def object_to(self, envelope: Envelope) -> None:
+        """Have the aggregator hear that one side seals and the other does not.
+
+        What we send is in our own mode, so its own setting makes it refuse, and say why; it holds no data.
+        """
+        mid = envelope.header.id
+        public = self._me.peer(self._aggregator)
+        if mid in self._objections or public is None or self._me.journal.request(mid) is not None:
+            return
+        side = "on" if self._me.encryption else "off"
+        body = Body(type=OBJECTION, error=(DAMAGED, f"encryption is {side} at {self._me.email}"))
+        header = self._header(envelope.header, envelope.digest)
+        data = write_envelope(
+            header, encode_body(body), self._me.identity, public if self._me.encryption else None
+        )
+        self._me.publish(self._path(mid), BytesContent(data), (self._aggregator,))
+        self._objections.add(mid)
+
+    def sweep(self, run: str) -> None:
+        """Remove payloads that every response that needed them has been consumed of."""
+        rows = self._me.journal.payloads(run)
+        if rows:
+            wanted = self._me.journal.payloads_in_use(run)
+            remove_payloads(self._me, [row for row in rows if row.id not in wanted])
+
+    def _path(self, mid: str) -> str:
+        return names.response_path(self._me.email, self._aggregator, self._me.app, mid)
+
+    def close(self) -> None:
+        """Take objections back."""
+        with suppress(TransportError):  # the next process takes back what cannot be taken back now
+            self._take_back(set(self._objections))
+
+
+def _word(outcome: Outcome) -> str:
+    return "error" if outcome.error else "reply"

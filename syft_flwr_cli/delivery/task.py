@@ -1,0 +1,52 @@
+"""What a data owner's node hands to whatever runs the app, and what comes back. Knows no Flower."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from syft_flwr_cli.delivery.shared_memory import SharedBytes
+from syft_flwr_cli.protocol.body import Body
+from syft_flwr_cli.transports.base import Buffer
+
+__all__ = ["DAMAGED", "Outcome", "Work"]
+
+DAMAGED = 3
+"""Flower's error code for a message that cannot be used."""
+
+
+@dataclass(slots=True)
+class Work:
+    """A request, opened: what `execute` gets.
+
+    Parameters
+    ----------
+    id, run : str
+        The request and its run.
+    body : Body
+        What it says; its slots index into ``body.inline`` and ``shared``.
+    offsets : list of int
+        Where in ``shared`` each payload's content begins.
+    shared : SharedBytes, optional
+        The contents of the payloads, one after the other.
+    state : bytes, optional
+        The state of the run as the last response left it; None at first.
+    """
+
+    id: str
+    run: str
+    body: Body
+    offsets: list[int]
+    shared: SharedBytes | None
+    state: bytes | None
+    attempts: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it: a reply taken apart or an error, and the new state if it changed."""
+
+    skeleton: bytes = b""
+    places: Sequence[tuple[str | int, ...]] = ()
+    blobs: Sequence[Buffer] = ()
+    error: tuple[int, str] | None = None
+    state: bytes | None = None
+    release: Callable[[], None] = lambda: None

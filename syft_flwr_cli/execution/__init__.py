@@ -1,0 +1,1 @@
+"""Where an app runs: the worker process, its protocol, its import guard."""

@@ -1,0 +1,398 @@
+"""The node's end of the worker: starts it, feeds it, and turns its death into an error reply.
+
+`SubprocessRunner` keeps one worker process warm; when it dies, by a signal, the memory limit or an
+exit, the request it was at gets an error reply with the cause and the next one gets a new worker.
+`InlineRunner` runs the app in this process. Both take a `Work` and give an `Outcome`.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from syft_flwr_cli.app_environment import APP_NAME_VARIABLE, DATA_VARIABLE
+from syft_flwr_cli.delivery.task import Outcome, Work
+from syft_flwr_cli.execution.worker_process import WorkerProcess
+from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
+from syft_flwr_cli.storage import crash_points
+
+__all__ = ["AppSetup", "InlineRunner", "Runner", "SubprocessRunner"]
+
+CRASHED = 8
+"""Flower's error code for a ClientApp whose process died."""
+
+MAX_LOG = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class AppSetup:
+    """What a worker needs to know once.
+
+    Parameters
+    ----------
+    project : Path
+        The folder the app is imported from: the approved copy.
+    clientapp : str
+        ``module:attribute``.
+    app : str
+        The app's name.
+    node : int
+        The node id.
+    data : Path, optional
+        What the app sees as ``DATA_DIR``.
+    python : Path, optional
+        The interpreter of the app's environment; this one's if None.
+    memory_limit : int, optional
+        Bytes the app may allocate.
+    mods : sequence of str
+        The owner's mods, wrapped around the app.
+    check : callable, optional
+        Called before each start of a process; raises `NotApprovedError` if it may not be started any more.
+    elsewhere : Path, optional
+        Where the project lies of which ``project`` is the approved copy: nothing is imported from there.
+    bytecode : Path, optional
+        A private folder for what Python compiles. With it, nothing is read or written beside the sources.
+    """
+
+    project: Path
+    clientapp: str
+    app: str
+    node: int
+    node_config: Mapping[str, Any] = field(default_factory=dict)
+    run_config: Mapping[str, Any] = field(default_factory=dict)
+    data: Path | None = None
+    python: Path | None = None
+    memory_limit: int | None = None
+    mods: Sequence[str] = ()
+    check: Callable[[], object] | None = None
+    elsewhere: Path | None = None
+    bytecode: Path | None = None
+
+
+class Runner(Protocol):
+    """Runs the app."""
+
+    def start(self) -> None:
+        """Get ready for the first message; may return before it is."""
+        ...
+
+    def __call__(self, work: Work) -> Outcome:
+        """Run the app on one request."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the worker."""
+        ...
+
+
+class SubprocessRunner:
+    """One worker process, warm between messages.
+
+    Parameters
+    ----------
+    setup : AppSetup
+        What to run.
+    log : Path
+        Where the app's output goes; bounded to 8 MiB, the newest is kept.
+    early : WorkerProcess, optional
+        The first process, started before it was known what for; with the interpreter that ``setup`` names.
+    """
+
+    def __init__(self, setup: AppSetup, log: Path, early: WorkerProcess | None = None) -> None:
+        self._setup = setup
+        self._early = early
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._copier: threading.Thread | None = None
+        self._ready = False
+
+    def start(self) -> None:
+        """Start the process; its imports go on while the node does other things.
+
+        Raises
+        ------
+        NotApprovedError
+            If it may not be started any more.
+        """
+        setup = self._setup
+        if setup.check is not None:
+            setup.check()
+        worker, self._early = self._early, None
+        if worker is None:
+            worker = WorkerProcess(setup.python, setup.elsewhere, setup.project, setup.bytecode)
+        self._process, self._channel, self._ready = worker.process, worker.channel, False
+        assert self._process.stdout is not None
+        self._copier = threading.Thread(
+            target=_copy_bounded,
+            args=(self._process.stdout, self._log),
+            name="syft-flwr-app-log",
+            daemon=True,
+        )
+        self._copier.start()
+        environment = {APP_NAME_VARIABLE: setup.app}
+        if setup.data is not None:
+            environment[DATA_VARIABLE] = str(setup.data)
+        head = {
+            "project": str(setup.project),
+            "clientapp": setup.clientapp,
+            "node": setup.node,
+            "node_config": dict(setup.node_config),
+            "run_config": dict(setup.run_config),
+            "memory_limit": setup.memory_limit,
+            "mods": list(setup.mods),
+            "environment": environment,
+        }
+        with contextlib.suppress(Closed):
+            send(self._channel, Frame(head, []))
+
+    def __call__(self, work: Work) -> Outcome:
+        """Run the app on one request."""
+        try:
+            channel, frame = self._running(), _request(work)
+            try:
+                _hand_over(channel, frame)
+            except Closed:
+                # It died before it had the request, so nothing was begun: another takes its place, unseen.
+                self._reap()
+                channel = self._running()
+                _hand_over(channel, frame)
+            if work.shared is not None:
+                # The worker has it now, and lets go of it before it makes room for the reply.
+                work.shared.close()
+            answer = receive(channel)
+            crash_points.point("runner.received")
+            return _outcome(answer, work)
+        except Closed:
+            return Outcome(error=(CRASHED, self._obituary()))
+        except (ValueError, KeyError, TypeError) as error:
+            self._kill()
+            return Outcome(error=(CRASHED, f"The ClientApp's process answered nonsense: {error}"))
+
+    def _running(self) -> socket.socket:
+        if self._process is not None and self._process.poll() is not None and self._ready:
+            # It died between two messages: that is nobody's request, so a new one takes its place.
+            self._reap()
+        if self._process is None:
+            self.start()
+        assert self._channel is not None
+        if not self._ready:
+            receive(self._channel)
+            self._ready = True
+        return self._channel
+
+    def _obituary(self) -> str:
+        """Why the worker died, in a sentence, with the last of what it said."""
+        process = self._process
+        code = None
+        if process is not None:
+            try:
+                code = process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                code = process.wait()
+        if self._copier is not None:
+            self._copier.join(timeout=10)
+        self._reap()
+        tail = _tail(self._log)
+        limit = self._setup.memory_limit
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            cause = f"The ClientApp's process was killed by {name}"
+            if name == "SIGKILL":
+                cause += ", as the system does when memory runs out"
+            elif name == "SIGABRT":
+                cause += " (abort)"
+        else:
+            cause = f"The ClientApp's process ended with exit code {code}"
+        if limit:
+            cause += f" (memory limit {limit} bytes)"
+        return f"{cause}.\n{tail}" if tail else f"{cause}."
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._reap()
+
+    def _reap(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._process is not None and self._process.stdout is not None and self._copier is not None:
+            self._copier.join(timeout=10)
+        self._process, self._channel, self._ready = None, None, False
+
+    def close(self) -> None:
+        """Let the worker end: it leaves when its socket closes."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._process is not None:
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._reap()
+
+
+class InlineRunner:
+    """The app in this process: for tests, for apps given as objects, and where no process can be started.
+
+    Parameters
+    ----------
+    setup : AppSetup
+        As for the subprocess; ``python`` and ``memory_limit`` do not apply.
+    client_app : callable, optional
+        The app itself; loaded from ``setup`` if None.
+    """
+
+    def __init__(self, setup: AppSetup, client_app: Callable[..., Any] | None = None) -> None:
+        self._setup = setup
+        self._client_app = client_app
+        self._executor: Any = None
+
+    def start(self) -> None:
+        """Import flwr and load the app."""
+        from syft_flwr_cli.execution.mods import load_mods, wrap
+        from syft_flwr_cli.execution.worker import Executor
+        from syft_flwr_cli.flower import runtime
+
+        setup, given = self._setup, self._client_app
+
+        def load() -> Any:
+            around = load_mods(setup.mods)
+            app: Any = given if given is not None else runtime.load_client_app(setup.clientapp, setup.project)
+            return wrap(app, around)
+
+        os.environ[APP_NAME_VARIABLE] = setup.app
+        if setup.data is not None:
+            os.environ[DATA_VARIABLE] = str(setup.data)
+        config = dict(setup.run_config)
+        if given is None:
+            config = runtime.fused_run_config(setup.project, config)
+        self._executor = Executor(load, setup.node, dict(setup.node_config), config)
+
+    def __call__(self, work: Work) -> Outcome:
+        """Run the app on one request."""
+        if self._executor is None:
+            self.start()
+        body, shared = work.body, work.shared
+        loaders = []
+        for slot in body.slots:
+            if slot.payload < 0:
+                loaders.append(_slice(memoryview(body.inline), slot.offset, slot.size))
+            else:
+                assert shared is not None
+                loaders.append(_slice(shared.view, work.offsets[slot.payload] + slot.offset, slot.size))
+        places = [slot.at for slot in body.slots]
+        packed, error, state = self._executor.execute(
+            int(work.run), work.id, body.skeleton, places, loaders, work.state, _config(body.facts)
+        )
+        if packed is None:
+            return Outcome(error=error, state=state)
+        return Outcome(packed.skeleton, packed.places, packed.blobs, None, state)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _slice(view: memoryview, offset: int, size: int) -> Callable[[], bytearray]:
+    piece = view[offset : offset + size]
+    return lambda: bytearray(piece)
+
+
+def _config(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The run config that the aggregator chose with --run-config: facts named ``config.…``."""
+    return {key.removeprefix("config."): value for key, value in facts.items() if key.startswith("config.")}
+
+
+def _request(work: Work) -> Frame:
+    body = work.body
+    extents = [
+        [-1, slot.offset, slot.size]
+        if slot.payload < 0
+        else [0, work.offsets[slot.payload] + slot.offset, slot.size]
+        for slot in body.slots
+    ]
+    head = {
+        "op": "run",
+        "run": work.run,
+        "id": work.id,
+        "places": [list(slot.at) for slot in body.slots],
+        "extents": extents,
+        "has_state": work.state is not None,
+        "run_config": _config(body.facts),
+    }
+    return Frame(head, [body.skeleton, bytes(body.inline), work.state or b""], work.shared)
+
+
+def _hand_over(channel: socket.socket, request: Frame) -> None:
+    """Give a worker a request, and hear that it begins; raises `Closed` if it dies before that."""
+    crash_points.point("runner.before-send")
+    send(channel, request)
+    crash_points.point("runner.sent")
+    receive(channel)
+
+
+def _outcome(answer: Frame, work: Work) -> Outcome:
+    head = answer.head
+    if head["id"] != work.id:
+        raise ValueError("it answers another request")
+    skeleton, state = answer.parts
+    new_state = state if head["has_state"] else None
+    shared = answer.shared
+    release = shared.close if shared is not None else (lambda: None)
+    if head["error"] is not None:
+        code, reason = head["error"]
+        return Outcome(error=(int(code), str(reason)[: 20 << 10]), state=new_state, release=release)
+    blobs, offset = [], 0
+    for size in head["sizes"]:
+        if shared is None or not isinstance(size, int) or not 0 <= size <= shared.size - offset:
+            raise ValueError("its contents are shorter than it says")
+        blobs.append(shared.view[offset : offset + size])
+        offset += size
+    places = [tuple(place) for place in head["places"]]
+    if len(places) != len(blobs):
+        raise ValueError("places and contents do not match")
+    return Outcome(skeleton, places, blobs, None, new_state, release)
+
+
+def _copy_bounded(source: IO[bytes], path: Path) -> None:
+    """Copy the app's output into its log; when that is full, begin again and keep the part before."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    size = path.stat().st_size if path.exists() else 0
+    log = _open_private(path, os.O_APPEND)
+    try:
+        while block := source.read1(1 << 16):  # type: ignore[attr-defined]
+            if size + len(block) > MAX_LOG // 2:
+                log.close()
+                path.replace(path.with_suffix(".log.1"))
+                log, size = _open_private(path, os.O_TRUNC), 0
+            log.write(block)
+            log.flush()
+            size += len(block)
+    finally:
+        log.close()
+        source.close()
+
+
+def _open_private(path: Path, flag: int) -> IO[bytes]:
+    """Open a log for writing that only its owner can read, whatever the umask: apps print what they like."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | flag, 0o600), "wb")
+
+
+def _tail(path: Path, size: int = 2000) -> str:
+    if not path.exists():
+        return ""
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - size))
+        return log.read().decode(errors="replace").strip()

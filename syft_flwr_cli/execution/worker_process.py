@@ -1,0 +1,93 @@
+"""Starts the process of a worker, as early as may be: importing flwr is most of what a node's start takes.
+
+The process runs nothing of the app until `SubprocessRunner` sends it its set-up, so a node may start one with
+its own interpreter before it has looked at the project, and let it go again. Imports little itself.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import syft_flwr_cli
+from syft_flwr_cli.app_environment import APP_NAME_VARIABLE, DATA_VARIABLE
+from syft_flwr_cli.errors import SyftFlwrError
+
+__all__ = ["WorkerProcess"]
+
+_SECRET = ("SYFT_FLWR_HOME", "SYFT_FLWR_PASSPHRASE", APP_NAME_VARIABLE, DATA_VARIABLE)
+_BOOT = (
+    "import sys,importlib.util as u;"
+    "s=u.spec_from_file_location('syft_flwr_cli',sys.argv[1]+'/__init__.py',"
+    "submodule_search_locations=[sys.argv[1]]);"
+    "m=u.module_from_spec(s);sys.modules['syft_flwr_cli']=m;s.loader.exec_module(m);"
+    "from syft_flwr_cli.execution.import_guard import keep_out;keep_out(sys.argv[3:]);"
+    "from syft_flwr_cli.execution.worker import main;main(int(sys.argv[2]))"
+)
+
+
+class WorkerProcess:
+    """A worker that waits for its set-up on ``channel``; what it prints comes out of ``process.stdout``.
+
+    Parameters
+    ----------
+    python : Path, optional
+        The interpreter; this one's if None.
+    elsewhere : Path, optional
+        Where the project lies of which an approved copy is run: nothing is imported from there.
+    copies : Path, optional
+        A folder in which copies lie, should it lie in there.
+    bytecode : Path, optional
+        A private folder for what Python compiles. With it, nothing is read or written beside the sources.
+
+    Raises
+    ------
+    SyftFlwrError
+        If it cannot be started.
+    """
+
+    def __init__(
+        self,
+        python: Path | None = None,
+        elsewhere: Path | None = None,
+        copies: Path | None = None,
+        bytecode: Path | None = None,
+    ) -> None:
+        self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        environment = {key: value for key, value in os.environ.items() if key not in _SECRET}
+        environment["PYTHONUNBUFFERED"] = "1"
+        if bytecode is None:
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        else:
+            environment["PYTHONPYCACHEPREFIX"] = str(bytecode)
+        program = str(python or sys.executable)
+        package = str(Path(syft_flwr_cli.__file__).parent)
+        places = [] if elsewhere is None else [str(elsewhere), *([str(copies)] if copies else []), package]
+        try:
+            self.process = subprocess.Popen(
+                [program, "-P", "-c", _BOOT, package, str(theirs.fileno()), *places],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[theirs.fileno()],
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self.channel.close()
+            raise SyftFlwrError(
+                f"{program} cannot be started ({error.strerror}).",
+                hint="Give the interpreter of the app's environment with --python PATH.",
+            ) from error
+        finally:
+            theirs.close()
+
+    def end(self) -> None:
+        """Kill it, if it is still there; it can be done again."""
+        self.channel.close()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()

@@ -1,0 +1,223 @@
+"""A data owner's node: takes the aggregator's requests, runs the ClientApp, until the run is over.
+
+The node holds the keys and the journal; the app runs in a worker process that has neither. The code that
+runs is the approved copy. A failing app is an error reply; a failing store is waited out; only the stop
+signal, an interrupt, or something that cannot be mended ends the node.
+"""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syft_flwr_cli.delivery import retention
+from syft_flwr_cli.delivery.inbox import Inbox, Stopped
+from syft_flwr_cli.delivery.task import Work
+from syft_flwr_cli.execution.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
+from syft_flwr_cli.execution.worker_process import WorkerProcess
+from syft_flwr_cli.protocol import names
+from syft_flwr_cli.session.interrupts import on_interrupt
+from syft_flwr_cli.session.session import Session, open_api_session
+from syft_flwr_cli.storage.paths import make_private_dir
+
+if TYPE_CHECKING:
+    from flwr.app import Context
+    from flwr.clientapp import ClientApp
+
+__all__ = ["NodeOptions", "NodeResult", "run_node", "syftbox_flwr_client", "told"]
+
+PATIENCE = 5.0
+"""Seconds for which a failing store is tried again at once; after that, with everything else that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """How a node runs.
+
+    Parameters
+    ----------
+    keep_alive : bool
+        Wait for the next run when one is over.
+    isolation : str
+        ``subprocess`` or ``inline``.
+    python : Path, optional
+        The interpreter of the app's environment.
+    memory_limit : int, optional
+        Bytes the app may allocate.
+    node_config : mapping
+        What the app sees as its node config.
+    mods : sequence of str
+        The owner's mods, wrapped around the app whatever the app says.
+    code : str, optional
+        The digest of what is run.
+    environment : str, optional
+        The digest of the environment that ``python`` is part of, where that is an approved one.
+    check : callable, optional
+        Raises `NotApprovedError` if the app may no longer be started.
+    elsewhere : Path, optional
+        Where the project lies of which an approved copy is run: nothing is imported from there.
+    """
+
+    keep_alive: bool = False
+    isolation: str = "subprocess"
+    python: Path | None = None
+    memory_limit: int | None = None
+    node_config: Mapping[str, Any] = field(default_factory=dict)
+    mods: tuple[str, ...] = ()
+    code: str | None = None
+    environment: str | None = None
+    check: Callable[[], object] | None = None
+    elsewhere: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """How a node ended: the runs that ended meanwhile, and whether it was interrupted."""
+
+    stopped: list[Stopped]
+    interrupted: bool
+
+
+def default_node_config(datasites: tuple[str, ...], email: str) -> dict[str, Any]:
+    """What Flower's simulation tells its nodes, too: which partition of how many this node is."""
+    return {"partition-id": list(datasites).index(email), "num-partitions": len(datasites)}
+
+
+def make_runner(
+    session: Session,
+    project: Path,
+    clientapp: str,
+    options: NodeOptions,
+    early: WorkerProcess | None = None,
+) -> Runner:
+    """The runner that ``options`` ask for."""
+    settings = session.settings
+    config = {**default_node_config(settings.datasites, settings.email), **options.node_config}
+    setup = AppSetup(
+        project=project,
+        clientapp=clientapp,
+        app=settings.app_name,
+        node=names.node_id(settings.email),
+        node_config=config,
+        data=settings.data,
+        python=options.python,
+        memory_limit=options.memory_limit,
+        mods=options.mods,
+        check=options.check,
+        elsewhere=options.elsewhere,
+        bytecode=_bytecode(session.me.directory, options.environment),
+    )
+    if options.isolation == "inline":
+        return InlineRunner(setup)
+    return SubprocessRunner(setup, session.me.directory / "logs" / "app.log", early)
+
+
+def _bytecode(directory: Path, environment: str | None) -> Path | None:
+    """Where Python caches what it compiled, for an approved environment: nowhere that others can write.
+
+    Each environment has its own, or what was compiled from one could be run with the next.
+    """
+    if environment is None:
+        return None
+    mine = make_private_dir(directory / "bytecode") / environment[:32]
+    for other in mine.parent.iterdir():
+        if other != mine:
+            shutil.rmtree(other, ignore_errors=True)
+    return make_private_dir(mine)
+
+
+def run_node(
+    session: Session,
+    runner: Runner,
+    options: NodeOptions,
+    gate: Callable[[Work], str | None] | None = None,
+    over: Callable[[list[Stopped]], bool] = lambda stopped: False,
+) -> NodeResult:
+    """Serve requests until the run is over, or for ever with ``keep_alive``.
+
+    ``gate`` says why a genuine request is not executed; None lets it pass. ``over`` looks at the runs that
+    ended, and says whether the node is to end in spite of ``keep_alive``. Whoever has shown the result calls
+    `told`.
+    """
+    me = session.me
+    me.patience = PATIENCE
+    aggregator, keep = session.settings.aggregator, session.settings.retention
+    retention.upkeep(me, [aggregator], keep)
+    runner.start()
+    inbox = Inbox(me, aggregator, runner, code=options.code, gate=gate)
+    interrupted = threading.Event()
+    ends: list[Stopped] = []
+
+    def interrupt() -> None:
+        interrupted.set()
+        inbox.interrupt()
+
+    def done() -> bool:
+        if not options.keep_alive:
+            return bool(inbox.stopped)
+        # Whoever stays has said so of each run, and tidies up between two.
+        while len(ends) < len(inbox.stopped):
+            ends.append(inbox.stopped[len(ends)])
+            me.journal.tell_run(ends[-1].run)
+            retention.upkeep(me, [aggregator], keep)
+        return bool(ends) and over(inbox.stopped)
+
+    try:
+        inbox.recover()
+        with on_interrupt(interrupt, raises=False):
+            me.tell("node-ready", {"email": me.email, "aggregator": aggregator})
+            inbox.serve(done)
+    finally:
+        inbox.close()
+        runner.close()
+    retention.upkeep(me, [aggregator], keep)
+    return NodeResult(list(inbox.stopped), interrupted.is_set())
+
+
+def told(session: Session, result: NodeResult) -> None:
+    """Note that the ends of these runs have been shown: repeating the command waits for the next run."""
+    for ended in result.stopped:
+        session.me.journal.tell_run(ended.run)
+
+
+def syftbox_flwr_client(
+    client_app: "ClientApp",
+    context: "Context",
+    app_name: str,
+    project_dir: Path | None = None,
+    *,
+    aggregator: str | None = None,
+) -> None:
+    """Run a ClientApp for one data owner until the aggregator ends the run.
+
+    Parameters
+    ----------
+    client_app : ClientApp
+        The app; it runs in this process.
+    context : Context
+        Its node config and run config are the app's.
+    app_name : str
+        The app; a leading ``flwr/`` is dropped.
+    project_dir : Path, optional
+        The project that names the aggregator and the data owners.
+    aggregator : str, optional
+        The aggregator, where no project names it.
+    """
+    session = open_api_session(app_name, [], project_dir, role="data owner", aggregator=aggregator)
+    try:
+        settings = session.settings
+        setup = AppSetup(
+            project=Path(project_dir or Path.cwd()),
+            clientapp="",
+            app=settings.app_name,
+            node=names.node_id(settings.email),
+            node_config={**default_node_config(settings.datasites, settings.email), **context.node_config},
+            run_config=dict(context.run_config),
+            data=settings.data or (Path(os.environ["DATA_DIR"]) if os.environ.get("DATA_DIR") else None),
+        )
+        told(session, run_node(session, InlineRunner(setup, client_app), NodeOptions(isolation="inline")))
+    finally:
+        session.close()

@@ -1,0 +1,1 @@
+"""Bytes and rules without I/O: names, headers, bodies, states."""

@@ -1,0 +1,232 @@
+"""The body of an envelope: what stands inside the seal, as bounded bytes.
+
+A body says which Flower message this is (type, group, round), carries Flower's protobuf of it with
+the larger byte strings taken out, the smaller of those inline, and names the payload files that hold
+the rest. Its layout is ``u32 length of meta | meta (JSON) | skeleton | inline``; docs/format.md has it
+in full. Reading checks every length against what is there before anything is sliced. Pure: knows
+neither Flower, nor keys, nor files.
+"""
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from syft_flwr_cli.errors import UsageError
+from syft_flwr_cli.protocol.names import check_message_id
+from syft_flwr_cli.protocol.rejection import RefusedError
+
+__all__ = ["NOT_EXECUTED", "OBJECTION", "Body", "PayloadRef", "Slot", "decode_body", "encode_body"]
+
+NOT_EXECUTED = 6
+"""Flower's error code for a message that its node did not let pass (a mod's failed precondition)."""
+
+OBJECTION = "objection"
+"""The type of a response that answers nothing: one side seals, the other does not, and this is to say so."""
+
+# JSON full of nested nothing takes some forty times its length in memory: this bounds that to 64 MiB.
+MAX_META = 3 << 19
+MAX_SLOTS = 200_000
+MAX_PAYLOADS = 50_000
+MAX_ACKS = 10_000
+MAX_TEXT = 64 << 10
+MAX_PAYLOAD_SIZE = 1 << 40
+_LENGTH = struct.Struct(">I")
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a byte string that was taken out belongs, and where it is now.
+
+    Parameters
+    ----------
+    at : tuple
+        Record name, item name and, for a list of byte strings, its index.
+    payload : int
+        Index into the body's payloads; -1 for the inline part.
+    offset, size : int
+        Bytes, within the payload's content or the inline part.
+    """
+
+    at: Path
+    payload: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadRef:
+    """A payload file: its id, who may read it (``all`` or ``direct``), key, size and BLAKE3 of its content."""
+
+    id: str
+    scope: str
+    key: bytes
+    size: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One message, taken apart.
+
+    Parameters
+    ----------
+    type : str
+        Flower's message type, such as ``train`` or ``query.histogram``; ``system`` for our own.
+    group : str
+        Flower's group id.
+    round : int, optional
+        The round, where the message tells it.
+    skeleton : bytes
+        Flower's protobuf message without the byte strings that ``slots`` put back.
+    inline : bytes
+        The smaller byte strings, one after the other.
+    acks : tuple of str
+        Ids of responses of the recipient that the sender has consumed.
+    code : str, optional
+        Digest of the project: what the aggregator expects, or what the data owner ran.
+    error : tuple, optional
+        Flower's error code and its reason, instead of content.
+    facts : mapping
+        Small further facts, such as ``{"action": "stop", "reason": ...}`` of a system message.
+    """
+
+    type: str
+    group: str = ""
+    round: int | None = None
+    skeleton: bytes = b""
+    inline: bytes | memoryview = b""
+    slots: tuple[Slot, ...] = ()
+    payloads: tuple[PayloadRef, ...] = ()
+    acks: tuple[str, ...] = ()
+    code: str | None = None
+    error: tuple[int, str] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def encode_body(body: Body) -> bytes:
+    """The body's bytes, ready to be sealed."""
+    meta: dict[str, Any] = {
+        "type": body.type,
+        "group": body.group,
+        "round": body.round,
+        "skeleton": len(body.skeleton),
+        "slots": [[list(s.at), s.payload, s.offset, s.size] for s in body.slots],
+        "payloads": [[p.id, p.scope, p.key.hex(), p.size, p.digest.hex()] for p in body.payloads],
+        "acks": list(body.acks),
+        "code": body.code,
+        "error": list(body.error) if body.error else None,
+        "facts": dict(body.facts),
+    }
+    text = json.dumps(meta, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    if len(text) > MAX_META:
+        raise UsageError(
+            f"The message has {len(body.slots)} arrays and byte strings, more than one message can carry.",
+            hint="Put what belongs together into fewer and larger arrays.",
+        )
+    return b"".join((_LENGTH.pack(len(text)), text, body.skeleton, body.inline))
+
+
+def decode_body(data: bytes) -> Body:
+    """Take a body apart.
+
+    Raises
+    ------
+    RefusedError
+        Reason ``garbage``, if anything in it is not as docs/format.md has it.
+    """
+    try:
+        return _decode(data)
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError, struct.error, UsageError) as error:
+        raise RefusedError("garbage", f"the body is not well-formed ({error})") from None
+
+
+def _decode(data: bytes) -> Body:
+    (length,) = _LENGTH.unpack_from(data)
+    if length > min(MAX_META, len(data) - _LENGTH.size):
+        raise ValueError("meta is longer than the body")
+    view = memoryview(data)[_LENGTH.size :]
+    meta = json.loads(bytes(view[:length]))
+    if not isinstance(meta, dict):
+        raise ValueError("meta is no object")
+    rest = view[length:]
+    skeleton = _count(meta["skeleton"], len(rest))
+    inline = rest[skeleton:]
+    payloads = tuple(_payload(item) for item in _items(meta["payloads"], MAX_PAYLOADS))
+    sizes = [payload.size for payload in payloads]
+    slots = tuple(_slot(item, sizes, len(inline)) for item in _items(meta["slots"], MAX_SLOTS))
+    error = meta.get("error")
+    return Body(
+        type=_text(meta["type"], 200),
+        group=_text(meta["group"], 1000),
+        round=None if meta.get("round") is None else _count(meta["round"], 1 << 53),
+        skeleton=bytes(rest[:skeleton]),
+        inline=inline,
+        slots=slots,
+        payloads=payloads,
+        acks=tuple(check_message_id(_text(item, 64)) for item in _items(meta["acks"], MAX_ACKS)),
+        code=None if meta.get("code") is None else _text(meta["code"], 200),
+        error=None if error is None else (_count(error[0], 1 << 31), _text(error[1], MAX_TEXT)),
+        facts=_facts(meta.get("facts", {})),
+    )
+
+
+def _count(value: Any, limit: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= limit:
+        raise ValueError(f"a count is out of bounds: {str(value)[:40]}")
+    return value
+
+
+def _text(value: Any, limit: int) -> str:
+    if not isinstance(value, str) or len(value) > limit:
+        raise ValueError("a text is missing or too long")
+    return value
+
+
+def _items(value: Any, limit: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) > limit:
+        raise ValueError("a list is missing or too long")
+    return value
+
+
+def _facts(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or len(value) > 64:
+        raise ValueError("facts are no small object")
+    for item in value.values():
+        if not isinstance(item, str | int | float | bool | None) or (
+            isinstance(item, float) and not math.isfinite(item)
+        ):
+            raise ValueError("a fact is no plain value")
+        if isinstance(item, str):
+            _text(item, MAX_TEXT)
+    return value
+
+
+def _payload(item: Any) -> PayloadRef:
+    identifier, scope, key, size, digest = _items(item, 5)
+    if scope not in ("all", "direct"):
+        raise ValueError("a payload has an unknown scope")
+    raw_key, raw_digest = bytes.fromhex(_text(key, 64)), bytes.fromhex(_text(digest, 64))
+    if len(raw_key) != 32 or len(raw_digest) != 32:
+        raise ValueError("a payload's key or digest is of the wrong length")
+    return PayloadRef(
+        check_message_id(_text(identifier, 64)), scope, raw_key, _count(size, MAX_PAYLOAD_SIZE), raw_digest
+    )
+
+
+def _slot(item: Any, sizes: list[int], inline: int) -> Slot:
+    at, payload, offset, size = _items(item, 4)
+    path = _items(at, 3)
+    if len(path) < 2 or not all(isinstance(part, str) for part in path[:2]):
+        raise ValueError("a slot has no place")
+    if len(path) == 3:
+        _count(path[2], 1 << 31)
+    if not isinstance(payload, int) or isinstance(payload, bool) or not -1 <= payload < len(sizes):
+        raise ValueError("a slot names no payload")
+    room = inline if payload == -1 else sizes[payload]
+    start = _count(offset, room)
+    return Slot(tuple(path), payload, start, _count(size, room - start))

@@ -1,0 +1,194 @@
+"""The roster: the participants we have met, and the key that is trusted for each.
+
+One file, 0600, replaced whole, written by several processes in turn. `Roster.admit` applies the rules of
+`admission` to what a participant has published; `verify`, `trust` and `revoke` are what a person decides.
+With ``require_verified`` a key that nobody compared is pinned, but not accepted. Asks nobody, has no
+clock, and knows no transport.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from syft_flwr_cli.errors import TrustError
+from syft_flwr_cli.protocol.names import check_email
+from syft_flwr_cli.protocol.rejection import RefusedError
+from syft_flwr_cli.protocol.strict_json import canonical, read_object
+from syft_flwr_cli.security.public_identity import PublicIdentity, parse_public
+from syft_flwr_cli.security.trust_rules import Admission, Entry, decide, matches, never_compared, revoked
+from syft_flwr_cli.storage.paths import locked, read_private, write_private
+
+__all__ = ["FILE_NAME", "Admission", "Entry", "Roster"]
+
+FILE_NAME: Final = "roster.json"
+"""The roster in a participant's directory."""
+
+MAX_ROSTER: Final = 32 * 1024 * 1024
+
+_FORMAT = "syft-flwr roster"
+
+
+class Roster:
+    """The keys that one participant trusts.
+
+    Parameters
+    ----------
+    path : Path
+        The file; made with the first entry.
+    require_verified : bool
+        Accept only keys that a person has compared.
+    """
+
+    def __init__(self, path: Path, *, require_verified: bool = False) -> None:
+        self._path = path
+        self._require_verified = require_verified
+
+    def get(self, email: str) -> Entry | None:
+        """The entry of ``email``, trusted or revoked; None if it was never met."""
+        return self._read().get(check_email(email))
+
+    def entries(self) -> list[Entry]:
+        """Every entry, by e-mail."""
+        return [entry for _, entry in sorted(self._read().items())]
+
+    def admit(
+        self, document: PublicIdentity, now: float, expected: str | None = None, *, email: str | None = None
+    ) -> Admission:
+        """Decide whether the key in ``document`` is trusted for its e-mail.
+
+        Parameters
+        ----------
+        document : PublicIdentity
+            What the participant has published, as `parse_public` read it.
+        now : float
+            Seconds since 1970.
+        expected : str, optional
+            The fingerprint (hexadecimal, or its words) that the approved project names for it.
+        email : str, optional
+            Under whose name the document was found.
+
+        Raises
+        ------
+        TrustError
+            If not; the text names both keys, since when, and what to do.
+        """
+        if email is not None and check_email(email) != document.email:
+            raise TrustError(
+                f"What {check_email(email)} shows as its key is the key of {document.email}.",
+                hint="Somebody may be posing as somebody else; ask them, and trust neither until you know.",
+            )
+        with locked(self._path):
+            entries = self._read()
+            entry = entries.get(document.email)
+            changed, verdict = decide(entry, document, now, expected)
+            if changed is not None and changed != entry:
+                self._write({**entries, document.email: changed})
+        if isinstance(verdict, TrustError):
+            raise verdict
+        if self._require_verified and verdict.entry.verified is None:
+            raise never_compared(verdict.entry.identity)
+        return verdict
+
+    def verify(self, email: str, words: str, now: float) -> Entry:
+        """Note that a person has compared the pinned key; ``words`` may be the hexadecimal fingerprint too.
+
+        Raises
+        ------
+        TrustError
+            If the words are not those of the pinned key, it is revoked, or there is none.
+        """
+
+        def compare(entry: Entry) -> Entry:
+            if entry.revoked:
+                raise revoked(entry, None)
+            if not matches(entry.identity, words):
+                raise TrustError(
+                    f"These are not the words of the key pinned for {entry.email}: "
+                    f"that key has {entry.identity.words}.",
+                    hint="If the words were read out to you by its owner, somebody is in between: "
+                    f"do not exchange messages with {entry.email} until you know.",
+                )
+            return replace(entry, verified=now)
+
+        return self._change(email, compare)
+
+    def trust(self, document: PublicIdentity, now: float, *, verified: bool) -> Entry:
+        """Make this key the trusted one, because a person says so; `TrustError` if it is revoked."""
+        if document.revoked:
+            raise TrustError(
+                f"The key of {document.email} is revoked by itself; it cannot be trusted.",
+                hint=f"Ask {document.email} for its new key.",
+            )
+        with locked(self._path):
+            entries = self._read()
+            known = entries.get(document.email)
+            same = known is not None and known.identity.fingerprint == document.fingerprint
+            entry = Entry(
+                identity=document,
+                pinned=known.pinned if known is not None and same else now,
+                verified=now if verified else known.verified if known is not None and same else None,
+                before=known.before if known is not None and same else (),
+            )
+            self._write({**entries, document.email: entry})
+        return entry
+
+    def revoke(self, email: str) -> Entry:
+        """Trust the key of ``email`` no more; `TrustError` if there is none."""
+        return self._change(email, lambda entry: replace(entry, revoked=True))
+
+    def _change(self, email: str, change: Callable[[Entry], Entry]) -> Entry:
+        with locked(self._path):
+            entries = self._read()
+            entry = entries.get(check_email(email))
+            if entry is None:
+                raise TrustError(
+                    f"No key of {check_email(email)} is known here yet.",
+                    hint="It is pinned at first contact, or now with: syft-flwr keys import FILE",
+                )
+            changed = change(entry)
+            self._write({**entries, changed.email: changed})
+        return changed
+
+    def _read(self) -> dict[str, Entry]:
+        try:
+            data = read_private(self._path, MAX_ROSTER)
+        except FileNotFoundError:
+            return {}
+        try:
+            found = read_object(data, "The roster")
+            if found.get("format") != _FORMAT or found.get("version") != 1:
+                raise RefusedError("version", "it was written by another version of syft-flwr")
+            entries = [_entry_of(item) for item in found["entries"]]
+        except (RefusedError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise TrustError(
+                f"The roster {self._path} cannot be read: {error}",
+                hint="Restore it from a backup; or move it away, and compare every fingerprint again.",
+            ) from error
+        return {entry.email: entry for entry in entries}
+
+    def _write(self, entries: dict[str, Entry]) -> None:
+        rows = [_row_of(entry) for _, entry in sorted(entries.items())]
+        write_private(self._path, canonical({"format": _FORMAT, "version": 1, "entries": rows}))
+
+
+def _row_of(entry: Entry) -> dict[str, Any]:
+    return {
+        "identity": entry.identity.to_bytes().decode("ascii"),
+        "pinned": entry.pinned,
+        "verified": entry.verified,
+        "revoked": entry.revoked,
+        "offered": None if entry.offered is None else entry.offered.to_bytes().decode("ascii"),
+        "before": list(entry.before),
+    }
+
+
+def _entry_of(row: dict[str, Any]) -> Entry:
+    return Entry(
+        identity=parse_public(row["identity"].encode()),
+        pinned=float(row["pinned"]),
+        verified=None if row["verified"] is None else float(row["verified"]),
+        revoked=bool(row["revoked"]),
+        offered=None if row["offered"] is None else parse_public(row["offered"].encode()),
+        before=tuple(str(fingerprint) for fingerprint in row["before"]),
+    )

@@ -1,0 +1,1 @@
+"""Use cases with typed results; they print nothing and ask nothing."""

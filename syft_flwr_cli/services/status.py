@@ -1,0 +1,160 @@
+"""How things stand for the participants on this machine, told without disturbing a run that goes on.
+
+Gathers what lies in a home: the journal (opened for looking only), the roster, who holds the lock, and how
+much space is used. Takes no lock, opens no transport, makes and changes nothing, and asks no peer: what a
+peer has written since this participant last looked is not in it.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from syft_flwr_cli.errors import TransportError, UsageError
+from syft_flwr_cli.project.settings import Settings
+from syft_flwr_cli.protocol import names
+from syft_flwr_cli.security.roster import FILE_NAME, Entry, Roster
+from syft_flwr_cli.storage.journal_reader import Refusal, RunView, look_at_journal
+from syft_flwr_cli.storage.locks import Holder, who_holds
+from syft_flwr_cli.storage.paths import app_dir, participant_dir
+from syft_flwr_cli.transports.gdrive.open import Calls, read_calls
+
+__all__ = ["AppStatus", "apps_of", "bytes_below", "look", "participants", "shared_space"]
+
+
+@dataclass(frozen=True, slots=True)
+class AppStatus:
+    """One participant in one app.
+
+    Parameters
+    ----------
+    email, app_name : str
+        Who, in which app.
+    process : Holder, optional
+        The process that holds the app now.
+    runs : tuple of RunView
+        The newest first.
+    refused : tuple of Refusal
+        What was not taken, the newest first.
+    peers : tuple of Entry
+        The keys that are known.
+    kept : int
+        Bytes of what is kept at home for this app.
+    shared : int, optional
+        Bytes of what it has written into the shared space for this app; None where that cannot be seen.
+    drive : mapping
+        What this participant has asked of Google Drive so far, in all apps, by kind of call.
+    """
+
+    email: str
+    app_name: str
+    process: Holder | None
+    runs: tuple[RunView, ...]
+    refused: tuple[Refusal, ...]
+    peers: tuple[Entry, ...]
+    kept: int
+    shared: int | None
+    drive: Mapping[str, Calls] = field(default_factory=dict)
+
+    @property
+    def role(self) -> str | None:
+        """``aggregator`` or ``data owner``; None before the first run."""
+        return self.runs[0].role if self.runs else None
+
+    def counts(self) -> dict[str, int]:
+        """How often something was refused, by reason."""
+        counted: dict[str, int] = {}
+        for refusal in self.refused:
+            counted[refusal.reason] = counted.get(refusal.reason, 0) + refusal.times
+        return dict(sorted(counted.items()))
+
+
+def participants(home: Path) -> list[str]:
+    """Who has a directory on this machine."""
+    return _folders(home / "participants", names.check_email)
+
+
+def apps_of(home: Path, email: str) -> list[str]:
+    """The apps in which ``email`` took part on this machine."""
+    return _folders(participant_dir(home, email) / "apps", names.check_app_name)
+
+
+def look(
+    home: Path, email: str, app_name: str, *, peers: Collection[str] = (), space: Path | None = None
+) -> AppStatus:
+    """How things stand for one participant in one app.
+
+    Parameters
+    ----------
+    home : Path
+        ``SYFT_FLWR_HOME``.
+    email, app_name : str
+        Who, in which app.
+    peers : collection of str
+        Whose keys are of interest; everybody's if empty.
+    space : Path, optional
+        The participant's own folder in the shared space.
+
+    Raises
+    ------
+    SyftFlwrError
+        If the journal or the roster cannot be read.
+    """
+    directory = app_dir(home, email, app_name)
+    journal = look_at_journal(directory / "journal.sqlite3")
+    entries = Roster(participant_dir(home, email) / FILE_NAME).entries()
+    shared = None
+    if space is not None:
+        # No e-mail holds anything that a pattern would take for more than itself.
+        outboxes = space.glob(f"syft_outbox_inbox_{names.check_email(email)}_to_*")
+        shared = sum(bytes_below(outbox / app_name) for outbox in outboxes)
+    return AppStatus(
+        email=email,
+        app_name=app_name,
+        process=who_holds(directory / "lock"),
+        runs=journal.runs,
+        refused=journal.refused,
+        peers=tuple(entry for entry in entries if not peers or entry.email in peers),
+        kept=bytes_below(directory),
+        shared=shared,
+        drive=read_calls(participant_dir(home, email) / "transport" / "gdrive"),
+    )
+
+
+def shared_space(settings: Settings) -> Path | None:
+    """The participant's own folder in the shared space, where that is a folder; nothing is made."""
+    if settings.root is not None:
+        return settings.root / settings.email
+    if settings.transport != "syftbox":
+        return None
+    from syft_flwr_cli.transports.syftbox import own_space
+
+    try:
+        return own_space(settings.syftbox_config)
+    except TransportError:
+        return None  # no SyftBox at the moment: that is for the commands that need it to say
+
+
+def bytes_below(folder: Path) -> int:
+    """Bytes of all files below ``folder``, links not followed; files that go meanwhile count nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            facts = path.lstat()
+        except FileNotFoundError:
+            continue
+        if path.is_file() and not path.is_symlink():
+            total += facts.st_size
+    return total
+
+
+def _folders(place: Path, check: Callable[[str], str]) -> list[str]:
+    return sorted(_proper((path.name for path in place.glob("*") if path.is_dir()), check))
+
+
+def _proper(found: Iterable[str], check: Callable[[str], str]) -> Iterable[str]:
+    for name in found:
+        try:
+            if check(name) == name:
+                yield name
+        except UsageError:
+            continue

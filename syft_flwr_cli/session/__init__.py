@@ -1,0 +1,1 @@
+"""What a command works with, opened: participant, transport, interrupts."""

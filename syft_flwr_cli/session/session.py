@@ -1,0 +1,196 @@
+"""From settings to a participant that is ready: keys, roster, store, journal, audit log, and the lock.
+
+The one place that puts these together, for the command line and for the Python API. One process holds a
+participant's app at a time; a second one is told who does.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from syft_flwr_cli.audit.log import AuditLog
+from syft_flwr_cli.delivery.participant import Participant, Tell
+from syft_flwr_cli.errors import BusyError, UsageError
+from syft_flwr_cli.project.config import load_project, require_federated
+from syft_flwr_cli.project.settings import Settings, resolve
+from syft_flwr_cli.security.identity import load_or_create
+from syft_flwr_cli.security.passphrase import passphrase_source
+from syft_flwr_cli.security.roster import Roster
+from syft_flwr_cli.storage.journal import Journal
+from syft_flwr_cli.storage.locks import FileLock
+from syft_flwr_cli.storage.paths import app_dir, make_private_dir, participant_dir
+from syft_flwr_cli.storage.paths import home as default_home
+from syft_flwr_cli.transports import open_transport
+from syft_flwr_cli.transports.metered import Metered
+
+__all__ = ["Session", "open_for_api", "open_session", "participants_of"]
+
+
+@dataclass(slots=True)
+class Session:
+    """A participant that is ready, its settings, and the meter on its transport."""
+
+    me: Participant
+    settings: Settings
+    meter: Metered
+    lock: FileLock | None
+
+    def spent(self) -> dict[str, int]:
+        """Bytes written into the store so far; on a remote service also its calls and quota units."""
+        spent = {"bytes_written": self.meter.snapshot().bytes_written}
+        cost = self.meter.cost()
+        if cost.calls:
+            spent |= {"api_calls": cost.calls, "quota_units": cost.units}
+        return spent
+
+    def close(self) -> None:
+        """Let go of everything."""
+        try:
+            self.me.close()
+        finally:
+            if self.lock is not None:
+                self.lock.release()
+
+
+def participants_of(settings: Settings) -> list[str]:
+    """Everybody in the federation, the aggregator first."""
+    return [settings.aggregator, *settings.datasites]
+
+
+def open_session(
+    settings: Settings,
+    home: Path,
+    *,
+    tell: Tell = lambda event, facts: None,
+    fingerprints: Mapping[str, str] | None = None,
+    require_verified: bool = False,
+    exclusive: bool = True,
+) -> Session:
+    """Open a participant.
+
+    Raises
+    ------
+    BusyError
+        If another process holds this participant's app on this machine.
+    """
+    directory = make_private_dir(app_dir(home, settings.email, settings.app_name))
+    lock = _lock(directory, settings) if exclusive else None
+    try:
+        personal = participant_dir(home, settings.email)
+        identity, created = load_or_create(
+            personal, settings.email, time.time(), passphrase_source(settings.email)
+        )
+        roster = Roster(personal / "roster.json", require_verified=require_verified)
+        transport = open_transport(
+            settings.transport,
+            email=settings.email,
+            root=settings.root,
+            config_path=settings.syftbox_config,
+            poll_interval=settings.poll_interval,
+            state_dir=personal / "transport",
+            sign=identity.sign,
+            check=lambda owner, message, signature: _vouched(roster, owner, message, signature),
+        )
+        meter = Metered(transport)
+        me = Participant(
+            email=settings.email,
+            app=settings.app_name,
+            directory=directory,
+            identity=identity,
+            roster=roster,
+            transport=meter,
+            journal=Journal(directory / "journal.sqlite3"),
+            audit=AuditLog(personal / "audit.jsonl", identity),
+            encryption=settings.encryption,
+            expected=dict(fingerprints or {}),
+            tell=tell,
+        )
+        if created:
+            tell("identity-created", {"email": settings.email, "words": identity.public.words})
+        if not settings.encryption:
+            tell("encryption-off", {})
+        me.flush_audit()
+        me.publish_identity([p for p in participants_of(settings) if p != settings.email])
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    return Session(me, settings, meter, lock)
+
+
+def _vouched(roster: Roster, owner: str, message: bytes, signature: bytes) -> bool | None:
+    """Whether a peer has signed where to look for its folders; None while that cannot be said."""
+    entry = roster.get(owner)
+    if entry is None:
+        return None
+    if entry.identity.verify(message, signature):
+        return True
+    # After a rotation the folders are still those that the key before has signed for.
+    return None if entry.identity.version > 1 else False
+
+
+def _lock(directory: Path, settings: Settings) -> FileLock:
+    lock = FileLock(directory / "lock")
+    info = json.dumps({"email": settings.email, "app": settings.app_name})
+    if not lock.try_acquire(info):
+        raise BusyError(
+            f"{settings.email} already works on {settings.app_name} on this machine: {lock.holder()}.",
+            hint="Wait until that process ends, or end it, and run this command again.",
+        )
+    return lock
+
+
+def open_for_api(
+    app_name: str,
+    datasites: Sequence[str],
+    project_dir: Path | None = None,
+    *,
+    tell: Tell = lambda event, facts: None,
+    role: str = "aggregator",
+    aggregator: str | None = None,
+) -> Participant:
+    """Open a participant for a program: from its arguments, the environment and the own settings."""
+    session = open_api_session(app_name, datasites, project_dir, tell=tell, role=role, aggregator=aggregator)
+    return session.me
+
+
+def open_api_session(
+    app_name: str,
+    datasites: Sequence[str],
+    project_dir: Path | None = None,
+    *,
+    tell: Tell = lambda event, facts: None,
+    role: str = "aggregator",
+    aggregator: str | None = None,
+) -> Session:
+    """As `open_for_api`, with the settings and the meter."""
+    home = default_home()
+    project = load_project(project_dir) if project_dir is not None else None
+    if role == "data owner" and project is not None and aggregator is None:
+        aggregator = require_federated(project).aggregator
+    settings = resolve(
+        project,
+        environ=os.environ,
+        home=home,
+        role="aggregator" if role == "aggregator" else "data owner",
+        app_name=app_name.removeprefix("flwr/"),
+        aggregator=aggregator,
+        datasites=list(datasites) or None,
+    )
+    if role == "data owner" and not settings.aggregator:
+        raise UsageError("The aggregator is not known.", hint="Give project_dir, or aggregator=…")
+    fingerprints = project.fingerprints if project is not None else None
+    return open_session(settings, home, tell=tell, fingerprints=fingerprints)
+
+
+@contextmanager
+def opened(session: Session) -> Iterator[Session]:
+    """Close the session at the end, whatever happens."""
+    try:
+        yield session
+    finally:
+        session.close()

@@ -1,0 +1,1 @@
+"""This machine's disk: paths, locks, crash points, the journal, the file index."""

@@ -1,0 +1,1 @@
+"""Stand-ins for tests, for authors of transports and for `simulate --emulator`."""
