@@ -22,7 +22,7 @@ from syft_flwr_cli.aggregator.round_log import RoundLog
 from syft_flwr_cli.delivery.outbox import Outbox, Reply, unknown_recipient
 from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import Digests
-from syft_flwr_cli.delivery.replay import Draft
+from syft_flwr_cli.delivery.replay import OutgoingRequest
 from syft_flwr_cli.errors import SyftFlwrError, TooFewRepliesError, UsageError
 from syft_flwr_cli.flower import codec, runtime
 from syft_flwr_cli.protocol import names
@@ -147,7 +147,7 @@ class SyftGrid(Grid):
     def get_node_ids(self) -> list[int]:
         """The node ids of the data owners, whether they are there at the moment or not."""
         self._check()
-        self._wonder()
+        self._warn_if_waiting()
         return list(self._emails)
 
     def get_nodes(self) -> list[NodeInfo]:
@@ -155,7 +155,7 @@ class SyftGrid(Grid):
         self._check()
         return [NodeInfo(node_id=node, name=email) for node, email in self._emails.items()]
 
-    def _wonder(self) -> None:
+    def _warn_if_waiting(self) -> None:
         """Say so if the ServerApp seems to wait for more data owners than there will ever be."""
         if self._asked:
             return
@@ -164,7 +164,7 @@ class SyftGrid(Grid):
             self._first_question = time.monotonic()
         elif self._questions > MANY_QUESTIONS and time.monotonic() > self._first_question + LONG:
             self._questions = 0
-            self.client.tell("waits-for-more", {"count": len(self.datasites)})
+            self.client.emit("waits-for-more", {"count": len(self.datasites)})
 
     def _check(self) -> None:
         # After a failure the legacy API goes on asking from a thread of its own, for ever.
@@ -253,7 +253,7 @@ class SyftGrid(Grid):
 
     def _draft(
         self, message: Message, timeout: float | None, digests: Digests, seen: "dict[int, _Content]"
-    ) -> Draft:
+    ) -> OutgoingRequest:
         metadata = message.metadata
         recipient = self.email_of(metadata.dst_node_id)
         key = id(message.content) if message.has_content() else 0
@@ -270,14 +270,14 @@ class SyftGrid(Grid):
             code=self._code,
             facts={f"config.{key}": value for key, value in self._run_config.items()},
         )
-        return Draft(
+        return OutgoingRequest(
             recipient=recipient,
             body=body,
             digest=content_digest([tag, content.digest]),
             outline={"type": metadata.message_type, "group": metadata.group_id, **content.outline},
             places=content.packed.places,
             blobs=content.packed.blobs,
-            allowance=self._allowance(metadata.ttl, timeout),
+            response_timeout=self._response_timeout(metadata.ttl, timeout),
             meta={
                 "label": f"round {number}" if number is not None else metadata.group_id,
                 "type": metadata.message_type,
@@ -286,7 +286,7 @@ class SyftGrid(Grid):
             digests=digests,
         )
 
-    def _allowance(self, ttl: float, timeout: float | None) -> float:
+    def _response_timeout(self, ttl: float, timeout: float | None) -> float:
         if self._timeout is not None:
             return self._timeout
         if timeout is not None:

@@ -102,7 +102,7 @@ def run_server_app(
     raised. Whoever has shown the result calls `told`.
     """
     os.environ[APP_NAME_VARIABLE] = session.settings.app_name
-    retention.upkeep(session.me, session.settings.datasites, session.settings.retention)
+    retention.prune_expired(session.me, session.settings.datasites, session.settings.retention)
     before = None if options.fresh else _untold(session, context)
     if before is not None:
         return before
@@ -130,7 +130,7 @@ def run_server_app(
         facts = {"run": run.run, "resumed": resumed, "datasites": list(settings.datasites)}
         try:
             with on_interrupt(lambda: grid.outbox.fail(KeyboardInterrupt()), raises=True):
-                session.me.tell("run", facts)
+                session.me.emit("run", facts)
                 app = load()
                 runtime.seed_everything(int(run.facts["seed"], 16), options.dependencies)
                 runtime.run_server(grid, context, app)
@@ -157,7 +157,7 @@ def run_server_app(
         _end(session, grid, result)
     finally:
         grid.close()
-    retention.upkeep(session.me, settings.datasites, settings.retention)
+    retention.prune_expired(session.me, settings.datasites, settings.retention)
     return result
 
 
@@ -309,7 +309,7 @@ def syftbox_flwr_server(
     Context
         The context with what the app left in it; as it was given if the ServerApp raised.
     """
-    session = open_api_session(app_name, datasites, project_dir, tell=_log_event)
+    session = open_api_session(app_name, datasites, project_dir, emit=_log_event)
     try:
         result = run_server_app(session, lambda: server_app, context, RunOptions())
         told(session, result)

@@ -77,7 +77,7 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.ui.narrate import Narrator
 
         # Not exclusive: files of runs that are over are nobody's business, also while another run goes on.
-        opened = session.open_session(settings, here, tell=Narrator(), exclusive=False)
+        opened = session.open_session(settings, here, emit=Narrator(), exclusive=False)
         directory = app_dir(here, settings.email, settings.app_name)
         kept_before = status.bytes_below(directory)
         try:

@@ -94,7 +94,7 @@ def register(app: typer.Typer) -> None:
         opened = session.open_session(
             settings,
             here,
-            tell=Narrator(verbose),
+            emit=Narrator(verbose),
             fingerprints=found.fingerprints,
             require_verified=require_verified,
         )

@@ -53,7 +53,7 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.aggregator import runs
         from syft_flwr_cli.session import session
 
-        opened = session.open_session(settings, here, tell=Narrator(), fingerprints=project.fingerprints)
+        opened = session.open_session(settings, here, emit=Narrator(), fingerprints=project.fingerprints)
         try:
             if run is None:
                 unfinished = opened.me.journal.unfinished_run("aggregator")

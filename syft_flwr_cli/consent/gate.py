@@ -18,7 +18,7 @@ from syft_flwr_cli.consent.environment import Environment, read_environment
 from syft_flwr_cli.consent.manifest import Manifest, make_manifest
 from syft_flwr_cli.consent.policy import Policy, check_request, read_policy
 from syft_flwr_cli.delivery.inbox import Stopped
-from syft_flwr_cli.delivery.task import Work
+from syft_flwr_cli.delivery.task import Task
 from syft_flwr_cli.errors import NotApprovedError, SyftFlwrError
 from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.security.identity import load_or_create
@@ -161,7 +161,7 @@ class Gate:
         self.closed: SyftFlwrError | None = None
         self._closed_in = ""
 
-    def __call__(self, work: Work) -> str | None:
+    def __call__(self, work: Task) -> str | None:
         """Look at one request."""
         expected = work.body.code
         if expected is not None and expected != self._code.digest:

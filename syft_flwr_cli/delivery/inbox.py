@@ -17,8 +17,8 @@ from typing import Any
 from syft_flwr_cli.delivery.array_fetch import bring_arrays
 from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import remove_payloads
-from syft_flwr_cli.delivery.response_outbox import OwnResponses
-from syft_flwr_cli.delivery.task import DAMAGED, Outcome, Work
+from syft_flwr_cli.delivery.response_outbox import ResponseOutbox
+from syft_flwr_cli.delivery.task import DAMAGED, Task, TaskResult
 from syft_flwr_cli.errors import DiskError, NotThereError, TransportError
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import NOT_EXECUTED, Body, decode_body
@@ -38,7 +38,7 @@ __all__ = ["Inbox", "Stopped"]
 STALE_STOP = 600.0
 """Seconds after which the end of a run that we never took part in is no news any more."""
 
-LOOK_AFTER = 60.0
+VERIFY_INTERVAL = 60.0
 """See `Inbox`."""
 
 _WAIT = 60.0
@@ -68,8 +68,8 @@ class _Held:
     """Work that is done, and not written down yet."""
 
     pending: _Pending
-    work: Work
-    outcome: Outcome
+    work: Task
+    outcome: TaskResult
 
     def release(self) -> None:
         self.outcome.release()
@@ -87,12 +87,12 @@ class Inbox:
     aggregator : str
         The only one whose requests are looked at.
     execute : callable
-        Runs the app on a `Work`; may be called again for the same request after a crash.
+        Runs the app on a `Task`; may be called again for the same request after a crash.
     code : str, optional
         The digest of the code that is run; stated in every response.
     gate : callable, optional
         Says in a sentence why a request is not executed though it is genuine; None lets it pass.
-    look_after : float
+    verify_interval : float
         Seconds after which it is checked that responses nobody has acknowledged still lie where they were put.
     """
 
@@ -100,17 +100,17 @@ class Inbox:
         self,
         me: Participant,
         aggregator: str,
-        execute: Callable[[Work], Outcome],
+        execute: Callable[[Task], TaskResult],
         *,
         code: str | None = None,
-        gate: Callable[[Work], str | None] | None = None,
-        look_after: float = LOOK_AFTER,
+        gate: Callable[[Task], str | None] | None = None,
+        verify_interval: float = VERIFY_INTERVAL,
     ) -> None:
         self.me = me
         self.aggregator = aggregator
         self._execute = execute
         self._code = code
-        self._responses = OwnResponses(me, aggregator, code, look_after)
+        self._responses = ResponseOutbox(me, aggregator, code, verify_interval)
         self._gate = gate
         self._started = me.clock()
         self._folder = names.rpc_folder(aggregator, me.email, me.app)
@@ -135,9 +135,9 @@ class Inbox:
             token = self.me.transport.token()
             try:
                 if not self.step() and not until() and not self._closing.is_set():
-                    self.me.rest(token, _WAIT)
+                    self.me.wait_for_change(token, _WAIT)
             except (TransportError, DiskError) as error:
-                self.me.tell("store-fails", {"error": error.what, "hint": error.hint})
+                self.me.emit("store-fails", {"error": error.what, "hint": error.hint})
                 if not until() and not self._closing.is_set():
                     self.me.transport.wait(token, _WAIT)
 
@@ -216,7 +216,7 @@ class Inbox:
         except RefusedError as error:
             self.me.refuse(self.aggregator, path, data, error)
             if error.reason == "plaintext":
-                self._responses.object_to(envelope)
+                self._responses.report_encryption_mismatch(envelope)
             return True
         # Asked again with more time to answer: the later request takes the place of the earlier one.
         if over is not None:
@@ -285,7 +285,7 @@ class Inbox:
         reason = str(body.facts.get("reason") or "the aggregator ended the run")
         known = self.me.journal.run(header.run)
         if known is None and header.created < self._started - STALE_STOP:
-            self.me.tell("old-stop", {"run": header.run, "reason": reason, "ended": header.created})
+            self.me.emit("old-stop", {"run": header.run, "reason": reason, "ended": header.created})
             return
         if (known is not None and known.ended is not None) or self.me.journal.is_past(header.run):
             return
@@ -314,13 +314,13 @@ class Inbox:
             for request in self.me.journal.requests(run)
         )
         self.stopped.append(Stopped(run, reason, answered))
-        self.me.tell("stopped", {"run": run, "reason": reason, "answered": answered})
+        self.me.emit("stopped", {"run": run, "reason": reason, "answered": answered})
 
     def _consumed(self, acks: Sequence[str]) -> None:
         if not acks:
             return
         for request in self.me.journal.acknowledged(acks):
-            self.me.tell("consumed", {"message": request.id})
+            self.me.emit("consumed", {"message": request.id})
 
     # Work
 
@@ -328,7 +328,7 @@ class Inbox:
         header, body = pending.envelope.header, pending.body
         if pending.claimed is None and self._was_answered(header):
             self._drop(mid)
-            self.me.tell("answered-before", {"message": mid})
+            self.me.emit("answered-before", {"message": mid})
             return True
         if pending.claimed is None:
             self._begin(header)
@@ -346,11 +346,11 @@ class Inbox:
                 self._say_once(pending, "payload-damaged", error.what)
                 return False
             row = pending.claimed
-            nothing = Work(row.id, row.run, body, [], None, None, row.attempts)
-            self._held = _Held(pending, nothing, Outcome(error=(DAMAGED, error.what)))
+            nothing = Task(row.id, row.run, body, [], None, None, row.attempts)
+            self._held = _Held(pending, nothing, TaskResult(error=(DAMAGED, error.what)))
             self._conclude(self._held)
             return True
-        self.me.tell("executing", {"message": mid, "type": body.type, "round": body.round, "run": header.run})
+        self.me.emit("executing", {"message": mid, "type": body.type, "round": body.round, "run": header.run})
         try:
             outcome = self._carry_out(work)
         except BaseException:
@@ -411,16 +411,16 @@ class Inbox:
         self._executed.add(header.id)
         self._pending.pop(header.id, None)
         held.release()
-        self._responses.owe(header.id)
+        self._responses.publish_later(header.id)
         self._responses.publish()
         self._responses.sweep(header.run)
         body, error = held.pending.body, held.outcome.error
-        self.me.tell("answered", {"message": header.id, "type": body.type, "error": error})
+        self.me.emit("answered", {"message": header.id, "type": body.type, "error": error})
 
     def _say_once(self, pending: _Pending, event: str, what: str) -> None:
         if not pending.told:
             pending.told = True
-            self.me.tell(event, {"message": pending.envelope.header.id, "sentence": what})
+            self.me.emit(event, {"message": pending.envelope.header.id, "sentence": what})
 
     def _begin(self, header: Header) -> None:
         if self.me.journal.run(header.run) is None:
@@ -430,7 +430,7 @@ class Inbox:
                 entry["code"] = self._code
             self._end_earlier(header)
             self.me.journal.begin_run(header.run, "data owner", now, self._facts(header), entry)
-            self.me.tell("run-started", {"run": header.run})
+            self.me.emit("run-started", {"run": header.run})
 
     def _facts(self, header: Header) -> dict[str, Any]:
         return {"aggregator": self.aggregator, "asked": header.created}
@@ -452,7 +452,7 @@ class Inbox:
             pending.wrong = wrong
             self.me.refuse(self.aggregator, path, wrong.encode(), error)
 
-    def _work(self, pending: _Pending, row: Request, body: Body) -> Work:
+    def _work(self, pending: _Pending, row: Request, body: Body) -> Task:
         offsets, shared = bring_arrays(self.me, row, body, partial(self._refuse_arrays, pending))
         try:
             state = self.me.journal.state(row.run)
@@ -460,16 +460,16 @@ class Inbox:
             if shared is not None:
                 shared.close()
             raise
-        return Work(row.id, row.run, body, offsets, shared, state, row.attempts)
+        return Task(row.id, row.run, body, offsets, shared, state, row.attempts)
 
-    def _carry_out(self, work: Work) -> Outcome:
+    def _carry_out(self, work: Task) -> TaskResult:
         refusal = self._gate(work) if self._gate is not None else None
         if refusal is not None:
-            self.me.tell("policy", {"message": work.id, "sentence": refusal})
+            self.me.emit("policy", {"message": work.id, "sentence": refusal})
             now = self.me.clock()
             entry = {"event": "refused", "time": now, "message": work.id, "reason": "policy"}
             self.me.journal.hear([{**entry, "sentence": refusal[:500]}])
-            return Outcome(error=(NOT_EXECUTED, refusal))
+            return TaskResult(error=(NOT_EXECUTED, refusal))
         crash_points.point("inbox.before-execute")
         outcome = self._execute(work)
         crash_points.point("inbox.after-execute")

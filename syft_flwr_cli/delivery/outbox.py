@@ -18,11 +18,11 @@ from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import (
     EVERYBODY,
     PayloadWriter,
-    lay_out,
+    plan_payloads,
     remove_payloads,
 )
-from syft_flwr_cli.delivery.replay import Draft, Placed, Replay
-from syft_flwr_cli.delivery.response_intake import Responses, stored_payload
+from syft_flwr_cli.delivery.replay import OutgoingRequest, Replay, SequencedRequest
+from syft_flwr_cli.delivery.response_intake import ResponseIntake, stored_payload
 from syft_flwr_cli.errors import (
     DiskError,
     SyftFlwrError,
@@ -47,7 +47,7 @@ STOP_ORDINAL = -1
 """The place of the stop signal: outside the sequence that the ServerApp produces."""
 
 _WAIT = 60.0
-LOOK_AFTER = 60.0
+VERIFY_INTERVAL = 60.0
 """Seconds after which it is checked that the open requests still lie where they were published."""
 
 
@@ -72,7 +72,7 @@ class Outbox:
         The data owners; nobody else is ever looked at.
     accept_divergence : bool
         Go on live from where the ServerApp does something else than before, instead of raising.
-    look_after : float
+    verify_interval : float
         Seconds after which it is checked that the open requests still lie where they were published.
     """
 
@@ -83,7 +83,7 @@ class Outbox:
         datasites: Collection[str],
         *,
         accept_divergence: bool = False,
-        look_after: float = LOOK_AFTER,
+        verify_interval: float = VERIFY_INTERVAL,
     ) -> None:
         self.me = me
         self.run = run
@@ -92,11 +92,11 @@ class Outbox:
         self._changed = threading.Condition()
         self._pushing = threading.Lock()
         self._replay = Replay(me, run, accept_divergence, self.fail)
-        self._responses = Responses(me, run, self._find)
+        self._responses = ResponseIntake(me, run, self._find)
         self._open: dict[str, Sent] = {}
         self._deadlines: dict[str, float] = {}
-        self._owed: dict[str, Sent] = {}
-        self._look_after = look_after
+        self._pending_publication: dict[str, Sent] = {}
+        self._verify_interval = verify_interval
         self._checked = time.monotonic()
         self._generation = 0
         self._phase: tuple[Any, ...] = ()
@@ -107,7 +107,7 @@ class Outbox:
 
     # Out
 
-    def push(self, drafts: Sequence[Draft]) -> list[str]:
+    def push(self, drafts: Sequence[OutgoingRequest]) -> list[str]:
         """Send requests; their ids, in order.
 
         Raises
@@ -124,11 +124,11 @@ class Outbox:
             self.fail(error)
             raise
 
-    def _push(self, drafts: Sequence[Draft]) -> list[str]:
+    def _push(self, drafts: Sequence[OutgoingRequest]) -> list[str]:
         self.check()
         with self._pushing:
             placed = self._replay.place(drafts)
-            self._turn_generation(drafts)
+            self._advance_phase(drafts)
             rows = self._prepare([item for item in placed if item.before is None])
             again = [self._renew(item.before, item.draft) for item in placed if item.before is not None]
         publish = [row for row in [*rows, *again] if row is not None and row.state is Outgoing.SEALED]
@@ -154,7 +154,7 @@ class Outbox:
         with self._pushing:
             self._replay.finish()
 
-    def _turn_generation(self, drafts: Sequence[Draft]) -> None:
+    def _advance_phase(self, drafts: Sequence[OutgoingRequest]) -> None:
         """Payloads not used for two phases of the run, and by nothing unanswered, are removed."""
         if not drafts:
             return
@@ -166,7 +166,7 @@ class Outbox:
         keep = {ref for row in self.me.journal.open_sent(self.run) for ref in row.refs}
         self._writer.sweep(keep, self._generation - 1)
 
-    def _prepare(self, fresh: Sequence[Placed]) -> list[Sent]:
+    def _prepare(self, fresh: Sequence[SequencedRequest]) -> list[Sent]:
         if not fresh:
             return []
         now = self.me.clock()
@@ -175,16 +175,16 @@ class Outbox:
         self.me.journal.add_sent(rows, [_sent_entry(row, now) for row in rows])
         return rows
 
-    def _row(self, placed: Placed, now: float) -> Sent:
+    def _row(self, placed: SequencedRequest, now: float) -> Sent:
         draft = placed.draft
-        layout = lay_out(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
+        layout = plan_payloads(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
         digests = [draft.digests.of_group(group) for group in layout.groups]
         refs = self._writer.ensure(layout.groups, digests, self._generation)
         acks = tuple(self.me.journal.due_acks(self.run, draft.recipient))
         body = replace(
             draft.body, inline=layout.inline, slots=tuple(layout.slots), payloads=tuple(refs), acks=acks
         )
-        meta = {**draft.meta, "allowance": draft.allowance, "acks": acks}
+        meta = {**draft.meta, "allowance": draft.response_timeout, "acks": acks}
         row = Sent(
             id=placed.id,
             run=self.run,
@@ -195,7 +195,7 @@ class Outbox:
             outline=draft.outline,
             meta=meta,
             created=now,
-            expires=now + draft.allowance,
+            expires=now + draft.response_timeout,
             body=encode_body(body),
             envelope=None,
             digests=(),
@@ -209,7 +209,7 @@ class Outbox:
         """The row with its envelope; unchanged while the recipient's key is not known."""
         peer = self.me.peer(row.recipient)
         if peer is None:
-            self.me.tell("no-key", {"peer": row.recipient})
+            self.me.emit("no-key", {"peer": row.recipient})
             return row
         header = Header(
             kind="request",
@@ -229,16 +229,16 @@ class Outbox:
         digest = read_envelope(envelope).digest
         return replace(row, state=Outgoing.SEALED, envelope=envelope, digests=(*row.digests, digest))
 
-    def _renew(self, row: Sent, draft: Draft) -> Sent | None:
+    def _renew(self, row: Sent, draft: OutgoingRequest) -> Sent | None:
         """A request of an earlier process: out again with time to answer, unless it has ended."""
         if row.state not in (Outgoing.WAITING, Outgoing.SEALED):
             return None
         now = self.me.clock()
         self._restore_payloads(row, draft)
-        if self._as_now(row) and row.expires - now > 0.9 * draft.allowance:
-            return replace(row, meta={**row.meta, "allowance": draft.allowance})
-        renewed = self._sealed(replace(row, expires=now + draft.allowance), now)
-        renewed = replace(renewed, meta={**row.meta, "allowance": draft.allowance})
+        if self._as_now(row) and row.expires - now > 0.9 * draft.response_timeout:
+            return replace(row, meta={**row.meta, "allowance": draft.response_timeout})
+        renewed = self._sealed(replace(row, expires=now + draft.response_timeout), now)
+        renewed = replace(renewed, meta={**row.meta, "allowance": draft.response_timeout})
         if renewed.state is Outgoing.SEALED and renewed.envelope is not None:
             self.me.journal.seal_sent(row.id, renewed.envelope, renewed.digests[-1], renewed.expires)
         return renewed
@@ -249,20 +249,20 @@ class Outbox:
             return False
         return (read_envelope(row.envelope).header.suite != SUITE_NONE) == self.me.encryption
 
-    def _restore_payloads(self, row: Sent, draft: Draft) -> None:
-        layout = lay_out(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
+    def _restore_payloads(self, row: Sent, draft: OutgoingRequest) -> None:
+        layout = plan_payloads(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
         digests = [draft.digests.of_group(group) for group in layout.groups]
         self._writer.ensure(layout.groups, digests, self._generation)
 
-    def _publish(self, row: Sent, patience: float | None = None) -> None:
+    def _publish(self, row: Sent, retry_timeout: float | None = None) -> None:
         assert row.envelope is not None
         path = names.request_path(self.me.email, row.recipient, self.me.app, row.id)
         crash_points.point("outbox.before-publish")
-        self.me.publish(path, BytesContent(row.envelope), (row.recipient,), patience)
+        self.me.publish(path, BytesContent(row.envelope), (row.recipient,), retry_timeout)
         crash_points.point("outbox.after-publish")
-        self.me.tell("sent", {"peer": row.recipient, "message": row.id})
+        self.me.emit("sent", {"peer": row.recipient, "message": row.id})
 
-    def stop(self, recipient: str, body: Body, allowance: float) -> None:
+    def stop(self, recipient: str, body: Body, response_timeout: float) -> None:
         """Send a stop signal: outside the sequence, never answered, carrying all that is still to acknowledge."""
         mid = names.message_id(self.run, recipient, STOP_ORDINAL, b"\0" * 32)
         now = self.me.clock()
@@ -279,9 +279,9 @@ class Outbox:
                 state=Outgoing.WAITING,
                 digest=b"\0" * 32,
                 outline={},
-                meta={"allowance": allowance, "acks": acks},
+                meta={"allowance": response_timeout, "acks": acks},
                 created=now,
-                expires=now + allowance,
+                expires=now + response_timeout,
                 body=encode_body(replace(body, acks=acks)),
                 envelope=None,
                 digests=(),
@@ -340,7 +340,7 @@ class Outbox:
         self.me.journal.give_up([row.id for row in rows], event, entries)
         for row in rows:
             self.me.remove(names.request_path(self.me.email, row.recipient, self.me.app, row.id))
-            self.me.tell("absent", {"peer": row.recipient, "message": row.id, "since": row.created})
+            self.me.emit("absent", {"peer": row.recipient, "message": row.id, "since": row.created})
         self.me.flush_audit()
 
     def _expire(self, ids: Collection[str]) -> None:
@@ -382,9 +382,11 @@ class Outbox:
             token = self.me.transport.token()
             try:
                 if not self._look():
-                    self.me.rest(token, min(_WAIT, self._responses.next_ask()), busy=bool(self._open))
+                    self.me.wait_for_change(
+                        token, min(_WAIT, self._responses.next_ask()), busy=bool(self._open)
+                    )
             except (TransportError, DiskError) as error:
-                self.me.tell("store-fails", {"error": error.what, "hint": error.hint})
+                self.me.emit("store-fails", {"error": error.what, "hint": error.hint})
                 self.me.transport.wait(token, min(_WAIT, self._responses.next_ask()))
             except BaseException as error:
                 self.fail(error)
@@ -408,7 +410,7 @@ class Outbox:
                 failures.append(error)
 
         attempt(self._seal_waiting)
-        self._owed.update({row.id: row for row in self._responses.to_ask_again()})
+        self._pending_publication.update({row.id: row for row in self._responses.to_ask_again()})
         attempt(self._publish_owed)
         with self._changed:
             peers = {row.recipient for row in self._open.values()}
@@ -442,19 +444,19 @@ class Outbox:
             with self._changed:
                 if row.id in self._open:
                     self._open[row.id] = sealed
-                    self._owed[row.id] = sealed
+                    self._pending_publication[row.id] = sealed
 
     def _publish_owed(self) -> None:
         self._check_published()
-        for mid, row in list(self._owed.items()):
+        for mid, row in list(self._pending_publication.items()):
             if mid in self._open:
-                self._publish(row, patience=0.0)
-            del self._owed[mid]
+                self._publish(row, retry_timeout=0.0)
+            del self._pending_publication[mid]
 
     def _check_published(self) -> None:
         """Open requests that somebody has removed, or that a store lost while it was away, go out again."""
         now = time.monotonic()
-        if now < self._checked + max(self._look_after, 100 * self.me.transport.properties.listing_cost):
+        if now < self._checked + max(self._verify_interval, 100 * self.me.transport.properties.listing_cost):
             return
         with self._changed:
             rows = [row for row in self._open.values() if row.state is Outgoing.SEALED]
@@ -463,7 +465,7 @@ class Outbox:
             lying = {path for path, _ in self.me.transport.list_own(folder)}
             for row in rows:
                 if row.recipient == peer and f"{folder}/{row.id}.request" not in lying:
-                    self._owed[row.id] = row
+                    self._pending_publication[row.id] = row
         self._checked = now
 
     def store_path(self, owner: str, payload: str) -> Path:
@@ -473,7 +475,7 @@ class Outbox:
     def clear(self) -> None:
         """The run has ended: remove our payloads and the stored replies."""
         remove_payloads(self.me, self.me.journal.payloads(self.run))
-        shutil.rmtree(self.me.store / self.run, ignore_errors=True)
+        shutil.rmtree(self.me.received_payloads / self.run, ignore_errors=True)
 
     def close(self) -> None:
         """End the receiving thread."""

@@ -25,9 +25,9 @@ from syft_flwr_cli.security.roster import Roster
 from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.transports.base import BytesContent, Content, Transport
 
-__all__ = ["Participant", "Tell", "in_ascii"]
+__all__ = ["Emit", "Participant", "in_ascii"]
 
-Tell = Callable[[str, Mapping[str, Any]], None]
+Emit = Callable[[str, Mapping[str, Any]], None]
 """How the outside hears what happens: an event's name and its facts."""
 
 T = TypeVar("T")
@@ -37,9 +37,9 @@ MAX_REFUSED = 1000
 """Refused files of one peer that a process tells of one by one."""
 
 MOMENT, LATEST = 0.05, 1.0
-"""Seconds; see `Participant.rest`."""
+"""Seconds; see `Participant.wait_for_change`."""
 
-PATIENCE = 60.0
+RETRY_TIMEOUT = 60.0
 """Seconds for which a store that fails is tried again before the run gives up on it."""
 
 
@@ -57,11 +57,11 @@ class Participant:
         False only for debugging: envelopes are signed but not sealed.
     expected : mapping
         Fingerprints that the project pins, by e-mail.
-    tell : callable
+    emit : callable
         Hears what happens.
     clock : callable
         Seconds since 1970.
-    patience : float
+    retry_timeout : float
         Seconds for which a store that fails is tried again before it is an error.
     """
 
@@ -75,9 +75,9 @@ class Participant:
     audit: AuditLog
     encryption: bool = True
     expected: Mapping[str, str] = field(default_factory=dict)
-    tell: Tell = lambda event, facts: None
+    emit: Emit = lambda event, facts: None
     clock: Callable[[], float] = time.time
-    patience: float = PATIENCE
+    retry_timeout: float = RETRY_TIMEOUT
     _peers: dict[str, PublicIdentity] = field(default_factory=dict)
     _seen: dict[str, bytes] = field(default_factory=dict)
     _refused: dict[str, int] = field(default_factory=dict)
@@ -87,22 +87,25 @@ class Participant:
     _hearing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def store(self) -> Path:
+    def received_payloads(self) -> Path:
         """Where payloads of peers are kept while a run may need them again."""
         return self.directory / "store"
 
     def publish(
-        self, path: str, content: Content, readers: Collection[str], patience: float | None = None
+        self, path: str, content: Content, readers: Collection[str], retry_timeout: float | None = None
     ) -> None:
-        """Publish, and try again for ``patience`` seconds (`patience`, if None) while the store fails."""
-        self._insist(lambda: self.transport.publish(path, content, readers), patience)
+        """Publish, and try again for ``retry_timeout`` seconds (`retry_timeout`, if None) while the store fails."""
+        self._retry(lambda: self.transport.publish(path, content, readers), retry_timeout)
 
     def remove(self, path: str) -> None:
         """Remove a file of one's own, and try again while the store fails."""
-        self._insist(lambda: self.transport.remove(path))
+        self._retry(lambda: self.transport.remove(path))
 
-    def _insist(self, action: Callable[[], T], patience: float | None = None) -> T:
-        deadline, pause = time.monotonic() + (self.patience if patience is None else patience), 0.2
+    def _retry(self, action: Callable[[], T], retry_timeout: float | None = None) -> T:
+        deadline, pause = (
+            time.monotonic() + (self.retry_timeout if retry_timeout is None else retry_timeout),
+            0.2,
+        )
         while True:
             try:
                 return action()
@@ -111,7 +114,7 @@ class Participant:
             except TransportError as error:
                 if time.monotonic() >= deadline:
                     raise
-                self.tell("store-fails", {"error": error.what, "hint": error.hint})
+                self.emit("store-fails", {"error": error.what, "hint": error.hint})
             time.sleep(pause)
             pause = min(pause * 2, 5.0)
 
@@ -142,7 +145,7 @@ class Participant:
             if known is not None and not again:
                 return known
             try:
-                document = self._insist(lambda: self._published_identity(email))
+                document = self._retry(lambda: self._published_identity(email))
             except NotThereError:
                 return known
             if known is not None and document == self._seen.get(email):
@@ -194,7 +197,7 @@ class Participant:
         if admission.kind != "known":
             facts = {"peer": email, "fingerprint": public.fingerprint, "words": public.words}
             self.journal.hear([{"event": admission.kind, **facts, "time": self.clock()}])
-            self.tell(admission.kind, facts)
+            self.emit(admission.kind, facts)
         self._peers[email] = public
         return public
 
@@ -221,7 +224,7 @@ class Participant:
         if first:
             self._refused[owner] = before + 1
             facts = {"peer": owner, "path": path, "reason": error.reason, "sentence": what}
-            self.tell("refused", {**facts, "hint": error.hint})
+            self.emit("refused", {**facts, "hint": error.hint})
         self.flush_audit()
         return first
 
@@ -231,7 +234,7 @@ class Participant:
         error = RefusedError("garbage", f"{name} is {odd or 'not the name of a message'}")
         return self.refuse(owner, path, path.encode(errors="surrogateescape"), error)
 
-    def rest(self, token: int, timeout: float, *, busy: bool = False) -> None:
+    def wait_for_change(self, token: int, timeout: float, *, busy: bool = False) -> None:
         """Wait for something new; first hand the audit log what happened, which the journal holds until then.
 
         ``busy`` says that more is about to happen, which it can be told together with: it hears of it when
@@ -265,7 +268,7 @@ class Participant:
         try:
             self.flush_audit()
         except DiskError as error:  # the journal keeps it for the next process
-            self.tell("store-fails", {"error": error.what, "hint": error.hint})
+            self.emit("store-fails", {"error": error.what, "hint": error.hint})
         finally:
             self.transport.close()
             self.journal.close()

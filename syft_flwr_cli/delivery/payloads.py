@@ -23,7 +23,7 @@ from syft_flwr_cli.storage.journal import PayloadRow
 from syft_flwr_cli.storage.paths import make_private_dir
 from syft_flwr_cli.transports.base import Buffer
 
-__all__ = ["Digests", "Layout", "PayloadWriter", "fetch_payload", "lay_out", "payload_of"]
+__all__ = ["Digests", "Layout", "PayloadWriter", "fetch_payload", "payload_of", "plan_payloads"]
 
 INLINE_TOTAL = 64 << 10
 BUNDLE = 4 << 20
@@ -41,7 +41,7 @@ class Layout:
     inline: bytes = b""
 
 
-def lay_out(
+def plan_payloads(
     places: Sequence[tuple[str | int, ...]],
     blobs: Sequence[Buffer],
     inline_limit: int,

@@ -18,11 +18,11 @@ from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.storage.journal import Sent
 from syft_flwr_cli.transports.base import Buffer
 
-__all__ = ["Draft", "Placed", "Replay"]
+__all__ = ["OutgoingRequest", "Replay", "SequencedRequest"]
 
 
 @dataclass(slots=True)
-class Draft:
+class OutgoingRequest:
     """A request that is about to be pushed.
 
     Parameters
@@ -35,7 +35,7 @@ class Draft:
         Of the content: what makes this request this one (32 bytes).
     outline : mapping
         The content in words, to say what differs if the run diverges.
-    allowance : float
+    response_timeout : float
         Seconds for which it may be answered.
     """
 
@@ -45,16 +45,16 @@ class Draft:
     outline: Mapping[str, str] = field(default_factory=dict)
     places: Sequence[tuple[str | int, ...]] = ()
     blobs: Sequence[Buffer] = ()
-    allowance: float = 120.0
+    response_timeout: float = 120.0
     meta: Mapping[str, Any] = field(default_factory=dict)
     digests: Digests = field(default_factory=Digests)
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class SequencedRequest:
     """A draft in its place: its message id, and what stood there before, if this is a repetition."""
 
-    draft: Draft
+    draft: OutgoingRequest
     id: str
     ordinal: int
     before: Sent | None
@@ -87,7 +87,7 @@ class Replay:
         self._home = threading.get_ident()
         self._elsewhere = False
 
-    def place(self, drafts: Sequence[Draft]) -> list[Placed]:
+    def place(self, drafts: Sequence[OutgoingRequest]) -> list[SequencedRequest]:
         """Give the drafts of one call their places.
 
         Raises
@@ -101,7 +101,7 @@ class Replay:
             self._compare_calls(placed)
         return placed
 
-    def _place(self, draft: Draft) -> Placed:
+    def _place(self, draft: OutgoingRequest) -> SequencedRequest:
         recipient = draft.recipient
         ordinal = self._ordinals.get(recipient, 0)
         self._ordinals[recipient] = ordinal + 1
@@ -111,9 +111,9 @@ class Replay:
             self._diverge(_difference(before, draft))
             before = None
         self._earlier.pop((recipient, ordinal), None)
-        return Placed(draft, mid, ordinal, before)
+        return SequencedRequest(draft, mid, ordinal, before)
 
-    def _compare_calls(self, placed: Sequence[Placed]) -> None:
+    def _compare_calls(self, placed: Sequence[SequencedRequest]) -> None:
         """Something new is sent although not all is sent again that an earlier process sent.
 
         One call is one transaction, so it is new as a whole or not at all; and who sends from the ServerApp's
@@ -157,7 +157,7 @@ class Replay:
             )
             self._fail(error)
             raise error
-        self._me.tell("diverged", {"sentence": sentence})
+        self._me.emit("diverged", {"sentence": sentence})
         gone = list(self._earlier.values())
         now = self._me.clock()
         for row in gone:
@@ -179,7 +179,7 @@ class Replay:
         self._me.flush_audit()
 
 
-def _difference(before: Sent, draft: Draft) -> str:
+def _difference(before: Sent, draft: OutgoingRequest) -> str:
     where = f"Request {before.ordinal + 1} to {before.recipient}"
     old, new = before.outline, draft.outline
     changed = [key for key in [*old, *(key for key in new if key not in old)] if old.get(key) != new.get(key)]

@@ -1,6 +1,6 @@
-"""Responses as they come in: each taken once, whole, and only from whom it is awaited.
+"""Intake of responses: each taken once, whole, and only from whom it is awaited.
 
-`Responses` looks at what the data owners have published, refuses what is not exactly what is awaited (said
+`ResponseIntake` looks at what the data owners have published, refuses what is not exactly what is awaited (said
 once, never in the way of what is behind it), brings the arrays into the participant's own store, and gives
 what is complete to be journaled. One that is damaged is asked for again. Used from one thread.
 """
@@ -16,14 +16,14 @@ from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import fetch_payload, payload_of
 from syft_flwr_cli.errors import NotThereError
 from syft_flwr_cli.protocol import names
-from syft_flwr_cli.protocol.body import OBJECTION, Body, decode_body, encode_body
+from syft_flwr_cli.protocol.body import ENCRYPTION_MISMATCH, Body, decode_body, encode_body
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.states import Outgoing
 from syft_flwr_cli.security.envelope import MAX_FILE, Envelope, read_envelope
 from syft_flwr_cli.storage.journal import Answer, Sent
 from syft_flwr_cli.transports.base import Watch
 
-__all__ = ["Responses", "stored_payload"]
+__all__ = ["ResponseIntake", "stored_payload"]
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 _NO_USE = ("plaintext", "version")
@@ -36,7 +36,7 @@ Attempt = Callable[[Callable[[], None]], None]
 
 
 @dataclass(slots=True)
-class _Nudge:
+class _ResendRequest:
     """When a peer may next be asked to publish a response again, and whether that is wanted."""
 
     due: float = 0.0
@@ -54,7 +54,7 @@ class _Incomplete:
     envelope: Envelope
 
 
-class Responses:
+class ResponseIntake:
     """The responses to one run's requests.
 
     Parameters
@@ -76,7 +76,7 @@ class Responses:
         self._incomplete: dict[str, _Incomplete] = {}
         self._accepted: dict[str, str] = {}
         self._wrong: dict[str, str] = {}
-        self._nudges: dict[str, _Nudge] = {}
+        self._resends: dict[str, _ResendRequest] = {}
 
     def take_in(self, peers: Collection[str], attempt: Attempt) -> list[Answer]:
         """What is complete by now of what ``peers`` have published, to be journaled."""
@@ -140,7 +140,7 @@ class Responses:
         except RefusedError as error:
             self._me.refuse(peer, path, data, error)
             if row is not None and row.recipient == peer and error.reason not in _NO_USE:
-                self._nudge(row)
+                self._request_resend(row)
         del self._names[peer, name]
 
     def _taken(self, mid: str) -> str | None:
@@ -176,34 +176,34 @@ class Responses:
         if header.answers not in row.digests:
             raise RefusedError("unexpected", f"{peer} answers another request than the one it was sent")
         body = decode_body(self._me.unseal(envelope, peer))
-        if body.type == OBJECTION:
+        if body.type == ENCRYPTION_MISMATCH:
             raise RefusedError("plaintext", f"{peer} sealed when we did not, or we when it did not")
         return body
 
-    def _nudge(self, row: Sent) -> None:
+    def _request_resend(self, row: Sent) -> None:
         """A response arrived damaged: the same request again makes its sender publish the response again.
 
         Each time after a longer pause, so that a sender who has nothing better is not asked for ever.
         """
-        self._nudges.setdefault(row.id, _Nudge()).wanted = True
+        self._resends.setdefault(row.id, _ResendRequest()).wanted = True
 
     def to_ask_again(self) -> list[Sent]:
         """The requests that are due to go out once more, because their responses arrived damaged."""
         now, due = time.monotonic(), []
-        for mid, nudge in list(self._nudges.items()):
+        for mid, resend in list(self._resends.items()):
             row = self._find(mid)
             if row is None:
-                del self._nudges[mid]
-            elif nudge.wanted and now >= nudge.due and row.envelope is not None:
-                nudge.wanted, nudge.due = False, now + nudge.pause
-                nudge.pause = min(2 * nudge.pause, _LONGEST_PAUSE)
+                del self._resends[mid]
+            elif resend.wanted and now >= resend.due and row.envelope is not None:
+                resend.wanted, resend.due = False, now + resend.pause
+                resend.pause = min(2 * resend.pause, _LONGEST_PAUSE)
                 due.append(row)
         return due
 
     def next_ask(self) -> float:
         """Seconds until `to_ask_again` has something; infinite if it will not."""
         now = time.monotonic()
-        return min((max(0.0, n.due - now) for n in self._nudges.values() if n.wanted), default=math.inf)
+        return min((max(0.0, n.due - now) for n in self._resends.values() if n.wanted), default=math.inf)
 
     def _complete(self, mid: str, answers: list[Answer]) -> None:
         item = self._incomplete[mid]
@@ -223,7 +223,7 @@ class Responses:
                 if self._wrong.get(mid) != wrong:
                     self._wrong[mid] = wrong
                     self._me.refuse(row.recipient, path, wrong.encode(), error)
-                self._nudge(row)
+                self._request_resend(row)
                 return
         now = self._me.clock()
         entry = {
@@ -238,7 +238,7 @@ class Responses:
         if body.code:
             entry["code"] = body.code
         answers.append(Answer(mid, item.reply, now, entry))
-        self._me.tell("received", {"peer": row.recipient, "message": mid, "error": body.error})
+        self._me.emit("received", {"peer": row.recipient, "message": mid, "error": body.error})
 
     def close(self) -> None:
         """Look no more."""
@@ -248,7 +248,7 @@ class Responses:
 
 def stored_payload(me: Participant, run: str, owner: str, payload: str) -> Path:
     """Where a payload of ``owner`` lies in our own store: apart, so that nobody can name another's."""
-    return me.store / run / names.check_email(owner) / f"{payload}.payload"
+    return me.received_payloads / run / names.check_email(owner) / f"{payload}.payload"
 
 
 def _as_journaled(body: Body) -> bytes:

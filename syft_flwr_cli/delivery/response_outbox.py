@@ -10,11 +10,11 @@ from contextlib import suppress
 from typing import Any
 
 from syft_flwr_cli.delivery.participant import Participant
-from syft_flwr_cli.delivery.payloads import Digests, PayloadWriter, lay_out, remove_payloads
-from syft_flwr_cli.delivery.task import DAMAGED, Outcome
+from syft_flwr_cli.delivery.payloads import Digests, PayloadWriter, plan_payloads, remove_payloads
+from syft_flwr_cli.delivery.task import DAMAGED, TaskResult
 from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.protocol import names
-from syft_flwr_cli.protocol.body import OBJECTION, Body, encode_body
+from syft_flwr_cli.protocol.body import ENCRYPTION_MISMATCH, Body, encode_body
 from syft_flwr_cli.protocol.states import Incoming
 from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE
 from syft_flwr_cli.security.envelope import Envelope, Header, read_envelope, write_envelope
@@ -22,10 +22,10 @@ from syft_flwr_cli.storage import crash_points
 from syft_flwr_cli.storage.journal import Request
 from syft_flwr_cli.transports.base import BytesContent
 
-__all__ = ["OwnResponses"]
+__all__ = ["ResponseOutbox"]
 
 
-class OwnResponses:
+class ResponseOutbox:
     """The responses of one data owner to one aggregator.
 
     Parameters
@@ -36,19 +36,19 @@ class OwnResponses:
         Who asked.
     code : str, optional
         The digest of the code that is run; stated in every response.
-    look_after : float
+    verify_interval : float
         Seconds after which it is checked that responses nobody has acknowledged still lie where they were put.
     """
 
-    def __init__(self, me: Participant, aggregator: str, code: str | None, look_after: float) -> None:
+    def __init__(self, me: Participant, aggregator: str, code: str | None, verify_interval: float) -> None:
         self._me = me
         self._aggregator = aggregator
         self._code = code
-        self._look_after = look_after
+        self._verify_interval = verify_interval
         self._folder = names.rpc_folder(me.email, aggregator, me.app)
         self._checked = time.monotonic()
-        self._owed: dict[str, None] = {}
-        self._objections: set[str] = set()
+        self._pending_publication: dict[str, None] = {}
+        self._mismatch_reports: set[str] = set()
         self.before: set[str] = set()
         """The messages that an earlier process had published a response to when this one began."""
 
@@ -58,7 +58,7 @@ class OwnResponses:
         self.before = {
             path.rsplit("/", 1)[-1].removesuffix(".response") for path in lying if path.endswith(".response")
         }
-        self._take_back(self._objected_before())
+        self._take_back(self._reported_before())
         wanted: set[str] = set()
         for run in self._me.journal.runs():
             if run.ended is not None:
@@ -66,12 +66,12 @@ class OwnResponses:
             for request in self._me.journal.requests(run.run):
                 if request.state is Incoming.DONE:
                     wanted.update(request.payloads)
-                    self._owed[request.id] = None
+                    self._pending_publication[request.id] = None
         rows = [row for row in self._me.journal.payloads() if row.id not in wanted]
         remove_payloads(self._me, rows)
         self._me.flush_audit()
 
-    def _objected_before(self) -> set[str]:
+    def _reported_before(self) -> set[str]:
         """Requests that an earlier process objected to: what lies there is no answer to them."""
         objected = {
             refusal["path"].rpartition("/")[2].removesuffix(".request")
@@ -84,46 +84,46 @@ class OwnResponses:
         for mid in sorted(objections):
             self._me.transport.remove(self._path(mid))
         self.before -= objections
-        self._objections -= objections
+        self._mismatch_reports -= objections
 
     def again(self, request: Request) -> None:
         """Publish the response to a request that was asked again, unless it was consumed."""
         if request.state is Incoming.DONE:
-            self._owed[request.id] = None
+            self._pending_publication[request.id] = None
             self.publish()
 
-    def owe(self, mid: str) -> None:
+    def publish_later(self, mid: str) -> None:
         """The response to this message is to be published."""
-        self._owed[mid] = None
+        self._pending_publication[mid] = None
 
     def publish(self) -> None:
         """Publish what is owed. What fails stays owed."""
-        for mid in list(self._owed):
+        for mid in list(self._pending_publication):
             request = self._me.journal.request(mid)
             if request is not None and request.response is not None:
                 crash_points.point("inbox.before-publish")
                 content = BytesContent(request.response)
                 self._me.publish(self._path(mid), content, (self._aggregator,))
                 crash_points.point("inbox.after-publish")
-            del self._owed[mid]
+            del self._pending_publication[mid]
 
     def check(self) -> bool:
         """Responses that somebody has removed, or that a store lost while it was away, go out again."""
         now = time.monotonic()
-        if now < self._checked + max(self._look_after, 100 * self._me.transport.properties.listing_cost):
+        if now < self._checked + max(self._verify_interval, 100 * self._me.transport.properties.listing_cost):
             return False
         self._checked = now
         lying = {path for path, _ in self._me.transport.list_own(self._folder)}
         for run in self._me.journal.runs():
             for request in self._me.journal.requests(run.run) if run.ended is None else ():
                 if request.state is Incoming.DONE and self._path(request.id) not in lying:
-                    self._owed[request.id] = None
-        return bool(self._owed)
+                    self._pending_publication[request.id] = None
+        return bool(self._pending_publication)
 
-    def write_down(self, request: Envelope, asked: Body, outcome: Outcome) -> None:
+    def write_down(self, request: Envelope, asked: Body, outcome: TaskResult) -> None:
         """Commit what came of a request: the sealed response and the new state, with nothing published yet."""
         me, header = self._me, request.header
-        layout = lay_out(
+        layout = plan_payloads(
             outcome.places,
             outcome.blobs,
             me.transport.properties.inline_limit,
@@ -172,23 +172,23 @@ class OwnResponses:
             audit=self._me.audit_head(),
         )
 
-    def object_to(self, envelope: Envelope) -> None:
+    def report_encryption_mismatch(self, envelope: Envelope) -> None:
         """Have the aggregator hear that one side seals and the other does not.
 
         What we send is in our own mode, so its own setting makes it refuse, and say why; it holds no data.
         """
         mid = envelope.header.id
         public = self._me.peer(self._aggregator)
-        if mid in self._objections or public is None or self._me.journal.request(mid) is not None:
+        if mid in self._mismatch_reports or public is None or self._me.journal.request(mid) is not None:
             return
         side = "on" if self._me.encryption else "off"
-        body = Body(type=OBJECTION, error=(DAMAGED, f"encryption is {side} at {self._me.email}"))
+        body = Body(type=ENCRYPTION_MISMATCH, error=(DAMAGED, f"encryption is {side} at {self._me.email}"))
         header = self._header(envelope.header, envelope.digest)
         data = write_envelope(
             header, encode_body(body), self._me.identity, public if self._me.encryption else None
         )
         self._me.publish(self._path(mid), BytesContent(data), (self._aggregator,))
-        self._objections.add(mid)
+        self._mismatch_reports.add(mid)
 
     def sweep(self, run: str) -> None:
         """Remove payloads that every response that needed them has been consumed of."""
@@ -203,8 +203,8 @@ class OwnResponses:
     def close(self) -> None:
         """Take objections back."""
         with suppress(TransportError):  # the next process takes back what cannot be taken back now
-            self._take_back(set(self._objections))
+            self._take_back(set(self._mismatch_reports))
 
 
-def _word(outcome: Outcome) -> str:
+def _word(outcome: TaskResult) -> str:
     return "error" if outcome.error else "reply"

@@ -21,7 +21,7 @@ from syft_flwr_cli.storage import crash_points
 from syft_flwr_cli.storage.journal import Journal, Run
 from syft_flwr_cli.transports.base import Entry, Usage
 
-__all__ = ["Cleaned", "clean", "tidy", "upkeep"]
+__all__ = ["Cleaned", "clean", "clean_finished", "prune_expired"]
 
 ENVELOPES: Final = (".request", ".response")
 
@@ -48,13 +48,13 @@ class Cleaned:
     runs: int
 
 
-def tidy(me: Participant) -> None:
+def clean_finished(me: Participant) -> None:
     """Finish what a process that died at the end of a run has left: its payloads and stored replies go."""
     over = {run.run for run in me.journal.runs() if run.ended is not None}
     remove_payloads(me, [row for row in me.journal.payloads() if row.run in over])
     unfinished = {run.run for run in me.journal.runs() if run.ended is None}
-    if me.store.is_dir():
-        for place in me.store.iterdir():
+    if me.received_payloads.is_dir():
+        for place in me.received_payloads.iterdir():
             if place.name not in unfinished:
                 shutil.rmtree(place, ignore_errors=True)
 
@@ -77,7 +77,7 @@ def clean(me: Participant, peers: Collection[str], older_than: float, *, dry_run
         If the store fails; what was removed until then stays removed.
     """
     if not dry_run:
-        tidy(me)
+        clean_finished(me)
     before = me.clock() - older_than
     rules = _Rules(me.journal, before)
     files = list(_own_files(me, {*peers, *rules.peers}))
@@ -98,12 +98,12 @@ def clean(me: Participant, peers: Collection[str], older_than: float, *, dry_run
     return Cleaned(freed, left, paths, runs)
 
 
-def upkeep(me: Participant, peers: Collection[str], older_than: float) -> None:
+def prune_expired(me: Participant, peers: Collection[str], older_than: float) -> None:
     """`clean` at the start and at the end of a command: what fails here does not keep it from its work."""
     try:
         clean(me, peers, older_than)
     except (TransportError, DiskError) as error:
-        me.tell("store-fails", {"error": error.what, "hint": error.hint})
+        me.emit("store-fails", {"error": error.what, "hint": error.hint})
 
 
 def _own_files(me: Participant, peers: Collection[str]) -> Iterator[tuple[str, Entry]]:

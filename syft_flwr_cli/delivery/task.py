@@ -7,14 +7,14 @@ from syft_flwr_cli.delivery.shared_memory import SharedBytes
 from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.transports.base import Buffer
 
-__all__ = ["DAMAGED", "Outcome", "Work"]
+__all__ = ["DAMAGED", "Task", "TaskResult"]
 
 DAMAGED = 3
 """Flower's error code for a message that cannot be used."""
 
 
 @dataclass(slots=True)
-class Work:
+class Task:
     """A request, opened: what `execute` gets.
 
     Parameters
@@ -41,7 +41,7 @@ class Work:
 
 
 @dataclass(slots=True)
-class Outcome:
+class TaskResult:
     """What came of it: a reply taken apart or an error, and the new state if it changed."""
 
     skeleton: bytes = b""

@@ -2,7 +2,7 @@
 
 `SubprocessRunner` keeps one worker process warm; when it dies, by a signal, the memory limit or an
 exit, the request it was at gets an error reply with the cause and the next one gets a new worker.
-`InlineRunner` runs the app in this process. Both take a `Work` and give an `Outcome`.
+`InlineRunner` runs the app in this process. Both take a `Task` and give a `TaskResult`.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from syft_flwr_cli.app_environment import APP_NAME_VARIABLE, DATA_VARIABLE
-from syft_flwr_cli.delivery.task import Outcome, Work
+from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.execution.worker_process import WorkerProcess
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
 from syft_flwr_cli.storage import crash_points
@@ -82,7 +82,7 @@ class Runner(Protocol):
         """Get ready for the first message; may return before it is."""
         ...
 
-    def __call__(self, work: Work) -> Outcome:
+    def __call__(self, work: Task) -> TaskResult:
         """Run the app on one request."""
         ...
 
@@ -152,7 +152,7 @@ class SubprocessRunner:
         with contextlib.suppress(Closed):
             send(self._channel, Frame(head, []))
 
-    def __call__(self, work: Work) -> Outcome:
+    def __call__(self, work: Task) -> TaskResult:
         """Run the app on one request."""
         try:
             channel, frame = self._running(), _request(work)
@@ -170,10 +170,10 @@ class SubprocessRunner:
             crash_points.point("runner.received")
             return _outcome(answer, work)
         except Closed:
-            return Outcome(error=(CRASHED, self._obituary()))
+            return TaskResult(error=(CRASHED, self._obituary()))
         except (ValueError, KeyError, TypeError) as error:
             self._kill()
-            return Outcome(error=(CRASHED, f"The ClientApp's process answered nonsense: {error}"))
+            return TaskResult(error=(CRASHED, f"The ClientApp's process answered nonsense: {error}"))
 
     def _running(self) -> socket.socket:
         if self._process is not None and self._process.poll() is not None and self._ready:
@@ -281,7 +281,7 @@ class InlineRunner:
             config = runtime.fused_run_config(setup.project, config)
         self._executor = Executor(load, setup.node, dict(setup.node_config), config)
 
-    def __call__(self, work: Work) -> Outcome:
+    def __call__(self, work: Task) -> TaskResult:
         """Run the app on one request."""
         if self._executor is None:
             self.start()
@@ -298,8 +298,8 @@ class InlineRunner:
             int(work.run), work.id, body.skeleton, places, loaders, work.state, _config(body.facts)
         )
         if packed is None:
-            return Outcome(error=error, state=state)
-        return Outcome(packed.skeleton, packed.places, packed.blobs, None, state)
+            return TaskResult(error=error, state=state)
+        return TaskResult(packed.skeleton, packed.places, packed.blobs, None, state)
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -315,7 +315,7 @@ def _config(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {key.removeprefix("config."): value for key, value in facts.items() if key.startswith("config.")}
 
 
-def _request(work: Work) -> Frame:
+def _request(work: Task) -> Frame:
     body = work.body
     extents = [
         [-1, slot.offset, slot.size]
@@ -343,7 +343,7 @@ def _hand_over(channel: socket.socket, request: Frame) -> None:
     receive(channel)
 
 
-def _outcome(answer: Frame, work: Work) -> Outcome:
+def _outcome(answer: Frame, work: Task) -> TaskResult:
     head = answer.head
     if head["id"] != work.id:
         raise ValueError("it answers another request")
@@ -353,7 +353,7 @@ def _outcome(answer: Frame, work: Work) -> Outcome:
     release = shared.close if shared is not None else (lambda: None)
     if head["error"] is not None:
         code, reason = head["error"]
-        return Outcome(error=(int(code), str(reason)[: 20 << 10]), state=new_state, release=release)
+        return TaskResult(error=(int(code), str(reason)[: 20 << 10]), state=new_state, release=release)
     blobs, offset = [], 0
     for size in head["sizes"]:
         if shared is None or not isinstance(size, int) or not 0 <= size <= shared.size - offset:
@@ -363,7 +363,7 @@ def _outcome(answer: Frame, work: Work) -> Outcome:
     places = [tuple(place) for place in head["places"]]
     if len(places) != len(blobs):
         raise ValueError("places and contents do not match")
-    return Outcome(skeleton, places, blobs, None, new_state, release)
+    return TaskResult(skeleton, places, blobs, None, new_state, release)
 
 
 def _copy_bounded(source: IO[bytes], path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from syft_flwr_cli.delivery import retention
 from syft_flwr_cli.delivery.inbox import Inbox, Stopped
-from syft_flwr_cli.delivery.task import Work
+from syft_flwr_cli.delivery.task import Task
 from syft_flwr_cli.execution.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
 from syft_flwr_cli.execution.worker_process import WorkerProcess
 from syft_flwr_cli.protocol import names
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NodeOptions", "NodeResult", "run_node", "syftbox_flwr_client", "told"]
 
-PATIENCE = 5.0
+RETRY_TIMEOUT = 5.0
 """Seconds for which a failing store is tried again at once; after that, with everything else that waits."""
 
 
@@ -133,7 +133,7 @@ def run_node(
     session: Session,
     runner: Runner,
     options: NodeOptions,
-    gate: Callable[[Work], str | None] | None = None,
+    gate: Callable[[Task], str | None] | None = None,
     over: Callable[[list[Stopped]], bool] = lambda stopped: False,
 ) -> NodeResult:
     """Serve requests until the run is over, or for ever with ``keep_alive``.
@@ -143,9 +143,9 @@ def run_node(
     `told`.
     """
     me = session.me
-    me.patience = PATIENCE
+    me.retry_timeout = RETRY_TIMEOUT
     aggregator, keep = session.settings.aggregator, session.settings.retention
-    retention.upkeep(me, [aggregator], keep)
+    retention.prune_expired(me, [aggregator], keep)
     runner.start()
     inbox = Inbox(me, aggregator, runner, code=options.code, gate=gate)
     interrupted = threading.Event()
@@ -162,18 +162,18 @@ def run_node(
         while len(ends) < len(inbox.stopped):
             ends.append(inbox.stopped[len(ends)])
             me.journal.tell_run(ends[-1].run)
-            retention.upkeep(me, [aggregator], keep)
+            retention.prune_expired(me, [aggregator], keep)
         return bool(ends) and over(inbox.stopped)
 
     try:
         inbox.recover()
         with on_interrupt(interrupt, raises=False):
-            me.tell("node-ready", {"email": me.email, "aggregator": aggregator})
+            me.emit("node-ready", {"email": me.email, "aggregator": aggregator})
             inbox.serve(done)
     finally:
         inbox.close()
         runner.close()
-    retention.upkeep(me, [aggregator], keep)
+    retention.prune_expired(me, [aggregator], keep)
     return NodeResult(list(inbox.stopped), interrupted.is_set())
 
 

@@ -18,12 +18,12 @@ from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.protocol.names import check_message_id
 from syft_flwr_cli.protocol.rejection import RefusedError
 
-__all__ = ["NOT_EXECUTED", "OBJECTION", "Body", "PayloadRef", "Slot", "decode_body", "encode_body"]
+__all__ = ["ENCRYPTION_MISMATCH", "NOT_EXECUTED", "Body", "PayloadRef", "Slot", "decode_body", "encode_body"]
 
 NOT_EXECUTED = 6
 """Flower's error code for a message that its node did not let pass (a mod's failed precondition)."""
 
-OBJECTION = "objection"
+ENCRYPTION_MISMATCH = "objection"
 """The type of a response that answers nothing: one side seals, the other does not, and this is to say so."""
 
 # JSON full of nested nothing takes some forty times its length in memory: this bounds that to 64 MiB.

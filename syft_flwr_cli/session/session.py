@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syft_flwr_cli.audit.log import AuditLog
-from syft_flwr_cli.delivery.participant import Participant, Tell
+from syft_flwr_cli.delivery.participant import Emit, Participant
 from syft_flwr_cli.errors import BusyError, UsageError
 from syft_flwr_cli.project.config import load_project, require_federated
 from syft_flwr_cli.project.settings import Settings, resolve
@@ -65,7 +65,7 @@ def open_session(
     settings: Settings,
     home: Path,
     *,
-    tell: Tell = lambda event, facts: None,
+    emit: Emit = lambda event, facts: None,
     fingerprints: Mapping[str, str] | None = None,
     require_verified: bool = False,
     exclusive: bool = True,
@@ -107,12 +107,12 @@ def open_session(
             audit=AuditLog(personal / "audit.jsonl", identity),
             encryption=settings.encryption,
             expected=dict(fingerprints or {}),
-            tell=tell,
+            emit=emit,
         )
         if created:
-            tell("identity-created", {"email": settings.email, "words": identity.public.words})
+            emit("identity-created", {"email": settings.email, "words": identity.public.words})
         if not settings.encryption:
-            tell("encryption-off", {})
+            emit("encryption-off", {})
         me.flush_audit()
         me.publish_identity([p for p in participants_of(settings) if p != settings.email])
     except BaseException:
@@ -149,12 +149,12 @@ def open_for_api(
     datasites: Sequence[str],
     project_dir: Path | None = None,
     *,
-    tell: Tell = lambda event, facts: None,
+    emit: Emit = lambda event, facts: None,
     role: str = "aggregator",
     aggregator: str | None = None,
 ) -> Participant:
     """Open a participant for a program: from its arguments, the environment and the own settings."""
-    session = open_api_session(app_name, datasites, project_dir, tell=tell, role=role, aggregator=aggregator)
+    session = open_api_session(app_name, datasites, project_dir, emit=emit, role=role, aggregator=aggregator)
     return session.me
 
 
@@ -163,7 +163,7 @@ def open_api_session(
     datasites: Sequence[str],
     project_dir: Path | None = None,
     *,
-    tell: Tell = lambda event, facts: None,
+    emit: Emit = lambda event, facts: None,
     role: str = "aggregator",
     aggregator: str | None = None,
 ) -> Session:
@@ -184,7 +184,7 @@ def open_api_session(
     if role == "data owner" and not settings.aggregator:
         raise UsageError("The aggregator is not known.", hint="Give project_dir, or aggregator=…")
     fingerprints = project.fingerprints if project is not None else None
-    return open_session(settings, home, tell=tell, fingerprints=fingerprints)
+    return open_session(settings, home, emit=emit, fingerprints=fingerprints)
 
 
 @contextmanager

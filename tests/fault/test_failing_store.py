@@ -17,8 +17,8 @@ from syft_flwr_cli.audit.log import AuditLog
 from syft_flwr_cli.delivery.inbox import Inbox
 from syft_flwr_cli.delivery.outbox import Outbox
 from syft_flwr_cli.delivery.participant import Participant
-from syft_flwr_cli.delivery.replay import Draft
-from syft_flwr_cli.delivery.task import Outcome, Work
+from syft_flwr_cli.delivery.replay import OutgoingRequest
+from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.errors import DiskError, TransportError
 from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.protocol.states import Incoming
@@ -60,8 +60,8 @@ class Table:
             transport=plain,
             journal=Journal(directory / "journal.sqlite3"),
             audit=AuditLog(directory / "audit.jsonl", identity),
-            tell=lambda event, facts: self.heard.append(event),
-            patience=0.3,
+            emit=lambda event, facts: self.heard.append(event),
+            retry_timeout=0.3,
         )
         me.publish_identity([AGGREGATOR, OWNER])
         me.transport = around(plain)
@@ -74,14 +74,14 @@ class Counting:
     """Counts how often it was asked for what, and answers with something large."""
 
     calls: dict[str, int] = field(default_factory=dict)
-    before: Callable[[Work], None] = lambda work: None
+    before: Callable[[Task], None] = lambda work: None
 
-    def __call__(self, work: Work) -> Outcome:
+    def __call__(self, work: Task) -> TaskResult:
         self.calls[work.id] = self.calls.get(work.id, 0) + 1
         self.before(work)
         count = int(work.state or b"0") + 1
         blob = bytes([count]) * LARGE
-        return Outcome(b"", [("r", "a")], [blob], None, str(count).encode())
+        return TaskResult(b"", [("r", "a")], [blob], None, str(count).encode())
 
 
 @pytest.fixture
@@ -92,10 +92,10 @@ def table(tmp_path: Path) -> Iterator[Table]:
         me.close()
 
 
-def draft(number: int, allowance: float = 60.0) -> Draft:
+def draft(number: int, response_timeout: float = 60.0) -> OutgoingRequest:
     blob = bytes([number]) * LARGE
     body = Body(type="train", group="", round=number, skeleton=b"")
-    return Draft(OWNER, body, content_digest([blob]), {}, [("r", "a")], [blob], allowance)
+    return OutgoingRequest(OWNER, body, content_digest([blob]), {}, [("r", "a")], [blob], response_timeout)
 
 
 def serve(inbox: Inbox, until_: Callable[[], bool]) -> threading.Thread:
@@ -115,7 +115,7 @@ def test_five_requests_through_a_store_that_fails_at_a_third_of_all_calls(table:
     with_patience(inbox.recover)
     done = threading.Event()
     thread = serve(inbox, done.is_set)
-    server.patience = 30.0
+    server.retry_timeout = 30.0
     outbox = Outbox(server, RUN, [OWNER])
     try:
         for number in range(1, 6):
@@ -182,7 +182,7 @@ def test_a_request_that_waits_for_its_arrays_is_replaced_by_the_same_with_more_t
     clock = [time.time()]
     owner.clock = lambda: clock[0]
     outbox = Outbox(server, RUN, [OWNER])
-    (mid,) = outbox.push([draft(1, allowance=5.0)])
+    (mid,) = outbox.push([draft(1, response_timeout=5.0)])
     outbox.close()
     (payload,) = server.journal.payloads(RUN)
     away = table.place / "payload"
@@ -193,7 +193,7 @@ def test_a_request_that_waits_for_its_arrays_is_replaced_by_the_same_with_more_t
     # The server was down meanwhile, and asks again with time to answer; the first time is over then.
     server.clock = lambda: clock[0] + 4
     again = Outbox(server, RUN, [OWNER])
-    assert again.push([draft(1, allowance=5.0)]) == [mid]
+    assert again.push([draft(1, response_timeout=5.0)]) == [mid]
     clock[0] += 6
     away.rename(table.place / "root" / AGGREGATOR / payload.path)
     until(inbox.step, "the work")
@@ -205,14 +205,14 @@ def test_a_request_that_waits_for_its_arrays_is_replaced_by_the_same_with_more_t
 
 def test_what_somebody_removes_while_it_is_needed_is_put_there_again(table: Table) -> None:
     server, owner = table.participant(AGGREGATOR), table.participant(OWNER)
-    outbox = Outbox(server, RUN, [OWNER], look_after=0.1)
+    outbox = Outbox(server, RUN, [OWNER], verify_interval=0.1)
     (mid,) = outbox.push([draft(1)])
     space = table.place / "root"
     (request,) = (space / AGGREGATOR).rglob("*.request")
     request.unlink()
     until(request.exists, "the request")
     outbox.close()
-    inbox = Inbox(owner, AGGREGATOR, Counting(), look_after=0.1)
+    inbox = Inbox(owner, AGGREGATOR, Counting(), verify_interval=0.1)
     until(inbox.step, "the work")
     (response,) = (space / OWNER).rglob("*.response")
     response.unlink()
@@ -228,7 +228,7 @@ def test_what_was_acknowledged_is_removed_before_the_next_work_begins(table: Tab
     server, owner = table.participant(AGGREGATOR), table.participant(OWNER)
     there: list[int] = []
 
-    def look(work: Work) -> None:
+    def look(work: Task) -> None:
         there.append(len(list((table.place / "root" / OWNER).rglob("*.payload"))))
 
     inbox = Inbox(owner, AGGREGATOR, Counting(before=look))

@@ -49,7 +49,9 @@ class Refusing(FolderTransport):
 class Impatient(Participant):
     """Does not wait for a store that fails."""
 
-    def publish(self, path: str, content: Content, readers: Collection[str], patience: float = 0.0) -> None:
+    def publish(
+        self, path: str, content: Content, readers: Collection[str], retry_timeout: float = 0.0
+    ) -> None:
         Participant.publish(self, path, content, readers, 0.0)
 
 

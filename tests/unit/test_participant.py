@@ -57,7 +57,7 @@ def alice(tmp_path: Path, store: MemoryStore, heard: Heard) -> Participant:
         transport=MemoryTransport(store, ALICE),
         journal=Journal(tmp_path / "journal.sqlite3"),
         audit=AuditLog(tmp_path / "audit.jsonl", me),
-        tell=heard,
+        emit=heard,
         clock=lambda: 1_750_000_000.0,
     )
 
