@@ -84,6 +84,7 @@ def register(app: typer.Typer) -> None:
         if found.app_name is None:
             require_federated(found)
         from syft_flwr_cli.aggregator import runs
+        from syft_flwr_cli.execution.output import app_stdout
         from syft_flwr_cli.flower import runtime
         from syft_flwr_cli.session import session
 
@@ -107,12 +108,14 @@ def register(app: typer.Typer) -> None:
                 code=_code(found.path),
                 dependencies=_dependencies(found.raw),
             )
-            result = runs.run_server_app(
-                opened,
-                lambda: runtime.load_server_app(found.serverapp, found.path),
-                runtime.make_context(0, runtime.SERVER_NODE_ID, config),
-                options,
-            )
+            # The result has stdout to itself: what the app prints goes to its log and to stderr.
+            with app_stdout(opened.me.directory / "logs" / "app.log"):
+                result = runs.run_server_app(
+                    opened,
+                    lambda: runtime.load_server_app(found.serverapp, found.path),
+                    runtime.make_context(0, runtime.SERVER_NODE_ID, config),
+                    options,
+                )
             code = _report(result, opened, as_json)
             runs.told(opened, result)
             return code

@@ -74,11 +74,13 @@ def register(app: typer.Typer) -> None:
             transport=_transport(transport, emulator),
         )
         place = simulation.make_place()
+        failed = True
         try:
             drive: AbstractContextManager[dict[str, str]] = _drive(place) if emulator else nullcontext({})
             with drive as environment:
                 federation = replace(federation, environment=environment)
                 outcome = run_simulation(federation, place, verbose=verbose)
+            failed = False
             data = outcome.document["data"]
             if as_json:
                 output.emit_json(data, status=outcome.document["status"])
@@ -89,7 +91,7 @@ def register(app: typer.Typer) -> None:
             if keep:
                 output.note(f"Messages, homes and logs: {place}")
             else:
-                simulation.remove_place(place)
+                simulation.remove_place(place, but_logs=failed)
 
 
 def _transport(name: str | None, emulator: bool) -> str:

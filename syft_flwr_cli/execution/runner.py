@@ -12,12 +12,14 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from syft_flwr_cli.app_environment import APP_NAME_VARIABLE, DATA_VARIABLE
 from syft_flwr_cli.delivery.task import Task, TaskResult
+from syft_flwr_cli.execution.output import Screen, app_stdout, copy_output, log_tail
 from syft_flwr_cli.execution.worker_process import WorkerProcess
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
 from syft_flwr_cli.storage import crash_points
@@ -26,8 +28,6 @@ __all__ = ["AppSetup", "InlineRunner", "Runner", "SubprocessRunner"]
 
 CRASHED = 8
 """Flower's error code for a ClientApp whose process died."""
-
-MAX_LOG = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +100,21 @@ class SubprocessRunner:
         What to run.
     log : Path
         Where the app's output goes; bounded to 8 MiB, the newest is kept.
+    screen : callable, optional
+        Shows the app's output while it comes.
     early : WorkerProcess, optional
         The first process, started before it was known what for; with the interpreter that ``setup`` names.
     """
 
-    def __init__(self, setup: AppSetup, log: Path, early: WorkerProcess | None = None) -> None:
+    def __init__(
+        self,
+        setup: AppSetup,
+        log: Path,
+        early: WorkerProcess | None = None,
+        screen: Screen | None = None,
+    ) -> None:
         self._setup = setup
+        self._screen = screen
         self._early = early
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -130,8 +139,8 @@ class SubprocessRunner:
         self._process, self._channel, self._ready = worker.process, worker.channel, False
         assert self._process.stdout is not None
         self._copier = threading.Thread(
-            target=_copy_bounded,
-            args=(self._process.stdout, self._log),
+            target=copy_output,
+            args=(self._process.stdout, self._log, self._screen),
             name="syft-flwr-app-log",
             daemon=True,
         )
@@ -200,7 +209,7 @@ class SubprocessRunner:
         if self._copier is not None:
             self._copier.join(timeout=10)
         self._reap()
-        tail = _tail(self._log)
+        tail = log_tail(self._log)
         limit = self._setup.memory_limit
         if code is not None and code < 0:
             name = signal.Signals(-code).name
@@ -253,10 +262,22 @@ class InlineRunner:
         As for the subprocess; ``python`` and ``memory_limit`` do not apply.
     client_app : callable, optional
         The app itself; loaded from ``setup`` if None.
+    log : Path, optional
+        Where the app's output goes; where this process's own goes if None.
+    screen : callable, optional
+        Shows the app's output, where it goes to a log.
     """
 
-    def __init__(self, setup: AppSetup, client_app: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self,
+        setup: AppSetup,
+        client_app: Callable[..., Any] | None = None,
+        log: Path | None = None,
+        screen: Screen | None = None,
+    ) -> None:
         self._setup = setup
+        self._log = log
+        self._screen = screen
         self._client_app = client_app
         self._executor: Any = None
 
@@ -294,9 +315,10 @@ class InlineRunner:
                 assert shared is not None
                 loaders.append(_slice(shared.view, work.offsets[slot.payload] + slot.offset, slot.size))
         places = [slot.at for slot in body.slots]
-        packed, error, state = self._executor.execute(
-            int(work.run), work.id, body.skeleton, places, loaders, work.state, _config(body.facts)
-        )
+        with nullcontext() if self._log is None else app_stdout(self._log, self._screen):
+            packed, error, state = self._executor.execute(
+                int(work.run), work.id, body.skeleton, places, loaders, work.state, _config(body.facts)
+            )
         if packed is None:
             return TaskResult(error=error, state=state)
         return TaskResult(packed.skeleton, packed.places, packed.blobs, None, state)
@@ -364,35 +386,3 @@ def _outcome(answer: Frame, work: Task) -> TaskResult:
     if len(places) != len(blobs):
         raise ValueError("places and contents do not match")
     return TaskResult(skeleton, places, blobs, None, new_state, release)
-
-
-def _copy_bounded(source: IO[bytes], path: Path) -> None:
-    """Copy the app's output into its log; when that is full, begin again and keep the part before."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    size = path.stat().st_size if path.exists() else 0
-    log = _open_private(path, os.O_APPEND)
-    try:
-        while block := source.read1(1 << 16):  # type: ignore[attr-defined]
-            if size + len(block) > MAX_LOG // 2:
-                log.close()
-                path.replace(path.with_suffix(".log.1"))
-                log, size = _open_private(path, os.O_TRUNC), 0
-            log.write(block)
-            log.flush()
-            size += len(block)
-    finally:
-        log.close()
-        source.close()
-
-
-def _open_private(path: Path, flag: int) -> IO[bytes]:
-    """Open a log for writing that only its owner can read, whatever the umask: apps print what they like."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | flag, 0o600), "wb")
-
-
-def _tail(path: Path, size: int = 2000) -> str:
-    if not path.exists():
-        return ""
-    with path.open("rb") as log:
-        log.seek(max(0, path.stat().st_size - size))
-        return log.read().decode(errors="replace").strip()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from syft_flwr_cli.delivery import retention
 from syft_flwr_cli.delivery.inbox import Inbox, Stopped
 from syft_flwr_cli.delivery.task import Task
+from syft_flwr_cli.execution.output import escaped_screen
 from syft_flwr_cli.execution.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
 from syft_flwr_cli.execution.worker_process import WorkerProcess
 from syft_flwr_cli.protocol import names
@@ -110,9 +111,10 @@ def make_runner(
         elsewhere=options.elsewhere,
         bytecode=_bytecode(session.me.directory, options.environment),
     )
+    log = session.me.directory / "logs" / "app.log"
     if options.isolation == "inline":
-        return InlineRunner(setup)
-    return SubprocessRunner(setup, session.me.directory / "logs" / "app.log", early)
+        return InlineRunner(setup, log=log, screen=escaped_screen())
+    return SubprocessRunner(setup, log, early, escaped_screen())
 
 
 def _bytecode(directory: Path, environment: str | None) -> Path | None:

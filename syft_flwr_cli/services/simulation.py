@@ -193,8 +193,11 @@ class _Cast:
         self._readers.append(reader)
         return process
 
+    def _log(self, email: str) -> Path:
+        return self._place / "logs" / f"{email}.log"
+
     def _read(self, email: str, stream: IO[str]) -> None:
-        with (self._place / "logs" / f"{email}.log").open("a") as log:
+        with self._log(email).open("a") as log:
             for line in stream:
                 log.write(line)
                 log.flush()
@@ -238,7 +241,7 @@ class _Cast:
         except ValueError:
             raise SyftFlwrError(
                 f"The server process ended with exit code {code} and without a result.",
-                hint=f"See {self._place / 'logs' / f'{email}.log'}.",
+                hint=f"See {self._log(email)}.",
             ) from None
         # Without a run there was no stop signal, and the data owners would wait for ever.
         self._ended = "run_id" in document["data"]
@@ -253,7 +256,7 @@ class _Cast:
                 said = f": {self._errors[email]}" if email in self._errors else "."
                 raise SyftFlwrError(
                     f"The data owner {email} ended with exit code {code} before the run was over{said}",
-                    hint=f"See {self._place / 'logs' / f'{email}.log'} (keep it with --keep).",
+                    hint=f"See {self._log(email)}.",
                 )
 
     def end(self) -> None:
@@ -288,11 +291,19 @@ def make_place() -> Path:
     return Path(tempfile.mkdtemp(prefix="syft-flwr-"))
 
 
-def remove_place(place: Path) -> None:
-    """Remove a simulation's folder, with the read-only copies of approved code in it."""
+def remove_place(place: Path, *, but_logs: bool = False) -> None:
+    """Remove a simulation's folder, with the read-only copies of approved code in it.
+
+    With ``but_logs`` what the participants said stays: an error may have named the file.
+    """
     for copy in place.glob("homes/*/participants/*/code/*"):
         remove_copy(copy)
-    shutil.rmtree(place)
+    if not but_logs or not (place / "logs").is_dir():
+        shutil.rmtree(place)
+        return
+    for folder in place.iterdir():
+        if folder.name != "logs":
+            shutil.rmtree(folder)
 
 
 def split_datasites(text: str | None) -> list[str]:

@@ -1,0 +1,1 @@
+"""An app that says everything it does on stdout."""
