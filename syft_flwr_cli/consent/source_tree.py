@@ -15,7 +15,7 @@ from typing import Any
 
 from syft_flwr_cli.errors import NotAProjectError
 
-__all__ = ["MAX_FILES", "excluded_paths", "file_paths", "open_plain", "read_blocks"]
+__all__ = ["MAX_FILES", "check_name", "excluded_paths", "file_paths", "open_plain", "read_blocks"]
 
 MAX_FILES = 20_000
 MAX_PATH = 1024
@@ -109,7 +109,7 @@ def file_paths(root: Path, excluded: frozenset[str] | None) -> Iterator[str]:
                 if item.name.partition(".")[0].casefold() in RUN_AT_START:
                     raise _refused(path, "is run by Python by itself and cannot be left out")
                 continue
-            _check_name(item.name, path)
+            check_name(item.name, path)
             if item.name.casefold() in known:
                 raise _refused(path, "has the same name as another file but for upper and lower case")
             known.add(item.name.casefold())
@@ -155,7 +155,8 @@ def _is_left_out(name: str, *, at_top: bool) -> bool:
     return name in LEFT_OUT or name.endswith(LEFT_OUT_ENDINGS) or (at_top and name in LEFT_OUT_AT_TOP)
 
 
-def _check_name(name: str, path: str) -> None:
+def check_name(name: str, path: str) -> None:
+    """`NotAProjectError` if ``name``, a component of ``path``, is not the same on every machine, or does not show."""
     try:
         too_long = len(path.encode()) > MAX_PATH
     except UnicodeEncodeError:

@@ -1,0 +1,1 @@
+"""What participants offer each other: projects with the decisions about them, and data sets."""
