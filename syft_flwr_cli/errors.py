@@ -5,6 +5,7 @@ Every error says what happened and, in ``hint``, what to do about it. The comman
 where it is understood. This module imports nothing of the project.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "BusyError",
     "DiskError",
     "DivergenceError",
+    "ExitCode",
+    "ForeignHomeError",
     "NotAProjectError",
     "NotApprovedError",
     "NotThereError",
@@ -21,6 +24,35 @@ __all__ = [
     "TrustError",
     "UsageError",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ExitCode:
+    """A number that scripts can rely on, and what it says."""
+
+    number: int
+    meaning: str
+
+
+EXIT_CODES = (
+    ExitCode(0, "Done."),
+    ExitCode(1, "Something that was not expected; --debug shows where. Also: the ServerApp failed."),
+    ExitCode(2, "A flag, a name or a value is missing or cannot be used."),
+    ExitCode(3, "The run is finished, but data owners were missing in it."),
+    ExitCode(10, "The folder is no Flower project, or no federated one yet."),
+    ExitCode(11, "Another process of yours holds this app on this machine."),
+    ExitCode(12, "A key is missing, changed, revoked or not verified, or a signature does not hold."),
+    ExitCode(13, "The shared store cannot be reached, or refuses."),
+    ExitCode(14, "The data owner has not approved this code."),
+    ExitCode(15, "Fewer data owners answered in time than the run needs."),
+    ExitCode(16, "An audit record is broken."),
+    ExitCode(17, "A ServerApp that was started again did something else than before."),
+    ExitCode(18, "The ServerApp came to its end, but every answer in the last round was an error."),
+    ExitCode(19, "All that could be done is done, and something waits for a decision (node --once)."),
+    ExitCode(20, "This home is a restored or foreign one: another machine has gone on with it."),
+    ExitCode(130, "Interrupted; the same command goes on."),
+)
+"""Every exit code, in the order of the numbers: what ``syft-flwr help exit-codes`` prints."""
 
 EXIT_OK = 0
 EXIT_UNEXPECTED = 1
@@ -34,6 +66,9 @@ EXIT_NOT_APPROVED = 14
 EXIT_TOO_FEW_REPLIES = 15
 EXIT_AUDIT = 16
 EXIT_DIVERGED = 17
+EXIT_ONLY_ERRORS = 18
+EXIT_UNDECIDED = 19
+EXIT_FOREIGN_HOME = 20
 EXIT_INTERRUPTED = 130
 
 
@@ -116,3 +151,9 @@ class DivergenceError(SyftFlwrError):
     """On replay the ServerApp did something else than it did before."""
 
     exit_code = EXIT_DIVERGED
+
+
+class ForeignHomeError(SyftFlwrError):
+    """This home was restored from a backup, or copied, and another machine has gone on with it since."""
+
+    exit_code = EXIT_FOREIGN_HOME

@@ -18,12 +18,14 @@ from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
+from syft_flwr_cli import events
 from syft_flwr_cli.aggregator.round_log import RoundLog
 from syft_flwr_cli.delivery.outbox import Outbox, Reply, unknown_recipient
 from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import Digests
 from syft_flwr_cli.delivery.replay import OutgoingRequest
 from syft_flwr_cli.errors import SyftFlwrError, TooFewRepliesError, UsageError
+from syft_flwr_cli.events import Publisher
 from syft_flwr_cli.flower import codec, runtime
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import NOT_EXECUTED, Body, PayloadRef, Slot
@@ -97,12 +99,14 @@ class SyftGrid(Grid):
         self._accept_divergence = accept_divergence
         self._run: Run | None = None
         self._outbox: Outbox | None = None
-        self._asked: dict[str, tuple[tuple[int, str], str, Metadata]] = {}
+        self._asked: dict[str, tuple[int, str, Metadata]] = {}
         self._delivered: set[str] = set()
         self._questions, self._first_question = 0, 0.0
         self._bundle: tuple[str, bytearray] | None = None
         self._bundle_lock = threading.Lock()
         self.rounds = RoundLog(spent)
+        self._emit = Publisher(client.emit, self.rounds)
+        self._last_round = 0
 
     # Flower's Grid
 
@@ -164,7 +168,7 @@ class SyftGrid(Grid):
             self._first_question = time.monotonic()
         elif self._questions > MANY_QUESTIONS and time.monotonic() > self._first_question + LONG:
             self._questions = 0
-            self.client.emit("waits-for-more", {"count": len(self.datasites)})
+            self._emit(events.WaitsForMore(len(self.datasites)))
 
     def _check(self) -> None:
         # After a failure the legacy API goes on asking from a thread of its own, for ever.
@@ -240,16 +244,23 @@ class SyftGrid(Grid):
         # A broadcast is the same content for everybody: it is taken apart and described once.
         digests, seen = Digests(), dict[int, _Content]()
         drafts = [self._draft(message, timeout, digests, seen) for message in messages]
-        keys = [self.rounds.asked(draft.recipient, draft.body.type, draft.body.round) for draft in drafts]
+        rounds = [self._begin_round(draft) for draft in drafts]
         ids = outbox.push(drafts)
-        for key in set(keys):
-            self.rounds.published(key)
-        for mid, message, draft, key in zip(ids, messages, drafts, keys, strict=True):
+        for kind, number in dict.fromkeys(zip((d.body.type for d in drafts), rounds, strict=True)):
+            self._emit(events.RequestsPublished(kind, number))
+        for mid, message, draft, number in zip(ids, messages, drafts, rounds, strict=True):
             message.metadata.__dict__["_message_id"] = mid
             metadata = _copy(message.metadata)
-            self._asked[mid] = (key, draft.recipient, metadata)
+            self._asked[mid] = (number, draft.recipient, metadata)
             self._delivered.discard(mid)
         return ids
+
+    def _begin_round(self, draft: OutgoingRequest) -> int:
+        """Note a request; the round that it belongs to, which is the latest where the app does not say."""
+        number = draft.body.round if draft.body.round is not None else self._last_round or 1
+        self._last_round = max(self._last_round, number)
+        self._emit(events.RequestPrepared(draft.recipient, draft.body.type, number))
+        return number
 
     def _draft(
         self, message: Message, timeout: float | None, digests: Digests, seen: "dict[int, _Content]"
@@ -308,25 +319,27 @@ class SyftGrid(Grid):
         return delivered
 
     def _message(self, mid: str, reply: Reply, explicit: bool) -> Message | None:
-        key, who, asked = self._asked[mid]
+        number, who, asked = self._asked[mid]
         run = self.run.run_id
+
+        def failed(reason: str, *, partakes: bool = True) -> None:
+            reply = events.ReplyDelivered(who, asked.message_type, number, {}, reason, partakes)
+            self._emit(reply)
+
         body = reply.body
         if body is None:
-            self.rounds.absent(who)
+            self._emit(events.ReplyMissing(who))
             if not explicit or reply.sent.state is Outgoing.WITHDRAWN:
                 return None
             reason = f"{who} did not answer within {reply.sent.meta['allowance']:g} seconds"
             return codec.error_reply(asked, NO_ANSWER, reason, run=run, message_id=mid, created=time.time())
         if body.error is not None:
             code, reason = body.error[0], _printable(body.error[1])
-            self.rounds.answered(key, who, {}, reason)
-            if code == NOT_EXECUTED:
-                self.rounds.absent(who)  # it has heard, but takes no part
+            failed(reason, partakes=code != NOT_EXECUTED)
             return codec.error_reply(asked, code, reason, run=run, message_id=mid, created=time.time())
         if self._code is not None and body.code is not None and body.code != self._code:
             reason = f"{who} ran the code {body.code[:16]}…, not {self._code[:16]}…"
-            self.rounds.answered(key, who, {}, reason)
-            self.rounds.absent(who)
+            failed(reason, partakes=False)
             return codec.error_reply(asked, DAMAGED, reason, run=run, message_id=mid, created=time.time())
         loaders = [self._loader(who, body, slot) for slot in body.slots]
         try:
@@ -335,7 +348,7 @@ class SyftGrid(Grid):
             )
         except ValueError as error:
             reason = f"the reply of {who} cannot be read: {error}"
-            self.rounds.answered(key, who, {}, reason)
+            failed(reason)
             return codec.error_reply(asked, DAMAGED, reason, run=run, message_id=mid, created=time.time())
         codec.set_metadata(
             message,
@@ -347,9 +360,10 @@ class SyftGrid(Grid):
         )
         if message.has_error():
             code, reason = message.error.code, _printable(message.error.reason or "error")
-            self.rounds.answered(key, who, {}, reason)
+            failed(reason)
             return codec.error_reply(asked, code, reason, run=run, message_id=mid, created=time.time())
-        self.rounds.answered(key, who, codec.metrics_of(message), None)
+        metrics = codec.metrics_of(message)
+        self._emit(events.ReplyDelivered(who, asked.message_type, number, metrics))
         return message
 
     def _loader(self, who: str, body: Body, slot: Slot) -> Callable[[], bytes | bytearray]:

@@ -1,7 +1,7 @@
-"""What happened in each round: who was asked, who answered, how long it took, and the metrics that came back.
+"""Round log: who was asked in each round, who answered, how long it took, and the metrics that came back.
 
-Fed by the Grid with every request and every reply, in any order; gives the ``rounds`` of ``--json``. Knows
-Flower's messages only through `codec`.
+A sink of the run's events, which may come in any order; gives the ``rounds`` of ``--json``. It knows no message
+and no store.
 """
 
 import threading
@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from syft_flwr_cli.events import Event, ReplyDelivered, ReplyMissing, RequestPrepared, RequestsPublished
 
 __all__ = ["RoundLog"]
 
@@ -41,50 +43,44 @@ class RoundLog:
         self._spent = spent
         self._lock = threading.Lock()
         self._rounds: dict[tuple[int, str], _Phase] = {}
-        self._last = 0
         self._final: dict[str, bool] = {}
 
-    def asked(self, who: str, message_type: str, number: int | None) -> tuple[int, str]:
-        """Note a request; the key to give back with its reply."""
-        phase = PHASES.get(message_type.split(".")[0], "query")
+    def __call__(self, event: Event) -> None:
+        """Hear of an event."""
         with self._lock:
-            if number is None:
-                number = self._last or 1
-            self._last = max(self._last, number)
-            key = (number, phase)
-            now = time.monotonic()
-            entry = self._rounds.get(key)
-            if entry is None:
-                spent = dict(self._spent())
-                entry = self._rounds[key] = _Phase(now, now, before=spent, after=spent)
-            entry.asked.append(who)
-            entry.ended = now
-            self._final[who] = False
-            return key
+            match event:
+                case RequestPrepared():
+                    self._asked(event)
+                case RequestsPublished():
+                    self._phase(event.round, event.type).after = dict(self._spent())
+                case ReplyDelivered():
+                    self._answered(event)
+                case ReplyMissing():
+                    self._final[event.peer] = False
 
-    def published(self, key: tuple[int, str]) -> None:
-        """Note that the requests of a phase lie in the store."""
-        with self._lock:
-            self._rounds[key].after = dict(self._spent())
+    def _phase(self, number: int, message_type: str) -> _Phase:
+        key = (number, PHASES.get(message_type.split(".")[0], "query"))
+        if key not in self._rounds:
+            now, spent = time.monotonic(), dict(self._spent())
+            self._rounds[key] = _Phase(now, now, before=spent, after=spent)
+        return self._rounds[key]
 
-    def answered(self, key: tuple[int, str], who: str, metrics: dict[str, Any], error: str | None) -> None:
-        """Note a reply, with its metrics or the first line of its error."""
-        with self._lock:
-            entry = self._rounds[key]
-            entry.ended = time.monotonic()
-            entry.after = dict(self._spent())
-            entry.answered.append(who)
-            self._final[who] = True
-            if error is not None:
-                entry.failed[who] = error.splitlines()[0][:500] if error else "error"
-            else:
-                known = entry.metrics.get(who, {})
-                entry.metrics[who] = {**known, **metrics}
+    def _asked(self, event: RequestPrepared) -> None:
+        entry = self._phase(event.round, event.type)
+        entry.asked.append(event.peer)
+        entry.ended = time.monotonic()
+        self._final[event.peer] = False
 
-    def absent(self, who: str) -> None:
-        """Note that somebody did not answer in time."""
-        with self._lock:
-            self._final[who] = False
+    def _answered(self, event: ReplyDelivered) -> None:
+        entry, who = self._phase(event.round, event.type), event.peer
+        entry.ended = time.monotonic()
+        entry.after = dict(self._spent())
+        entry.answered.append(who)
+        self._final[who] = event.partakes
+        if event.error is not None:
+            entry.failed[who] = event.error.splitlines()[0][:500] if event.error else "error"
+        else:
+            entry.metrics[who] = {**entry.metrics.get(who, {}), **event.metrics}
 
     def missing(self) -> list[str]:
         """Who did not answer the last request it was sent."""

@@ -31,6 +31,7 @@ from syft_flwr_cli.errors import (
     TrustError,
     UsageError,
 )
+from syft_flwr_cli.events import Event, RunBegun
 from syft_flwr_cli.flower import runtime
 from syft_flwr_cli.session.interrupts import on_interrupt
 from syft_flwr_cli.session.session import Session, open_api_session
@@ -127,10 +128,9 @@ def run_server_app(
     error: BaseException | None = None
     try:
         grid.set_run(number)
-        facts = {"run": run.run, "resumed": resumed, "datasites": list(settings.datasites)}
         try:
             with on_interrupt(lambda: grid.outbox.fail(KeyboardInterrupt()), raises=True):
-                session.me.emit("run", facts)
+                session.me.emit(RunBegun(run.run, resumed, settings.datasites))
                 app = load()
                 runtime.seed_everything(int(run.facts["seed"], 16), options.dependencies)
                 runtime.run_server(grid, context, app)
@@ -320,5 +320,5 @@ def syftbox_flwr_server(
     return result.context
 
 
-def _log_event(event: str, facts: Mapping[str, Any]) -> None:
-    log.info("%s %s", event, " ".join(f"{key}={value}" for key, value in facts.items()))
+def _log_event(event: Event) -> None:
+    log.info("%s", " ".join(f"{key}={value}" for key, value in event.facts().items()))

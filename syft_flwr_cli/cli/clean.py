@@ -74,10 +74,10 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.delivery import retention
         from syft_flwr_cli.services import status
         from syft_flwr_cli.session import session
-        from syft_flwr_cli.ui.narrate import Narrator
+        from syft_flwr_cli.ui.console_reporter import ConsoleReporter
 
         # Not exclusive: files of runs that are over are nobody's business, also while another run goes on.
-        opened = session.open_session(settings, here, emit=Narrator(), exclusive=False)
+        opened = session.open_session(settings, here, emit=ConsoleReporter(), exclusive=False)
         directory = app_dir(here, settings.email, settings.app_name)
         kept_before = status.bytes_below(directory)
         try:

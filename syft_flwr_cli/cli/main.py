@@ -31,6 +31,7 @@ COMMANDS = (
     "audit",
     "clean",
     "login",
+    "help",
     "version",
 )
 """Modules of this package, each with ``register(app)``; the order is that of ``--help``."""

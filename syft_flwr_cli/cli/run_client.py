@@ -73,7 +73,7 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.session import session
         from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.ui import output
-        from syft_flwr_cli.ui.narrate import Narrator
+        from syft_flwr_cli.ui.console_reporter import ConsoleReporter
 
         found = load_project(project)
         here = home()
@@ -115,7 +115,7 @@ def register(app: typer.Typer) -> None:
         opened = session.open_session(
             settings,
             here,
-            emit=Narrator(verbose),
+            emit=ConsoleReporter(verbose),
             fingerprints=found.fingerprints,
             require_verified=require_verified,
         )

@@ -12,13 +12,14 @@ from syft_flwr_cli.errors import (
     EXIT_INTERRUPTED,
     EXIT_MISSING_OWNERS,
     EXIT_OK,
+    EXIT_ONLY_ERRORS,
     SyftFlwrError,
 )
 from syft_flwr_cli.project.config import load_project, require_federated, split_emails
 from syft_flwr_cli.project.settings import remember, resolve
 from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.ui import output
-from syft_flwr_cli.ui.narrate import Narrator
+from syft_flwr_cli.ui.console_reporter import ConsoleReporter
 
 __all__ = ["register"]
 
@@ -95,7 +96,7 @@ def register(app: typer.Typer) -> None:
         opened = session.open_session(
             settings,
             here,
-            emit=Narrator(verbose),
+            emit=ConsoleReporter(verbose),
             fingerprints=found.fingerprints,
             require_verified=require_verified,
         )
@@ -166,7 +167,7 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
         return _report_failure(error, data, as_json)
     fruitless = _fruitless(result.rounds)
     if as_json:
-        output.emit_json(data, status="incomplete" if result.missing else "ok")
+        output.emit_json(data, status="incomplete" if result.missing or fruitless else "ok")
     if fruitless:
         output.note(f"The ServerApp came to its end, but {fruitless}", style="bold red")
     if result.missing:
@@ -175,7 +176,9 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
         output.note(f"Run {result.run} is complete ({result.seconds:.1f} s).", style="bold green")
     if result.earlier:
         output.note("It was so when the process ended that ran it. Type the same again to begin a new run.")
-    return EXIT_MISSING_OWNERS if result.missing else EXIT_OK
+    if result.missing:
+        return EXIT_MISSING_OWNERS
+    return EXIT_ONLY_ERRORS if fruitless else EXIT_OK
 
 
 def _fruitless(rounds: list[dict[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from syft_flwr_cli.project.config import load_project
 from syft_flwr_cli.project.settings import resolve
 from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.ui import output
-from syft_flwr_cli.ui.narrate import Narrator
+from syft_flwr_cli.ui.console_reporter import ConsoleReporter
 
 __all__ = ["register"]
 
@@ -53,7 +53,9 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.aggregator import runs
         from syft_flwr_cli.session import session
 
-        opened = session.open_session(settings, here, emit=Narrator(), fingerprints=project.fingerprints)
+        opened = session.open_session(
+            settings, here, emit=ConsoleReporter(), fingerprints=project.fingerprints
+        )
         try:
             if run is None:
                 unfinished = opened.me.journal.unfinished_run("aggregator")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from syft_flwr_cli import events
 from syft_flwr_cli.delivery.array_fetch import bring_arrays
 from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import remove_payloads
@@ -22,6 +23,7 @@ from syft_flwr_cli.delivery.task import DAMAGED, Task, TaskResult
 from syft_flwr_cli.errors import DiskError, NotThereError, TransportError
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import NOT_EXECUTED, Body, decode_body
+from syft_flwr_cli.protocol.printable import first_line
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.states import Incoming
 from syft_flwr_cli.security.envelope import (
@@ -137,7 +139,7 @@ class Inbox:
                 if not self.step() and not until() and not self._closing.is_set():
                     self.me.wait_for_change(token, _WAIT)
             except (TransportError, DiskError) as error:
-                self.me.emit("store-fails", {"error": error.what, "hint": error.hint})
+                self.me.emit(events.StoreFailed(error.what, error.hint))
                 if not until() and not self._closing.is_set():
                     self.me.transport.wait(token, _WAIT)
 
@@ -285,7 +287,7 @@ class Inbox:
         reason = str(body.facts.get("reason") or "the aggregator ended the run")
         known = self.me.journal.run(header.run)
         if known is None and header.created < self._started - STALE_STOP:
-            self.me.emit("old-stop", {"run": header.run, "reason": reason, "ended": header.created})
+            self.me.emit(events.StopWasEarlier(header.run, reason, header.created))
             return
         if (known is not None and known.ended is not None) or self.me.journal.is_past(header.run):
             return
@@ -314,13 +316,13 @@ class Inbox:
             for request in self.me.journal.requests(run)
         )
         self.stopped.append(Stopped(run, reason, answered))
-        self.me.emit("stopped", {"run": run, "reason": reason, "answered": answered})
+        self.me.emit(events.RunStopped(run, reason, answered))
 
     def _consumed(self, acks: Sequence[str]) -> None:
         if not acks:
             return
         for request in self.me.journal.acknowledged(acks):
-            self.me.emit("consumed", {"message": request.id})
+            self.me.emit(events.ResponseConsumed(request.id))
 
     # Work
 
@@ -328,7 +330,7 @@ class Inbox:
         header, body = pending.envelope.header, pending.body
         if pending.claimed is None and self._was_answered(header):
             self._drop(mid)
-            self.me.emit("answered-before", {"message": mid})
+            self.me.emit(events.AnsweredBefore(mid))
             return True
         if pending.claimed is None:
             self._begin(header)
@@ -339,18 +341,18 @@ class Inbox:
         try:
             work = self._work(pending, pending.claimed, body)
         except NotThereError:
-            self._say_once(pending, "payload-awaited", "")
+            self._say_once(pending, events.PayloadAwaited(mid))
             return False
         except RefusedError as error:
             if error.reason != "oversized":
-                self._say_once(pending, "payload-damaged", error.what)
+                self._say_once(pending, events.PayloadDamaged(mid, error.what))
                 return False
             row = pending.claimed
             nothing = Task(row.id, row.run, body, [], None, None, row.attempts)
             self._held = _Held(pending, nothing, TaskResult(error=(DAMAGED, error.what)))
             self._conclude(self._held)
             return True
-        self.me.emit("executing", {"message": mid, "type": body.type, "round": body.round, "run": header.run})
+        self.me.emit(events.RequestExecuting(mid, body.type, body.round, header.run))
         try:
             outcome = self._carry_out(work)
         except BaseException:
@@ -415,12 +417,12 @@ class Inbox:
         self._responses.publish()
         self._responses.sweep(header.run)
         body, error = held.pending.body, held.outcome.error
-        self.me.emit("answered", {"message": header.id, "type": body.type, "error": error})
+        self.me.emit(events.RequestAnswered(header.id, body.type, error and first_line(error[1])))
 
-    def _say_once(self, pending: _Pending, event: str, what: str) -> None:
+    def _say_once(self, pending: _Pending, event: events.Event) -> None:
         if not pending.told:
             pending.told = True
-            self.me.emit(event, {"message": pending.envelope.header.id, "sentence": what})
+            self.me.emit(event)
 
     def _begin(self, header: Header) -> None:
         if self.me.journal.run(header.run) is None:
@@ -430,7 +432,7 @@ class Inbox:
                 entry["code"] = self._code
             self._end_earlier(header)
             self.me.journal.begin_run(header.run, "data owner", now, self._facts(header), entry)
-            self.me.emit("run-started", {"run": header.run})
+            self.me.emit(events.RunJoined(header.run))
 
     def _facts(self, header: Header) -> dict[str, Any]:
         return {"aggregator": self.aggregator, "asked": header.created}
@@ -465,7 +467,7 @@ class Inbox:
     def _carry_out(self, work: Task) -> TaskResult:
         refusal = self._gate(work) if self._gate is not None else None
         if refusal is not None:
-            self.me.emit("policy", {"message": work.id, "sentence": refusal})
+            self.me.emit(events.RequestNotExecuted(work.id, refusal))
             now = self.me.clock()
             entry = {"event": "refused", "time": now, "message": work.id, "reason": "policy"}
             self.me.journal.hear([{**entry, "sentence": refusal[:500]}])

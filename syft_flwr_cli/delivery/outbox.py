@@ -28,6 +28,7 @@ from syft_flwr_cli.errors import (
     SyftFlwrError,
     TransportError,
 )
+from syft_flwr_cli.events import KeyAwaited, OwnerAbsent, RequestSent, StoreFailed
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import Body, decode_body, encode_body
 from syft_flwr_cli.protocol.states import Event, Outgoing
@@ -209,7 +210,7 @@ class Outbox:
         """The row with its envelope; unchanged while the recipient's key is not known."""
         peer = self.me.peer(row.recipient)
         if peer is None:
-            self.me.emit("no-key", {"peer": row.recipient})
+            self.me.emit(KeyAwaited(row.recipient))
             return row
         header = Header(
             kind="request",
@@ -260,7 +261,7 @@ class Outbox:
         crash_points.point("outbox.before-publish")
         self.me.publish(path, BytesContent(row.envelope), (row.recipient,), retry_timeout)
         crash_points.point("outbox.after-publish")
-        self.me.emit("sent", {"peer": row.recipient, "message": row.id})
+        self.me.emit(RequestSent(row.recipient, row.id))
 
     def stop(self, recipient: str, body: Body, response_timeout: float) -> None:
         """Send a stop signal: outside the sequence, never answered, carrying all that is still to acknowledge."""
@@ -340,7 +341,7 @@ class Outbox:
         self.me.journal.give_up([row.id for row in rows], event, entries)
         for row in rows:
             self.me.remove(names.request_path(self.me.email, row.recipient, self.me.app, row.id))
-            self.me.emit("absent", {"peer": row.recipient, "message": row.id, "since": row.created})
+            self.me.emit(OwnerAbsent(row.recipient, row.id, row.created))
         self.me.flush_audit()
 
     def _expire(self, ids: Collection[str]) -> None:
@@ -386,7 +387,7 @@ class Outbox:
                         token, min(_WAIT, self._responses.next_ask()), busy=bool(self._open)
                     )
             except (TransportError, DiskError) as error:
-                self.me.emit("store-fails", {"error": error.what, "hint": error.hint})
+                self.me.emit(StoreFailed(error.what, error.hint))
                 self.me.transport.wait(token, min(_WAIT, self._responses.next_ask()))
             except BaseException as error:
                 self.fail(error)

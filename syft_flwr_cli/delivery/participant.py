@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from syft_flwr_cli.audit.log import AuditLog
 from syft_flwr_cli.errors import DiskError, NotThereError, TransportError, TrustError
+from syft_flwr_cli.events import Emit, KeyPinned, KeyRotated, MessageRejected, StoreFailed, nobody
 from syft_flwr_cli.protocol.names import IDENTITY_PATH, check_email
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.security.envelope import Envelope, open_envelope
@@ -25,10 +26,7 @@ from syft_flwr_cli.security.roster import Roster
 from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.transports.base import BytesContent, Content, Transport
 
-__all__ = ["Emit", "Participant", "in_ascii"]
-
-Emit = Callable[[str, Mapping[str, Any]], None]
-"""How the outside hears what happens: an event's name and its facts."""
+__all__ = ["Participant", "in_ascii"]
 
 T = TypeVar("T")
 
@@ -75,7 +73,7 @@ class Participant:
     audit: AuditLog
     encryption: bool = True
     expected: Mapping[str, str] = field(default_factory=dict)
-    emit: Emit = lambda event, facts: None
+    emit: Emit = nobody
     clock: Callable[[], float] = time.time
     retry_timeout: float = RETRY_TIMEOUT
     _peers: dict[str, PublicIdentity] = field(default_factory=dict)
@@ -114,7 +112,7 @@ class Participant:
             except TransportError as error:
                 if time.monotonic() >= deadline:
                     raise
-                self.emit("store-fails", {"error": error.what, "hint": error.hint})
+                self.emit(StoreFailed(error.what, error.hint))
             time.sleep(pause)
             pause = min(pause * 2, 5.0)
 
@@ -197,7 +195,8 @@ class Participant:
         if admission.kind != "known":
             facts = {"peer": email, "fingerprint": public.fingerprint, "words": public.words}
             self.journal.hear([{"event": admission.kind, **facts, "time": self.clock()}])
-            self.emit(admission.kind, facts)
+            made = KeyPinned if admission.kind == "pinned" else KeyRotated
+            self.emit(made(email, public.fingerprint, public.words))
         self._peers[email] = public
         return public
 
@@ -223,8 +222,7 @@ class Participant:
         first = self.journal.quarantine(digest, owner, path, error.reason, what, now, entry)
         if first:
             self._refused[owner] = before + 1
-            facts = {"peer": owner, "path": path, "reason": error.reason, "sentence": what}
-            self.emit("refused", {**facts, "hint": error.hint})
+            self.emit(MessageRejected(owner, path, error.reason, what, error.hint))
         self.flush_audit()
         return first
 
@@ -268,7 +266,7 @@ class Participant:
         try:
             self.flush_audit()
         except DiskError as error:  # the journal keeps it for the next process
-            self.emit("store-fails", {"error": error.what, "hint": error.hint})
+            self.emit(StoreFailed(error.what, error.hint))
         finally:
             self.transport.close()
             self.journal.close()

@@ -13,6 +13,7 @@ from typing import Any
 from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import Digests
 from syft_flwr_cli.errors import DivergenceError
+from syft_flwr_cli.events import RunDiverged
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.storage.journal import Sent
@@ -157,7 +158,7 @@ class Replay:
             )
             self._fail(error)
             raise error
-        self._me.emit("diverged", {"sentence": sentence})
+        self._me.emit(RunDiverged(sentence))
         gone = list(self._earlier.values())
         now = self._me.clock()
         for row in gone:

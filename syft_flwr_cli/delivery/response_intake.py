@@ -15,8 +15,10 @@ from pathlib import Path
 from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import fetch_payload, payload_of
 from syft_flwr_cli.errors import NotThereError
+from syft_flwr_cli.events import ResponseReceived
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import ENCRYPTION_MISMATCH, Body, decode_body, encode_body
+from syft_flwr_cli.protocol.printable import first_line
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.states import Outgoing
 from syft_flwr_cli.security.envelope import MAX_FILE, Envelope, read_envelope
@@ -238,7 +240,7 @@ class ResponseIntake:
         if body.code:
             entry["code"] = body.code
         answers.append(Answer(mid, item.reply, now, entry))
-        self._me.emit("received", {"peer": row.recipient, "message": mid, "error": body.error})
+        self._me.emit(ResponseReceived(row.recipient, mid, body.error and first_line(body.error[1])))
 
     def close(self) -> None:
         """Look no more."""

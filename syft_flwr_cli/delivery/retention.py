@@ -14,6 +14,7 @@ from typing import Final
 from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import remove_payloads
 from syft_flwr_cli.errors import DiskError, NotThereError, TransportError, UsageError
+from syft_flwr_cli.events import StoreFailed
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.header import MAX_HEADER, parse_header
 from syft_flwr_cli.protocol.rejection import RefusedError
@@ -103,7 +104,7 @@ def prune_expired(me: Participant, peers: Collection[str], older_than: float) ->
     try:
         clean(me, peers, older_than)
     except (TransportError, DiskError) as error:
-        me.emit("store-fails", {"error": error.what, "hint": error.hint})
+        me.emit(StoreFailed(error.what, error.hint))
 
 
 def _own_files(me: Participant, peers: Collection[str]) -> Iterator[tuple[str, Entry]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from syft_flwr_cli.delivery import retention
 from syft_flwr_cli.delivery.inbox import Inbox, Stopped
 from syft_flwr_cli.delivery.task import Task
+from syft_flwr_cli.events import NodeReady
 from syft_flwr_cli.execution.output import escaped_screen
 from syft_flwr_cli.execution.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
 from syft_flwr_cli.execution.worker_process import WorkerProcess
@@ -170,7 +171,7 @@ def run_node(
     try:
         inbox.recover()
         with on_interrupt(interrupt, raises=False):
-            me.emit("node-ready", {"email": me.email, "aggregator": aggregator})
+            me.emit(NodeReady(me.email, aggregator))
             inbox.serve(done)
     finally:
         inbox.close()

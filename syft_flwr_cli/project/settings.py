@@ -6,6 +6,7 @@ Flower, and does not touch the disk beyond reading two small files (own settings
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,29 @@ from syft_flwr_cli.project.duration import parse_duration
 from syft_flwr_cli.project.own_settings import FILE_NAME, layers, read_own, remember
 from syft_flwr_cli.protocol.names import check_app_name, check_email
 
-__all__ = ["Role", "Settings", "parse_duration", "remember", "resolve"]
+__all__ = ["VARIABLES", "Role", "Settings", "named_email", "parse_duration", "remember", "resolve"]
 
 Role = Literal["aggregator", "data owner"]
 
 DEFAULT_TIMEOUT = 120.0
 DEFAULT_POLL_INTERVAL = 3.0
 DEFAULT_RETENTION = 7 * 86400.0
+
+VARIABLES: Mapping[str, str] = {
+    "SYFTBOX_EMAIL": "who you are; --email comes before it",
+    "SYFTBOX_CLIENT_CONFIG_PATH": "SyftBox's config.json; --syftbox-config comes before it",
+    "SYFT_FLWR_TRANSPORT": "the transport; --transport comes before it",
+    "SYFT_FLWR_ROOT": "the shared folder of the local transport; --root comes before it",
+    "DATA_DIR": "a data owner's data; --data comes before it",
+    "SYFT_FLWR_ENCRYPTION_ENABLED": "false signs messages without sealing them, for debugging (default: true)",
+    "SYFT_FLWR_MSG_TIMEOUT": "how long an answer may take where nothing else says it, in seconds",
+    "SYFT_FLWR_POLL_INTERVAL": "seconds between two looks at the store (default: 3)",
+    "SYFT_FLWR_HOME": "where keys, journals and approvals are kept on this machine",
+    "SYFT_FLWR_PASSPHRASE": "the passphrase of the keys, where they have one",
+    "SYFT_FLWR_DEBUG": "1 shows tracebacks, as --debug does",
+    "NO_COLOR": "anything: no colours",
+}
+"""The environment variables that are read, and what each says; one that is set to nothing counts as not set."""
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
@@ -58,8 +75,8 @@ class Settings:
 def resolve(
     project: Project | None,
     *,
-    environ: Mapping[str, str],
     home: Path,
+    environ: Mapping[str, str] | None = None,
     role: Role | None = None,
     email: str | None = None,
     app_name: str | None = None,
@@ -78,8 +95,8 @@ def resolve(
     ----------
     project : Project | None
         The federated project; None for a program that gives ``app_name`` and ``datasites`` itself.
-    environ : Mapping[str, str]
-        The environment; a variable set to nothing counts as not set.
+    environ : Mapping[str, str], optional
+        The environment instead of this process's; a variable set to nothing counts as not set.
     home : Path
         ``SYFT_FLWR_HOME``.
     role : Role | None
@@ -101,6 +118,7 @@ def resolve(
         aggregator or (project.aggregator if project else None),
         datasites or (project.datasites if project else ()),
     )
+    environ = os.environ if environ is None else environ
     own = read_own(home)
     said = email or environ.get("SYFTBOX_EMAIL", "").strip() or None
     look = _Lookup(environ, home / FILE_NAME, list(layers(own, app, said and check_email(said))))
@@ -145,6 +163,12 @@ def resolve(
         retention=look.seconds(None, "", None, "retention", project.retention if project else None)
         or DEFAULT_RETENTION,
     )
+
+
+def named_email(flag: str | None, environ: Mapping[str, str] | None = None) -> str | None:
+    """The e-mail that a flag or the environment names, checked; None if neither does."""
+    text = flag or (os.environ if environ is None else environ).get("SYFTBOX_EMAIL", "").strip()
+    return check_email(text) if text else None
 
 
 class _Lookup:

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-__all__ = ["visible"]
+__all__ = ["first_line", "visible"]
 
 
 def visible(text: str, *, keep: str = "\t") -> str:
@@ -13,3 +13,8 @@ def visible(text: str, *, keep: str = "\t") -> str:
         else sign.encode("unicode_escape").decode("ascii")
         for sign in text
     )
+
+
+def first_line(text: str) -> str:
+    """The first line of what an app says went wrong, short and printable, whoever wrote it."""
+    return visible(text.split("\n", 1)[0])[:300] or "without a word"

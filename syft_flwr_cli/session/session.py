@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syft_flwr_cli.audit.log import AuditLog
-from syft_flwr_cli.delivery.participant import Emit, Participant
+from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.errors import BusyError, UsageError
+from syft_flwr_cli.events import Emit, EncryptionOff, IdentityCreated, nobody
 from syft_flwr_cli.project.config import load_project, require_federated
 from syft_flwr_cli.project.settings import Settings, resolve
 from syft_flwr_cli.security.identity import load_or_create
@@ -65,7 +66,7 @@ def open_session(
     settings: Settings,
     home: Path,
     *,
-    emit: Emit = lambda event, facts: None,
+    emit: Emit = nobody,
     fingerprints: Mapping[str, str] | None = None,
     require_verified: bool = False,
     exclusive: bool = True,
@@ -110,9 +111,9 @@ def open_session(
             emit=emit,
         )
         if created:
-            emit("identity-created", {"email": settings.email, "words": identity.public.words})
+            emit(IdentityCreated(settings.email, identity.public.words))
         if not settings.encryption:
-            emit("encryption-off", {})
+            emit(EncryptionOff())
         me.flush_audit()
         me.publish_identity([p for p in participants_of(settings) if p != settings.email])
     except BaseException:
@@ -149,7 +150,7 @@ def open_for_api(
     datasites: Sequence[str],
     project_dir: Path | None = None,
     *,
-    emit: Emit = lambda event, facts: None,
+    emit: Emit = nobody,
     role: str = "aggregator",
     aggregator: str | None = None,
 ) -> Participant:
@@ -163,7 +164,7 @@ def open_api_session(
     datasites: Sequence[str],
     project_dir: Path | None = None,
     *,
-    emit: Emit = lambda event, facts: None,
+    emit: Emit = nobody,
     role: str = "aggregator",
     aggregator: str | None = None,
 ) -> Session:

@@ -60,7 +60,7 @@ class Table:
             transport=plain,
             journal=Journal(directory / "journal.sqlite3"),
             audit=AuditLog(directory / "audit.jsonl", identity),
-            emit=lambda event, facts: self.heard.append(event),
+            emit=lambda event: self.heard.append(event.kind),
             retry_timeout=0.3,
         )
         me.publish_identity([AGGREGATOR, OWNER])

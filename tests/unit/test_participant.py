@@ -10,6 +10,7 @@ import pytest
 from syft_flwr_cli.audit.log import AuditLog, verify
 from syft_flwr_cli.delivery.participant import MAX_REFUSED, Participant
 from syft_flwr_cli.errors import TrustError
+from syft_flwr_cli.events import Event
 from syft_flwr_cli.protocol.names import IDENTITY_PATH
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
@@ -28,8 +29,8 @@ def identity(email: str, seed: str = "") -> Identity:
 class Heard(list[tuple[str, Mapping[str, Any]]]):
     """Everything that a participant told."""
 
-    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
-        self.append((event, facts))
+    def __call__(self, event: Event) -> None:
+        self.append((event.kind, event.facts()))
 
     def of(self, event: str) -> list[Mapping[str, Any]]:
         return [facts for name, facts in self if name == event]
@@ -89,7 +90,7 @@ def test_the_document_of_another_is_refused_and_waited_over(
 ) -> None:
     shown(identity("carol@c.example").public.to_bytes())
     assert alice.peer(BOB) is None
-    assert heard.of("refused")[0]["sentence"] == f"the identity document of {BOB} names carol@c.example"
+    assert heard.of("refused")[0]["detail"] == f"the identity document of {BOB} names carol@c.example"
     shown(identity(BOB).public.to_bytes())
     assert alice.peer(BOB) == identity(BOB).public
 
@@ -120,7 +121,7 @@ def test_the_same_file_is_refused_aloud_once_and_counted_each_time(alice: Partic
 def test_names_are_told_in_plain_letters(alice: Participant, heard: Heard, name: str) -> None:
     alice.refuse_name(BOB, f"folder/{name}.request")
     (facts,) = heard.of("refused")
-    for text in (facts["path"], facts["sentence"]):
+    for text in (facts["path"], facts["detail"]):
         assert text.isascii() and text.isprintable()
     assert alice.journal.refused()[0]["path"] == facts["path"]
 

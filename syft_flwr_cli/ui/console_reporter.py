@@ -1,0 +1,88 @@
+"""Console reporter: a sink that shows events to a person, a sentence each, on stderr.
+
+Text of peers is escaped before it becomes part of a sentence. An event that repeats is shown as seldom as its class
+says. It decides nothing and keeps nothing but what it has shown.
+"""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from syft_flwr_cli.events import Event, Level
+from syft_flwr_cli.protocol.printable import visible
+from syft_flwr_cli.ui import output
+
+__all__ = ["ConsoleReporter", "printable"]
+
+E = TypeVar("E", bound=Event)
+
+_STYLES: dict[Level, str] = {
+    "detail": "",
+    "info": "",
+    "notice": "",
+    "warning": "yellow",
+    "alarm": "bold yellow",
+}
+
+
+class ConsoleReporter:
+    """Shows events.
+
+    Parameters
+    ----------
+    verbose : bool
+        Show every message, not only what is out of the ordinary.
+    say : callable
+        Where a sentence goes.
+    clock : callable
+        Seconds, for what is not repeated within a time.
+    """
+
+    def __init__(
+        self,
+        verbose: bool = False,
+        say: Callable[..., None] = output.note,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._verbose = verbose
+        self._say = say
+        self._clock = clock
+        self._shown: dict[Event, float] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        """Hear of an event."""
+        level = event.importance()
+        if level == "detail" and not self._verbose:
+            return
+        sentence = printable(event).sentence()
+        if sentence and self._is_new(event):
+            self._say(sentence, style=_STYLES[level])
+
+    def _is_new(self, event: Event) -> bool:
+        if not event.repeats:
+            return True
+        now = self._clock()
+        with self._lock:
+            before = self._shown.get(event)
+            if before is not None and now - before < event.repeats:
+                return False
+            self._shown[event] = now
+            return True
+
+
+def printable(event: E) -> E:
+    """``event`` with every text in it escaped as a terminal may show it."""
+    return dataclasses.replace(
+        event, **{each.name: _escaped(getattr(event, each.name)) for each in dataclasses.fields(event)}
+    )
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, tuple):
+        return tuple(_escaped(item) for item in value)
+    return value
