@@ -7,14 +7,14 @@ messages than the journal's tables say, and never reads their contents.
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from syft_flwr_cli.errors import SyftFlwrError
-from syft_flwr_cli.storage.journal import SCHEMA_VERSION
+from syft_flwr_cli.storage.journal.schema import MIGRATIONS
+from syft_flwr_cli.storage.sqlite import read_only, schema_of
 
 __all__ = ["Awaited", "JournalView", "Refusal", "RunView", "look_at_journal"]
 
@@ -92,25 +92,15 @@ def look_at_journal(path: Path) -> JournalView:
     if not path.exists():
         return JournalView((), ())
     try:
-        with _opened(path) as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:  # it is being made at this moment
+        with read_only(path) as db:
+            if schema_of(db, path, MIGRATIONS, "journal") == 0:  # it is being made at this moment
                 return JournalView((), ())
-            if version > SCHEMA_VERSION:
-                raise SyftFlwrError(
-                    f"The journal {path} was written by a newer version of syft-flwr.",
-                    hint="Upgrade syft-flwr on this machine.",
-                )
             db.execute("BEGIN")
-            runs = db.execute(
-                "SELECT run, role, state, created, ended, reason FROM runs ORDER BY created DESC"
-            ).fetchall()
-            refused = db.execute(
-                "SELECT owner, path, reason, sentence, seen, times FROM quarantine ORDER BY seen DESC"
-            ).fetchall()
+            runs = db.execute("SELECT * FROM runs ORDER BY created DESC").fetchall()
+            refused = db.execute("SELECT * FROM quarantine ORDER BY seen DESC").fetchall()
             return JournalView(
                 runs=tuple(_run(db, row) for row in runs),
-                refused=tuple(Refusal(*row) for row in refused),
+                refused=tuple(_refusal(row) for row in refused),
             )
     except sqlite3.Error as error:
         raise SyftFlwrError(
@@ -119,43 +109,39 @@ def look_at_journal(path: Path) -> JournalView:
         ) from error
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    # While somebody has it open, or after a kill, its write-ahead log lies beside it and belongs to it. Where
-    # there is none nobody writes, and only "immutable" keeps SQLite from making files of its own.
-    alone = not path.with_name(path.name + "-wal").exists()
-    uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
-    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5)
-    try:
-        yield db
-    finally:
-        db.close()
+def _refusal(row: sqlite3.Row) -> Refusal:
+    return Refusal(
+        owner=row["owner"],
+        path=row["path"],
+        reason=row["reason"],
+        sentence=row["sentence"],
+        seen=row["seen"],
+        times=row["times"],
+    )
 
 
-def _run(db: sqlite3.Connection, row: tuple[Any, ...]) -> RunView:
-    run, role, state, began, ended, reason = row
-    if role != "aggregator":
-        counts = db.execute("SELECT state, COUNT(*) FROM requests WHERE run=? GROUP BY state", (run,))
-        return RunView(run, role, state, began, ended, reason, None, _in_order(dict(counts.fetchall())), ())
-    # The stop signal stands outside the sequence, before 0, and is never answered.
-    rows = db.execute(
-        "SELECT recipient, state, created, meta FROM sent WHERE run=? AND ordinal>=0", (run,)
-    ).fetchall()
-    messages: dict[str, int] = {}
-    rounds = [json.loads(meta).get("round") for _, _, _, meta in rows]
-    for _, kind, _, _ in rows:
-        messages[kind] = messages.get(kind, 0) + 1
-    waited = sorted({recipient for recipient, kind, _, _ in rows if kind in ("waiting", "sealed")})
+def _run(db: sqlite3.Connection, row: sqlite3.Row) -> RunView:
+    counts: dict[str, int]
+    if aggregates := row["role"] == "aggregator":
+        # The stop signal stands outside the sequence, before 0, and is never answered.
+        query = "SELECT recipient, state, created, meta FROM sent WHERE run=? AND ordinal>=0"
+        asked = db.execute(query, (row["run"],)).fetchall()
+        counts = Counter(one["state"] for one in asked)
+    else:
+        query = "SELECT state, COUNT(*) AS number FROM requests WHERE run=? GROUP BY state"
+        counts = {one["state"]: one["number"] for one in db.execute(query, (row["run"],))}
+        asked = []
+    rounds = [json.loads(one["meta"]).get("round") for one in asked]
     return RunView(
-        run=run,
-        role=role,
-        state=state,
-        began=began,
-        ended=ended,
-        reason=reason,
+        run=row["run"],
+        role=row["role"],
+        state=row["state"],
+        began=row["created"],
+        ended=row["ended"],
+        reason=row["reason"],
         round=max((number for number in rounds if isinstance(number, int)), default=None),
-        messages=_in_order(messages),
-        awaited=tuple(_awaited(email, rows) for email in waited),
+        messages=_in_order(counts),
+        awaited=_awaited(asked) if aggregates else (),
     )
 
 
@@ -166,12 +152,18 @@ def _in_order(counts: dict[str, int]) -> dict[str, int]:
     return {state: counts[state] for state in (*done, *rest) if state in counts}
 
 
-def _awaited(email: str, rows: list[tuple[str, str, float, str]]) -> Awaited:
-    mine = [(state, created) for recipient, state, created, _ in rows if recipient == email]
-    open_ = [(state, created) for state, created in mine if state in ("waiting", "sealed")]
-    return Awaited(
-        email,
-        since=min(created for _, created in open_),
-        requests=len(open_),
-        no_key=any(state == "waiting" for state, _ in open_),
+def _awaited(asked: Sequence[sqlite3.Row]) -> tuple[Awaited, ...]:
+    unanswered = [one for one in asked if one["state"] in ("waiting", "sealed")]
+    by_recipient = {
+        email: [one for one in unanswered if one["recipient"] == email]
+        for email in sorted({one["recipient"] for one in unanswered})
+    }
+    return tuple(
+        Awaited(
+            email,
+            since=min(one["created"] for one in theirs),
+            requests=len(theirs),
+            no_key=any(one["state"] == "waiting" for one in theirs),
+        )
+        for email, theirs in by_recipient.items()
     )

@@ -1,16 +1,15 @@
 """One run, one process: advisory locks that the kernel takes back when their holder dies.
 
-The one place that knows how a platform locks a file: ``fcntl.flock`` where there is ``fcntl``, a byte
-range of ``msvcrt`` elsewhere. `lock_descriptor` is the bare lock; `FileLock` adds who holds it, since when
-and on which machine, for the sentence that the person reads. A lock file is never removed: removing it
-while another process waits for it would let two processes hold "the" lock. It does not know what the
-lock protects.
+The one place that knows how a file is locked: with ``fcntl.flock``. `lock_descriptor` is the bare lock;
+`FileLock` adds who holds it, since when and on which machine, for the sentence that the person reads. A lock
+file is never removed: removing it while another process waits for it would let two processes hold "the"
+lock. It does not know what the lock protects.
 """
 
+import fcntl
 import json
 import os
 import platform
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,47 +20,21 @@ from typing import Any, Self
 
 __all__ = ["FileLock", "Holder", "lock_descriptor", "unlock_descriptor", "who_holds"]
 
-if sys.platform == "win32":
-    import msvcrt
-
-    _LOCKED_BYTE = 0x7FFF_FFFE
-    _RETRY_AFTER = 0.05
-
-    def lock_descriptor(descriptor: int, *, wait: bool) -> bool:
-        """Lock an open file against all who opened it apart: False if held and not ``wait``."""
-        while True:
-            os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-            try:
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-            except PermissionError:
-                if not wait:
-                    return False
-                time.sleep(_RETRY_AFTER)
-            else:
-                return True
-
-    def unlock_descriptor(descriptor: int) -> None:
-        """Let go of the lock; closing the descriptor does the same."""
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def lock_descriptor(descriptor: int, *, wait: bool) -> bool:
-        """Lock an open file against all who opened it apart: False if held and not ``wait``."""
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def unlock_descriptor(descriptor: int) -> None:
-        """Let go of the lock; closing the descriptor does the same."""
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-
-
 MAX_NOTE = 4096
+
+
+def lock_descriptor(descriptor: int, *, wait: bool) -> bool:
+    """Lock an open file against all who opened it apart: False if held and not ``wait``."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def unlock_descriptor(descriptor: int) -> None:
+    """Let go of the lock; closing the descriptor does the same."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 class FileLock:
@@ -84,11 +57,6 @@ class FileLock:
         self._path = path
         self._clock = clock
         self._descriptor: int | None = None
-
-    @property
-    def held(self) -> bool:
-        """Whether this object holds the lock."""
-        return self._descriptor is not None
 
     def try_acquire(self, info: str) -> bool:
         """Take the lock if nobody holds it, and say in the file who does and what for.
@@ -165,8 +133,6 @@ def who_holds(path: Path) -> Holder | None:
 
 
 def _has_open(pid: int, path: Path) -> bool:
-    if sys.platform == "win32":
-        return True  # there, a signal of 0 would be a Ctrl-C
     descriptors = Path(f"/proc/{pid}/fd")
     try:
         os.kill(pid, 0)

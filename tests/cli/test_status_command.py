@@ -336,7 +336,7 @@ def test_a_journal_of_a_later_version_is_named(shell: Shell) -> None:
     db.close()
     answer = shell.run("status")
     assert answer.code == 1
-    assert f"error: The journal {path} was written by a newer version of syft-flwr." in answer.err
+    assert f"error: The journal {path} was written by a newer version of syft-flwr" in answer.err
     path.write_bytes(b"noise" * 1000)
     answer = shell.run("status")
     assert answer.code == 1 and f"error: The journal {path} cannot be read" in answer.err

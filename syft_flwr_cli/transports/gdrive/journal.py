@@ -7,12 +7,11 @@ same id. A small SQLite file, safe against a crash of the machine and several pr
 
 import json
 import sqlite3
-import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from syft_flwr_cli.storage.paths import make_private_dir
+from syft_flwr_cli.storage.sqlite import Database, Migration, read_only, schema_of
 from syft_flwr_cli.transports.gdrive.meter import Calls
 
 __all__ = ["PLANNED", "THERE", "FileRow", "FolderRow", "Journal", "read_calls"]
@@ -32,6 +31,10 @@ CREATE TABLE IF NOT EXISTS found (owner TEXT, key TEXT, id TEXT NOT NULL, PRIMAR
 CREATE TABLE IF NOT EXISTS calls (
     kind TEXT PRIMARY KEY, count INTEGER, units INTEGER, sent INTEGER, received INTEGER);
 """
+# "IF NOT EXISTS", because the first files of this kind bear no number of their schema.
+_MIGRATIONS = (Migration(_SCHEMA, needs="0.1.0"),)
+_WHAT = "record of Google Drive files"
+_CALLS = "SELECT * FROM calls ORDER BY kind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,47 +72,37 @@ class Journal:
     """
 
     def __init__(self, directory: Path) -> None:
-        make_private_dir(directory)
-        self._lock = threading.Lock()
-        self._db = sqlite3.connect(
-            directory / "drive.sqlite3", timeout=30.0, isolation_level=None, check_same_thread=False
-        )
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        self._db = Database(directory / "drive.sqlite3", _MIGRATIONS, _WHAT)
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._db.close()
+        self._db.close()
 
     # -- ids ---------------------------------------------------------------------------------------
 
     def add_ids(self, ids: Sequence[str]) -> None:
         """Keep ids that Google has drawn for us."""
-        with self._lock, self._db:
-            self._db.executemany("INSERT OR IGNORE INTO ids VALUES (?)", [(id,) for id in ids])
+        with self._db.change(synced=False) as db:
+            db.executemany("INSERT OR IGNORE INTO ids VALUES (?)", [(id,) for id in ids])
 
     def take_id(self) -> str | None:
         """An id that nobody else gets; None if there is none left."""
-        with self._lock:
-            row = self._db.execute(
+        with self._db.change(synced=False) as db:
+            row = db.execute(
                 "DELETE FROM ids WHERE id = (SELECT id FROM ids LIMIT 1) RETURNING id"
             ).fetchone()
-        return str(row[0]) if row else None
+        return str(row["id"]) if row else None
 
     # -- one's own folders -------------------------------------------------------------------------
 
     def folder(self, key: str) -> FolderRow | None:
         """The folder of this key; the root's is empty."""
-        with self._lock:
-            row = self._db.execute("SELECT * FROM folders WHERE key = ?", (key,)).fetchone()
+        row = self._db.one("SELECT * FROM folders WHERE key = ?", key)
         return _folder(row) if row else None
 
     def folders(self) -> list[FolderRow]:
         """Every folder but the root."""
-        with self._lock:
-            rows = self._db.execute("SELECT * FROM folders WHERE key != '' ORDER BY key").fetchall()
+        rows = self._db.all("SELECT * FROM folders WHERE key != '' ORDER BY key")
         return [_folder(row) for row in rows]
 
     def plan_folder(self, key: str, id: str) -> FolderRow:
@@ -137,24 +130,20 @@ class Journal:
 
     def forget_own(self) -> None:
         """Forget folders and files: what they say is not so any more."""
-        with self._lock, self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("DELETE FROM folders")
-            self._db.execute("DELETE FROM files")
+        with self._db.change(synced=False) as db:
+            db.execute("DELETE FROM folders")
+            db.execute("DELETE FROM files")
 
     # -- one's own files ---------------------------------------------------------------------------
 
     def file(self, path: str) -> FileRow | None:
         """The file of this path."""
-        with self._lock:
-            row = self._db.execute("SELECT * FROM files WHERE path = ?", (path,)).fetchone()
-        return FileRow(*row) if row else None
+        row = self._db.one("SELECT * FROM files WHERE path = ?", path)
+        return _file(row) if row else None
 
     def files_in(self, key: str) -> list[FileRow]:
         """The files of a folder."""
-        with self._lock:
-            rows = self._db.execute("SELECT * FROM files WHERE key = ?", (key,)).fetchall()
-        return [FileRow(*row) for row in rows]
+        return [_file(row) for row in self._db.all("SELECT * FROM files WHERE key = ?", key)]
 
     def put_file(self, row: FileRow) -> None:
         """Write a file down, over what was known of its path."""
@@ -172,11 +161,8 @@ class Journal:
 
     def found(self, owner: str, key: str) -> str | None:
         """The id of a peer's folder."""
-        with self._lock:
-            row = self._db.execute(
-                "SELECT id FROM found WHERE owner = ? AND key = ?", (owner, key)
-            ).fetchone()
-        return str(row[0]) if row else None
+        row = self._db.one("SELECT id FROM found WHERE owner = ? AND key = ?", owner, key)
+        return str(row["id"]) if row else None
 
     def find(self, owner: str, key: str, id: str) -> None:
         """Keep the id of a peer's folder."""
@@ -191,8 +177,8 @@ class Journal:
     def add_calls(self, calls: Mapping[str, Calls]) -> None:
         """Add to what has been counted over all processes."""
         rows = [(kind, one.count, one.units, one.sent, one.received) for kind, one in calls.items()]
-        with self._lock, self._db:
-            self._db.executemany(
+        with self._db.change(synced=False) as db:
+            db.executemany(
                 "INSERT INTO calls VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind) DO UPDATE SET "
                 "count = count + excluded.count, units = units + excluded.units, "
                 "sent = sent + excluded.sent, received = received + excluded.received",
@@ -201,17 +187,15 @@ class Journal:
 
     def calls(self) -> dict[str, Calls]:
         """What has been counted over all processes."""
-        with self._lock:
-            return _calls(self._db)
+        return _calls(self._db.all(_CALLS))
 
     def _run(self, statement: str, *values: object, lasting: bool = False) -> None:
         """Write; if ``lasting``, it and all before it survive a crash of the machine.
 
         Only intentions must last: what else is lost is found out again, and the log keeps its order.
         """
-        with self._lock:
-            self._db.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
-            self._db.execute(statement, values)
+        with self._db.change(synced=lasting) as db:
+            db.execute(statement, values)
 
 
 def read_calls(directory: Path) -> dict[str, Calls]:
@@ -220,19 +204,27 @@ def read_calls(directory: Path) -> dict[str, Calls]:
     if not file.exists():
         return {}
     # Only for looking: whoever asks must not keep a run waiting, nor make anything.
-    db = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=30.0)
-    try:
-        return _calls(db)
-    finally:
-        db.close()
+    with read_only(file, timeout=30.0) as db:
+        schema_of(db, file, _MIGRATIONS, _WHAT)
+        return _calls(db.execute(_CALLS).fetchall())
 
 
-def _calls(db: sqlite3.Connection) -> dict[str, Calls]:
-    rows = db.execute("SELECT * FROM calls ORDER BY kind").fetchall()
-    return {kind: Calls(*numbers) for kind, *numbers in rows}
+def _calls(rows: Sequence[sqlite3.Row]) -> dict[str, Calls]:
+    return {row["kind"]: Calls(row["count"], row["units"], row["sent"], row["received"]) for row in rows}
 
 
-def _folder(row: tuple[str, str, str, str | None, int]) -> FolderRow:
-    key, id, state, readers, listed = row
-    known = None if readers is None else frozenset(json.loads(readers))
-    return FolderRow(key, id, state, known, bool(listed))
+def _file(row: sqlite3.Row) -> FileRow:
+    return FileRow(
+        path=row["path"],
+        key=row["key"],
+        id=row["id"],
+        size=row["size"],
+        md5=row["md5"],
+        state=row["state"],
+        session=row["session"],
+    )
+
+
+def _folder(row: sqlite3.Row) -> FolderRow:
+    known = None if row["readers"] is None else frozenset(json.loads(row["readers"]))
+    return FolderRow(row["key"], row["id"], row["state"], known, bool(row["listed"]))

@@ -1,0 +1,159 @@
+"""Requests to us, their responses, and the app's state after the newest: a data owner's rows.
+
+One family of the journal's rows. A response and the state that it leaves are written together. Every step is
+one of the table in `protocol.states`.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from syft_flwr_cli.protocol.states import Event, Incoming, advance
+from syft_flwr_cli.storage.journal.audit_queue import hear
+from syft_flwr_cli.storage.sqlite import Table
+
+__all__ = ["IncomingTable", "Request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to us, its sealed response once there is one, and the paths of the response's payloads."""
+
+    id: str
+    run: str
+    sender: str
+    state: Incoming
+    digest: str
+    created: float
+    attempts: int
+    response: bytes | None
+    payloads: tuple[str, ...]
+    type: str = ""
+
+
+class IncomingTable(Table):
+    """The rows of requests to us."""
+
+    def claim(self, request: Request, audit: Mapping[str, Any]) -> Request:
+        """Claim a request before it is executed; the row as it stands now.
+
+        Survives a kill, not a power cut: what was not finished is executed again in either case.
+        """
+        with self._db.change("claim", synced=False) as db:
+            done = db.execute(
+                "INSERT OR IGNORE INTO requests (id, run, sender, state, digest, created, type)"
+                " VALUES (?,?,?,?,?,?,?)",
+                (
+                    request.id,
+                    request.run,
+                    request.sender,
+                    Incoming.CLAIMED,
+                    request.digest,
+                    request.created,
+                    request.type,
+                ),
+            )
+            if done.rowcount:
+                hear(db, [audit])
+            db.execute(
+                "UPDATE requests SET attempts=attempts+1, digest=? WHERE id=? AND state='claimed'",
+                (request.digest, request.id),
+            )
+            return _request(db.execute("SELECT * FROM requests WHERE id=?", (request.id,)).fetchone())
+
+    def finish(
+        self,
+        mid: str,
+        response: bytes,
+        payloads: Sequence[str],
+        state: bytes | None,
+        now: float,
+        audit: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Note the sealed response and the new state, together, before the response is published."""
+        with self._db.change("finish") as db:
+            before = db.execute("SELECT state, run FROM requests WHERE id=?", (mid,)).fetchone()
+            after = advance(Incoming(before["state"]), Event.FINISH)
+            db.execute(
+                "UPDATE requests SET state=?, response=?, payloads=?, done=? WHERE id=?",
+                (after, response, json.dumps(list(payloads)), now, mid),
+            )
+            if state is not None:
+                db.execute("INSERT OR REPLACE INTO states VALUES (?,?)", (before["run"], state))
+            hear(db, audit)
+
+    def request(self, mid: str) -> Request | None:
+        """One request to us."""
+        row = self._db.one("SELECT * FROM requests WHERE id=?", mid)
+        return _request(row) if row else None
+
+    def requests(self, run: str) -> list[Request]:
+        """The requests of a run to us, oldest first."""
+        return [
+            _request(row) for row in self._db.all("SELECT * FROM requests WHERE run=? ORDER BY rowid", run)
+        ]
+
+    def payloads_in_use(self, run: str) -> set[str]:
+        """Ids of the payloads that a response not yet consumed needs, or that the newest response has.
+
+        The newest is kept in use though it was consumed: the next response may have the same contents.
+        """
+        query = (
+            "SELECT payloads FROM requests WHERE run=? AND (state='done' OR id="
+            "(SELECT id FROM requests WHERE run=? AND done IS NOT NULL ORDER BY done DESC LIMIT 1))"
+        )
+        return {payload for row in self._db.all(query, run, run) for payload in json.loads(row["payloads"])}
+
+    def count_requests(self, run: str, message_type: str, until: str) -> int:
+        """Which request of its type ``until`` is in its run, from 1, in the order in which they were claimed."""
+        query = (
+            "SELECT COUNT(*) AS number FROM requests WHERE run=? AND type=?"
+            " AND rowid<=(SELECT rowid FROM requests WHERE id=?)"
+        )
+        row = self._db.one(query, run, message_type, until)
+        return 0 if row is None else int(row["number"])
+
+    def acknowledged(self, ids: Iterable[str]) -> list[Request]:
+        """Note that responses were consumed; those that had not been noted before.
+
+        Survives a kill, not a power cut: the request that says so is still there, or its answer is noted.
+        """
+        fresh: list[Request] = []
+        with self._db.change("acknowledge", synced=False) as db:
+            for mid in ids:
+                row = db.execute("SELECT * FROM requests WHERE id=?", (mid,)).fetchone()
+                if row is None or row["state"] != Incoming.DONE:
+                    continue
+                after = advance(Incoming(row["state"]), Event.ACKNOWLEDGE)
+                db.execute("UPDATE requests SET state=?, response=NULL WHERE id=?", (after, mid))
+                fresh.append(_request(row))
+        return fresh
+
+    def state(self, run: str) -> bytes | None:
+        """The latest state of a run."""
+        row = self._db.one("SELECT state FROM states WHERE run=?", run)
+        return bytes(row["state"]) if row else None
+
+
+def end_incoming(db: sqlite3.Connection, run: str) -> None:
+    """Within a transaction: a run is over, so its state is forgotten and what was claimed is not executed."""
+    db.execute("DELETE FROM states WHERE run=?", (run,))
+    after = advance(Incoming.CLAIMED, Event.WITHDRAW)
+    db.execute("UPDATE requests SET state=? WHERE run=? AND state=?", (after, run, Incoming.CLAIMED))
+
+
+def _request(row: sqlite3.Row) -> Request:
+    return Request(
+        id=row["id"],
+        run=row["run"],
+        sender=row["sender"],
+        state=Incoming(row["state"]),
+        digest=row["digest"],
+        created=row["created"],
+        attempts=row["attempts"],
+        response=row["response"],
+        payloads=tuple(json.loads(row["payloads"])),
+        type=row["type"],
+    )

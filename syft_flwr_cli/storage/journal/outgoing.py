@@ -1,0 +1,208 @@
+"""Requests of ours and their answers, and which answers are still to be acknowledged: an aggregator's rows.
+
+One family of the journal's rows. A request's bytes are here before it is published, an answer before Flower
+sees it. Every step is one of the table in `protocol.states`.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from syft_flwr_cli.protocol.states import Event, Outgoing, advance
+from syft_flwr_cli.storage.journal.audit_queue import hear
+from syft_flwr_cli.storage.sqlite import Table
+
+__all__ = ["Answer", "OutgoingTable", "Place", "Sent"]
+
+_NEXT_TURN = "(SELECT MAX(turn)+1 FROM sent WHERE run=?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request of ours.
+
+    ``reply`` is the opened body of its answer, ``digests`` are of every envelope issued, and ``turn`` says as
+    the how-manieth of its run it ended (0 while it is open).
+    """
+
+    id: str
+    run: str
+    recipient: str
+    ordinal: int
+    state: Outgoing
+    digest: bytes
+    outline: Mapping[str, str]
+    meta: Mapping[str, Any]
+    created: float
+    expires: float
+    body: bytes | None
+    envelope: bytes | None
+    digests: tuple[str, ...]
+    refs: tuple[str, ...]
+    reply: bytes | None
+    replied: float | None
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request of ours stands: the how-manieth to its recipient, and when among all of the journal."""
+
+    id: str
+    recipient: str
+    ordinal: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer to a request of ours: the opened body, when it came, and what the audit log hears of it."""
+
+    id: str
+    reply: bytes
+    when: float
+    audit: Mapping[str, Any]
+
+
+class OutgoingTable(Table):
+    """The rows of requests of ours."""
+
+    def add_sent(self, rows: Sequence[Sent], audit: Sequence[Mapping[str, Any]]) -> None:
+        """Add requests before they are published."""
+        with self._db.change("push") as db:
+            db.executemany(
+                "INSERT INTO sent (id, run, recipient, ordinal, state, digest, outline, meta, created, expires, body,"
+                " envelope, digests, refs) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                [
+                    (
+                        s.id,
+                        s.run,
+                        s.recipient,
+                        s.ordinal,
+                        s.state,
+                        s.digest,
+                        json.dumps(dict(s.outline)),
+                        json.dumps(dict(s.meta)),
+                        s.created,
+                        s.expires,
+                        s.body,
+                        s.envelope,
+                        json.dumps(s.digests),
+                        json.dumps(s.refs),
+                    )
+                    for s in rows
+                ],
+            )
+            hear(db, audit)
+
+    def seal_sent(
+        self, mid: str, envelope: bytes, digest: str, expires: float, audit: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Note the sealed bytes of a request, before they are published (again, with a new expiry)."""
+        with self._db.change("seal") as db:
+            row = db.execute("SELECT state, digests FROM sent WHERE id=?", (mid,)).fetchone()
+            after = advance(Outgoing(row["state"]), Event.SEAL)
+            db.execute(
+                "UPDATE sent SET state=?, envelope=?, digests=?, expires=? WHERE id=?",
+                (after, envelope, json.dumps([*json.loads(row["digests"]), digest]), expires, mid),
+            )
+            hear(db, audit)
+
+    def answer(self, answers: Sequence[Answer]) -> None:
+        """Note answers, before Flower sees them. Each will be acknowledged with the next request.
+
+        Survives a kill, not a power cut: then it lies where it lay, unacknowledged, and is taken again. The
+        next request, whose transaction is synced, makes it last.
+        """
+        with self._db.change("answer", synced=False) as db:
+            for item in answers:
+                query = "SELECT state, run, recipient, meta FROM sent WHERE id=?"
+                row = db.execute(query, (item.id,)).fetchone()
+                run, recipient = row["run"], row["recipient"]
+                after = advance(Outgoing(row["state"]), Event.ANSWER)
+                carried = json.loads(row["meta"]).get("acks", ())
+                db.executemany(
+                    "DELETE FROM acks WHERE run=? AND recipient=? AND id=?",
+                    [(run, recipient, a) for a in carried],
+                )
+                if after is Outgoing.ANSWERED:
+                    db.execute(
+                        "UPDATE sent SET state=?, reply=?, replied=?, envelope=NULL, body=NULL,"
+                        f" turn={_NEXT_TURN} WHERE id=?",
+                        (after, item.reply, item.when, run, item.id),
+                    )
+                db.execute("INSERT OR IGNORE INTO acks VALUES (?,?,?)", (run, recipient, item.id))
+                hear(db, [item.audit])
+
+    def give_up(self, ids: Iterable[str], event: Event, audit: Sequence[Mapping[str, Any]]) -> None:
+        """Note that requests were not answered in time (`Event.DEADLINE`) or are withdrawn."""
+        with self._db.change("give-up") as db:
+            for mid in ids:
+                row = db.execute("SELECT state, run FROM sent WHERE id=?", (mid,)).fetchone()
+                after = advance(Outgoing(row["state"]), event)
+                db.execute(
+                    f"UPDATE sent SET state=?, envelope=NULL, body=NULL, turn={_NEXT_TURN} WHERE id=?",
+                    (after, row["run"], mid),
+                )
+            hear(db, audit)
+
+    def sent(self, mid: str) -> Sent | None:
+        """One request of ours."""
+        row = self._db.one("SELECT * FROM sent WHERE id=?", mid)
+        return _sent(row) if row else None
+
+    def sent_at(self, run: str, recipient: str, ordinal: int) -> Sent | None:
+        """The request that went to ``recipient`` as its ``ordinal``-th in this run."""
+        row = self._db.one(
+            "SELECT * FROM sent WHERE run=? AND recipient=? AND ordinal=?", run, recipient, ordinal
+        )
+        return _sent(row) if row else None
+
+    def places(self, run: str) -> list[Place]:
+        """The requests that a run has pushed so far, in that order; not its stop signals."""
+        query = "SELECT id, recipient, ordinal, rowid FROM sent WHERE run=? AND ordinal>=0 ORDER BY rowid"
+        rows = self._db.all(query, run)
+        return [Place(row["id"], row["recipient"], row["ordinal"], row["rowid"]) for row in rows]
+
+    def open_sent(self, run: str) -> list[Sent]:
+        """The requests of a run that are neither answered nor given up, oldest first; not its stop signals."""
+        rows = self._db.all(
+            "SELECT * FROM sent WHERE run=? AND ordinal>=0 AND state IN ('waiting', 'sealed') ORDER BY rowid",
+            run,
+        )
+        return [_sent(row) for row in rows]
+
+    def drop_sent(self, ids: Iterable[str], audit: Sequence[Mapping[str, Any]]) -> None:
+        """Forget requests: the run goes another way, and their places are taken by others."""
+        with self._db.change("forget") as db:
+            db.executemany("DELETE FROM sent WHERE id=?", [(mid,) for mid in ids])
+            hear(db, audit)
+
+    def due_acks(self, run: str, recipient: str, limit: int = 1000) -> list[str]:
+        """Ids of consumed responses of ``recipient`` that have not been acknowledged yet."""
+        query = "SELECT id FROM acks WHERE run=? AND recipient=? LIMIT ?"
+        return [row["id"] for row in self._db.all(query, run, recipient, limit)]
+
+
+def _sent(row: sqlite3.Row) -> Sent:
+    return Sent(
+        id=row["id"],
+        run=row["run"],
+        recipient=row["recipient"],
+        ordinal=row["ordinal"],
+        state=Outgoing(row["state"]),
+        digest=bytes(row["digest"]),
+        outline=json.loads(row["outline"]),
+        meta=json.loads(row["meta"]),
+        created=row["created"],
+        expires=row["expires"],
+        body=row["body"],
+        envelope=row["envelope"],
+        digests=tuple(json.loads(row["digests"])),
+        refs=tuple(json.loads(row["refs"])),
+        reply=row["reply"],
+        replied=row["replied"],
+        turn=row["turn"],
+    )
