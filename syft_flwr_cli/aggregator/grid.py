@@ -192,7 +192,7 @@ class SyftGrid(Grid):
         """
         ids = [mid for mid in message_ids if mid not in self._delivered]
         replies = self.outbox.collect(ids, time.monotonic())
-        in_turn = sorted(replies, key=lambda mid: replies[mid].sent.turn)
+        in_turn = sorted(replies, key=lambda mid: replies[mid].sent.completion_order)
         return self._deliver(in_turn, replies, explicit=True)
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:

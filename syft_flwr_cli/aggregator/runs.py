@@ -164,12 +164,12 @@ def run_server_app(
 def told(session: Session, result: ServerResult) -> None:
     """Note that the result has been shown: repeating the command begins a new run."""
     if result.error is None:
-        session.me.journal.tell_run(result.run)
+        session.me.journal.mark_reported(result.run)
 
 
 def _untold(session: Session, context: Context) -> ServerResult | None:
     """The result of a run whose process was killed after the end and before it could tell it."""
-    run = session.me.journal.untold_run("aggregator")
+    run = session.me.journal.unreported_run("aggregator")
     if run is None or run.result is None:
         return None
     context.run_id, context.node_id = int(run.run), runtime.SERVER_NODE_ID

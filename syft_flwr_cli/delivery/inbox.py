@@ -229,7 +229,7 @@ class Inbox:
 
     def _tell_of_the_end(self) -> None:
         """An earlier process ended with the run and could not say so: say it now, unless another run goes on."""
-        untold = self.me.journal.untold_run("data owner")
+        untold = self.me.journal.unreported_run("data owner")
         if untold is not None and all(p.envelope.header.run == untold.run for p in self._pending.values()):
             self._say_stopped(untold.run, untold.reason or "")
 

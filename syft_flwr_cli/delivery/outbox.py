@@ -39,7 +39,7 @@ from syft_flwr_cli.security.envelope import (
     write_envelope,
 )
 from syft_flwr_cli.storage import crash_points
-from syft_flwr_cli.storage.journal import Answer, Sent
+from syft_flwr_cli.storage.journal import Answer, RequestRow
 from syft_flwr_cli.transports.base import BytesContent
 
 __all__ = ["Outbox", "Reply"]
@@ -56,7 +56,7 @@ VERIFY_INTERVAL = 60.0
 class Reply:
     """How a request ended: with a body, or without an answer (``body`` is None)."""
 
-    sent: Sent
+    sent: RequestRow
     body: Body | None
 
 
@@ -94,9 +94,9 @@ class Outbox:
         self._pushing = threading.Lock()
         self._replay = Replay(me, run, accept_divergence, self.fail)
         self._responses = ResponseIntake(me, run, self._find)
-        self._open: dict[str, Sent] = {}
+        self._open: dict[str, RequestRow] = {}
         self._deadlines: dict[str, float] = {}
-        self._pending_publication: dict[str, Sent] = {}
+        self._pending_publication: dict[str, RequestRow] = {}
         self._verify_interval = verify_interval
         self._checked = time.monotonic()
         self._generation = 0
@@ -167,7 +167,7 @@ class Outbox:
         keep = {ref for row in self.me.journal.open_sent(self.run) for ref in row.refs}
         self._writer.sweep(keep, self._generation - 1)
 
-    def _prepare(self, fresh: Sequence[SequencedRequest]) -> list[Sent]:
+    def _prepare(self, fresh: Sequence[SequencedRequest]) -> list[RequestRow]:
         if not fresh:
             return []
         now = self.me.clock()
@@ -176,7 +176,7 @@ class Outbox:
         self.me.journal.add_sent(rows, [_sent_entry(row, now) for row in rows])
         return rows
 
-    def _row(self, placed: SequencedRequest, now: float) -> Sent:
+    def _row(self, placed: SequencedRequest, now: float) -> RequestRow:
         draft = placed.draft
         layout = plan_payloads(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
         digests = [draft.digests.of_group(group) for group in layout.groups]
@@ -186,11 +186,11 @@ class Outbox:
             draft.body, inline=layout.inline, slots=tuple(layout.slots), payloads=tuple(refs), acks=acks
         )
         meta = {**draft.meta, "allowance": draft.response_timeout, "acks": acks}
-        row = Sent(
+        row = RequestRow(
             id=placed.id,
             run=self.run,
             recipient=draft.recipient,
-            ordinal=placed.ordinal,
+            sequence_number=placed.sequence_number,
             state=Outgoing.WAITING,
             digest=draft.digest,
             outline=draft.outline,
@@ -206,7 +206,7 @@ class Outbox:
         )
         return self._sealed(row, now)
 
-    def _sealed(self, row: Sent, now: float) -> Sent:
+    def _sealed(self, row: RequestRow, now: float) -> RequestRow:
         """The row with its envelope; unchanged while the recipient's key is not known."""
         peer = self.me.peer(row.recipient)
         if peer is None:
@@ -230,7 +230,7 @@ class Outbox:
         digest = read_envelope(envelope).digest
         return replace(row, state=Outgoing.SEALED, envelope=envelope, digests=(*row.digests, digest))
 
-    def _renew(self, row: Sent, draft: OutgoingRequest) -> Sent | None:
+    def _renew(self, row: RequestRow, draft: OutgoingRequest) -> RequestRow | None:
         """A request of an earlier process: out again with time to answer, unless it has ended."""
         if row.state not in (Outgoing.WAITING, Outgoing.SEALED):
             return None
@@ -244,18 +244,18 @@ class Outbox:
             self.me.journal.seal_sent(row.id, renewed.envelope, renewed.digests[-1], renewed.expires)
         return renewed
 
-    def _as_now(self, row: Sent) -> bool:
+    def _as_now(self, row: RequestRow) -> bool:
         """Whether it is sealed, and in the way that is now wanted: sealed for real, or not."""
         if row.state is not Outgoing.SEALED or row.envelope is None:
             return False
         return (read_envelope(row.envelope).header.suite != SUITE_NONE) == self.me.encryption
 
-    def _restore_payloads(self, row: Sent, draft: OutgoingRequest) -> None:
+    def _restore_payloads(self, row: RequestRow, draft: OutgoingRequest) -> None:
         layout = plan_payloads(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
         digests = [draft.digests.of_group(group) for group in layout.groups]
         self._writer.ensure(layout.groups, digests, self._generation)
 
-    def _publish(self, row: Sent, retry_timeout: float | None = None) -> None:
+    def _publish(self, row: RequestRow, retry_timeout: float | None = None) -> None:
         assert row.envelope is not None
         path = names.request_path(self.me.email, row.recipient, self.me.app, row.id)
         crash_points.point("outbox.before-publish")
@@ -272,11 +272,11 @@ class Outbox:
             # Whoever gets the last message can vouch for all that was before it.
             self.me.flush_audit()
             acks = tuple(self.me.journal.due_acks(self.run, recipient, 10_000))
-            row = Sent(
+            row = RequestRow(
                 id=mid,
                 run=self.run,
                 recipient=recipient,
-                ordinal=STOP_ORDINAL,
+                sequence_number=STOP_ORDINAL,
                 state=Outgoing.WAITING,
                 digest=b"\0" * 32,
                 outline={},
@@ -330,7 +330,7 @@ class Outbox:
         self._end(rows, Event.WITHDRAW)
         return len(rows)
 
-    def _end(self, rows: Sequence[Sent], event: Event) -> None:
+    def _end(self, rows: Sequence[RequestRow], event: Event) -> None:
         if not rows:
             return
         now = self.me.clock()
@@ -393,7 +393,7 @@ class Outbox:
                 self.fail(error)
                 return
 
-    def _find(self, mid: str) -> Sent | None:
+    def _find(self, mid: str) -> RequestRow | None:
         with self._changed:
             return self._open.get(mid)
 
@@ -486,7 +486,7 @@ class Outbox:
         self._responses.close()
 
 
-def _sent_entry(row: Sent, now: float) -> dict[str, Any]:
+def _sent_entry(row: RequestRow, now: float) -> dict[str, Any]:
     return {
         "event": "sent",
         "time": now,

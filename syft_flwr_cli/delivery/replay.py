@@ -1,8 +1,8 @@
 """What an earlier process of a run has sent must be sent again, in the same places, before anything new is.
 
-`Replay` gives every request its place (the how-manieth to its recipient) and compares it with the journal. A
-request that differs, or is missing, means that the ServerApp does something else than before: the run has
-diverged, and nothing more is sent unless that is accepted.
+`Replay` gives every request its place (its number in the order of requests to its recipient) and compares it
+with the journal. A request that differs, or is missing, means that the ServerApp does something else than
+before: the run has diverged, and nothing more is sent unless that is accepted.
 """
 
 import threading
@@ -16,7 +16,7 @@ from syft_flwr_cli.errors import DivergenceError
 from syft_flwr_cli.events import RunDiverged
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import Body
-from syft_flwr_cli.storage.journal import Sent
+from syft_flwr_cli.storage.journal import RequestRow
 from syft_flwr_cli.transports.base import Buffer
 
 __all__ = ["OutgoingRequest", "Replay", "SequencedRequest"]
@@ -57,8 +57,8 @@ class SequencedRequest:
 
     draft: OutgoingRequest
     id: str
-    ordinal: int
-    before: Sent | None
+    sequence_number: int
+    before: RequestRow | None
 
 
 class Replay:
@@ -84,7 +84,7 @@ class Replay:
         self._accept_divergence = accept_divergence
         self._fail = fail
         self._ordinals: dict[str, int] = {}
-        self._earlier = {(row.recipient, row.ordinal): row for row in me.journal.places(run)}
+        self._earlier = {(row.recipient, row.sequence_number): row for row in me.journal.positions(run)}
         self._home = threading.get_ident()
         self._elsewhere = False
 
@@ -104,15 +104,15 @@ class Replay:
 
     def _place(self, draft: OutgoingRequest) -> SequencedRequest:
         recipient = draft.recipient
-        ordinal = self._ordinals.get(recipient, 0)
-        self._ordinals[recipient] = ordinal + 1
-        mid = names.message_id(self._run, recipient, ordinal, draft.digest)
-        before = self._me.journal.sent_at(self._run, recipient, ordinal)
+        sequence_number = self._ordinals.get(recipient, 0)
+        self._ordinals[recipient] = sequence_number + 1
+        mid = names.message_id(self._run, recipient, sequence_number, draft.digest)
+        before = self._me.journal.sent_at(self._run, recipient, sequence_number)
         if before is not None and before.digest != draft.digest:
             self._diverge(_difference(before, draft))
             before = None
-        self._earlier.pop((recipient, ordinal), None)
-        return SequencedRequest(draft, mid, ordinal, before)
+        self._earlier.pop((recipient, sequence_number), None)
+        return SequencedRequest(draft, mid, sequence_number, before)
 
     def _compare_calls(self, placed: Sequence[SequencedRequest]) -> None:
         """Something new is sent although not all is sent again that an earlier process sent.
@@ -146,7 +146,7 @@ class Replay:
         place = min(self._earlier.values(), key=lambda place: place.position)
         row = self._me.journal.sent(place.id)
         label = _label(row.outline, row.meta) if row is not None else ""
-        return f"request {place.ordinal + 1} to {place.recipient} ({label})"
+        return f"request {place.sequence_number + 1} to {place.recipient} ({label})"
 
     def _diverge(self, sentence: str) -> None:
         """Stop here, or, if that is accepted, forget everything of before that has not been repeated."""
@@ -180,8 +180,8 @@ class Replay:
         self._me.flush_audit()
 
 
-def _difference(before: Sent, draft: OutgoingRequest) -> str:
-    where = f"Request {before.ordinal + 1} to {before.recipient}"
+def _difference(before: RequestRow, draft: OutgoingRequest) -> str:
+    where = f"Request {before.sequence_number + 1} to {before.recipient}"
     old, new = before.outline, draft.outline
     changed = [key for key in [*old, *(key for key in new if key not in old)] if old.get(key) != new.get(key)]
     if not changed:

@@ -22,7 +22,7 @@ from syft_flwr_cli.protocol.printable import first_line
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.states import Outgoing
 from syft_flwr_cli.security.envelope import MAX_FILE, Envelope, read_envelope
-from syft_flwr_cli.storage.journal import Answer, Sent
+from syft_flwr_cli.storage.journal import Answer, RequestRow
 from syft_flwr_cli.transports.base import Watch
 
 __all__ = ["ResponseIntake", "stored_payload"]
@@ -50,7 +50,7 @@ class _ResendRequest:
 class _Incomplete:
     """A response that is genuine; its arrays may not be here yet."""
 
-    row: Sent
+    row: RequestRow
     reply: bytes
     body: Body
     envelope: Envelope
@@ -69,7 +69,7 @@ class ResponseIntake:
         The open request with an id, if there is one.
     """
 
-    def __init__(self, me: Participant, run: str, find: Callable[[str], Sent | None]) -> None:
+    def __init__(self, me: Participant, run: str, find: Callable[[str], RequestRow | None]) -> None:
         self._me = me
         self._run = run
         self._find = find
@@ -151,7 +151,7 @@ class ResponseIntake:
             return self._incomplete[mid].envelope.digest
         return self._accepted.get(mid)
 
-    def _open_response(self, row: Sent, peer: str, envelope: Envelope) -> Body:
+    def _open_response(self, row: RequestRow, peer: str, envelope: Envelope) -> Body:
         header = envelope.header
         expected = (
             "response",
@@ -182,14 +182,14 @@ class ResponseIntake:
             raise RefusedError("plaintext", f"{peer} sealed when we did not, or we when it did not")
         return body
 
-    def _request_resend(self, row: Sent) -> None:
+    def _request_resend(self, row: RequestRow) -> None:
         """A response arrived damaged: the same request again makes its sender publish the response again.
 
         Each time after a longer pause, so that a sender who has nothing better is not asked for ever.
         """
         self._resends.setdefault(row.id, _ResendRequest()).wanted = True
 
-    def to_ask_again(self) -> list[Sent]:
+    def to_ask_again(self) -> list[RequestRow]:
         """The requests that are due to go out once more, because their responses arrived damaged."""
         now, due = time.monotonic(), []
         for mid, resend in list(self._resends.items()):

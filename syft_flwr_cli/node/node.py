@@ -164,7 +164,7 @@ def run_node(
         # Whoever stays has said so of each run, and tidies up between two.
         while len(ends) < len(inbox.stopped):
             ends.append(inbox.stopped[len(ends)])
-            me.journal.tell_run(ends[-1].run)
+            me.journal.mark_reported(ends[-1].run)
             retention.prune_expired(me, [aggregator], keep)
         return bool(ends) and over(inbox.stopped)
 
@@ -183,7 +183,7 @@ def run_node(
 def told(session: Session, result: NodeResult) -> None:
     """Note that the ends of these runs have been shown: repeating the command waits for the next run."""
     for ended in result.stopped:
-        session.me.journal.tell_run(ended.run)
+        session.me.journal.mark_reported(ended.run)
 
 
 def syftbox_flwr_client(

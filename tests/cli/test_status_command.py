@@ -16,7 +16,7 @@ from syft_flwr_cli.errors import EXIT_NOT_A_PROJECT, TrustError
 from syft_flwr_cli.protocol.states import Event, Incoming, Outgoing
 from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
 from syft_flwr_cli.security.roster import Roster
-from syft_flwr_cli.storage.journal import Answer, Journal, Request, Sent
+from syft_flwr_cli.storage.journal import Answer, Journal, Request, RequestRow
 from syft_flwr_cli.storage.locks import FileLock
 from syft_flwr_cli.storage.paths import app_dir, participant_dir
 from syft_flwr_cli.transports.gdrive.journal import Journal as DriveJournal
@@ -48,12 +48,12 @@ def identity(email: str, seed: str = "") -> Identity:
     return Identity.create(email, NOW, hashlib.shake_256((email + seed).encode()).digest(SECRETS_SIZE))
 
 
-def request(number: int, recipient: str, state: Outgoing, round_number: int) -> Sent:
-    return Sent(
+def request(number: int, recipient: str, state: Outgoing, round_number: int) -> RequestRow:
+    return RequestRow(
         id=f"{number:08x}-0000-4000-8000-000000000000",
         run=RUN,
         recipient=recipient,
-        ordinal=number,
+        sequence_number=number,
         state=state,
         digest=bytes(32),
         outline={},
@@ -86,7 +86,7 @@ def aggregator_in_round_two(shell: Shell) -> None:
     mine.begin_run(RUN, "aggregator", NOW, {}, {})
     first = request(0, BOB, Outgoing.SEALED, 1)
     rest = [request(1, BOB, Outgoing.SEALED, 2), request(2, CAROL, Outgoing.WAITING, 2)]
-    stop = replace(request(9, BOB, Outgoing.SEALED, 2), ordinal=-1)
+    stop = replace(request(9, BOB, Outgoing.SEALED, 2), sequence_number=-1)
     mine.add_sent([first, *rest, stop], [])
     mine.answer([Answer(first.id, b"reply", NOW + 5, {})])
     for _ in range(3):

@@ -78,7 +78,7 @@ def assert_nothing_open(federation: Federation) -> None:
             for run in journal.runs():
                 assert run.ended is not None, f"{who}: {run}"
                 assert journal.open_sent(run.run) == [], who
-                requests = [journal.sent(place.id) for place in journal.places(run.run)]
+                requests = [journal.sent(place.id) for place in journal.positions(run.run)]
                 assert {request.state for request in requests if request} <= {Outgoing.ANSWERED}, who
                 states = {request.state for request in journal.requests(run.run)}
                 assert Incoming.CLAIMED not in states, who

@@ -256,7 +256,7 @@ def test_requests_come_back_in_the_order_in_which_they_were_answered(table: Tabl
         until(inboxes[index].step, "the work")
         until(lambda i=index: outbox.collect([ids[i]], time.monotonic()) != {}, "the answer")
     replies = outbox.collect(ids, time.monotonic())
-    order = sorted(ids, key=lambda mid: replies[mid].sent.turn)
+    order = sorted(ids, key=lambda mid: replies[mid].sent.completion_order)
     assert order == [ids[2], ids[0], ids[1]]
     outbox.close()
     for inbox in inboxes:

@@ -143,11 +143,11 @@ def test_an_app_that_sums_in_the_order_of_arrival_meets_the_same_order_again(
     journal = run.journal(SERVER)
     try:
         (ended,) = journal.runs()
-        rows = [journal.sent(place.id) for place in journal.places(ended.run)]
+        rows = [journal.sent(place.id) for place in journal.positions(ended.run)]
     finally:
         journal.close()
     orders = [
-        tuple(row.recipient for row in sorted(part, key=lambda row: row.turn) if row)
+        tuple(row.recipient for row in sorted(part, key=lambda row: row.completion_order) if row)
         for part in (rows[at : at + 3] for at in range(0, 12, 3))
     ]
     total = expected_sum(orders, people)

@@ -14,23 +14,24 @@ from syft_flwr_cli.protocol.states import Event, Outgoing, advance
 from syft_flwr_cli.storage.journal.audit_queue import hear
 from syft_flwr_cli.storage.sqlite import Table
 
-__all__ = ["Answer", "OutgoingTable", "Place", "Sent"]
+__all__ = ["Answer", "OutgoingTable", "RequestPosition", "RequestRow"]
 
 _NEXT_TURN = "(SELECT MAX(turn)+1 FROM sent WHERE run=?)"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A request of ours.
+class RequestRow:
+    """A request of ours. (The columns of the table are called ``ordinal`` and ``turn``.)
 
-    ``reply`` is the opened body of its answer, ``digests`` are of every envelope issued, and ``turn`` says as
-    the how-manieth of its run it ended (0 while it is open).
+    ``sequence_number`` says which request to this recipient it is in its run, ``reply`` is the opened body of
+    its answer, ``digests`` are of every envelope issued, and ``completion_order`` says as which of its run it
+    ended, from 1 (0 while it is open).
     """
 
     id: str
     run: str
     recipient: str
-    ordinal: int
+    sequence_number: int
     state: Outgoing
     digest: bytes
     outline: Mapping[str, str]
@@ -43,16 +44,16 @@ class Sent:
     refs: tuple[str, ...]
     reply: bytes | None
     replied: float | None
-    turn: int = 0
+    completion_order: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a request of ours stands: the how-manieth to its recipient, and when among all of the journal."""
+class RequestPosition:
+    """Which request to its recipient a request is in its run, and its position among all of the journal."""
 
     id: str
     recipient: str
-    ordinal: int
+    sequence_number: int
     position: int
 
 
@@ -69,7 +70,7 @@ class Answer:
 class OutgoingTable(Table):
     """The rows of requests of ours."""
 
-    def add_sent(self, rows: Sequence[Sent], audit: Sequence[Mapping[str, Any]]) -> None:
+    def add_sent(self, rows: Sequence[RequestRow], audit: Sequence[Mapping[str, Any]]) -> None:
         """Add requests before they are published."""
         with self._db.change("push") as db:
             db.executemany(
@@ -80,7 +81,7 @@ class OutgoingTable(Table):
                         s.id,
                         s.run,
                         s.recipient,
-                        s.ordinal,
+                        s.sequence_number,
                         s.state,
                         s.digest,
                         json.dumps(dict(s.outline)),
@@ -148,25 +149,25 @@ class OutgoingTable(Table):
                 )
             hear(db, audit)
 
-    def sent(self, mid: str) -> Sent | None:
+    def sent(self, mid: str) -> RequestRow | None:
         """One request of ours."""
         row = self._db.one("SELECT * FROM sent WHERE id=?", mid)
         return _sent(row) if row else None
 
-    def sent_at(self, run: str, recipient: str, ordinal: int) -> Sent | None:
-        """The request that went to ``recipient`` as its ``ordinal``-th in this run."""
+    def sent_at(self, run: str, recipient: str, sequence_number: int) -> RequestRow | None:
+        """The request that went to ``recipient`` as its ``sequence_number``-th in this run."""
         row = self._db.one(
-            "SELECT * FROM sent WHERE run=? AND recipient=? AND ordinal=?", run, recipient, ordinal
+            "SELECT * FROM sent WHERE run=? AND recipient=? AND ordinal=?", run, recipient, sequence_number
         )
         return _sent(row) if row else None
 
-    def places(self, run: str) -> list[Place]:
+    def positions(self, run: str) -> list[RequestPosition]:
         """The requests that a run has pushed so far, in that order; not its stop signals."""
         query = "SELECT id, recipient, ordinal, rowid FROM sent WHERE run=? AND ordinal>=0 ORDER BY rowid"
         rows = self._db.all(query, run)
-        return [Place(row["id"], row["recipient"], row["ordinal"], row["rowid"]) for row in rows]
+        return [RequestPosition(row["id"], row["recipient"], row["ordinal"], row["rowid"]) for row in rows]
 
-    def open_sent(self, run: str) -> list[Sent]:
+    def open_sent(self, run: str) -> list[RequestRow]:
         """The requests of a run that are neither answered nor given up, oldest first; not its stop signals."""
         rows = self._db.all(
             "SELECT * FROM sent WHERE run=? AND ordinal>=0 AND state IN ('waiting', 'sealed') ORDER BY rowid",
@@ -186,12 +187,12 @@ class OutgoingTable(Table):
         return [row["id"] for row in self._db.all(query, run, recipient, limit)]
 
 
-def _sent(row: sqlite3.Row) -> Sent:
-    return Sent(
+def _sent(row: sqlite3.Row) -> RequestRow:
+    return RequestRow(
         id=row["id"],
         run=row["run"],
         recipient=row["recipient"],
-        ordinal=row["ordinal"],
+        sequence_number=row["ordinal"],
         state=Outgoing(row["state"]),
         digest=bytes(row["digest"]),
         outline=json.loads(row["outline"]),
@@ -204,5 +205,5 @@ def _sent(row: sqlite3.Row) -> Sent:
         refs=tuple(json.loads(row["refs"])),
         reply=row["reply"],
         replied=row["replied"],
-        turn=row["turn"],
+        completion_order=row["turn"],
     )

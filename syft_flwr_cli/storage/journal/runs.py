@@ -51,13 +51,13 @@ class RunTable(Table):
             if done.rowcount:
                 hear(db, [audit])
 
-    def untold_run(self, role: str) -> Run | None:
+    def unreported_run(self, role: str) -> Run | None:
         """The newest run in this role, if it is complete and nobody has been told yet."""
         row = self._db.one("SELECT * FROM runs WHERE role=? ORDER BY rowid DESC LIMIT 1", role)
         run = _run(row) if row else None
         return run if run is not None and run.state == "finished" and not run.told else None
 
-    def tell_run(self, run: str) -> None:
+    def mark_reported(self, run: str) -> None:
         """Note that the end of a run has been told: repeating the command does not tell it again."""
         with self._db.change("tell") as db:
             db.execute("UPDATE runs SET told=1 WHERE run=?", (run,))
