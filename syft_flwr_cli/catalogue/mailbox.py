@@ -1,0 +1,254 @@
+"""Records between participants: sealed, signed, published in the ordinary outboxes, taken in once.
+
+A record is put into the local store first and published when the recipient's key is known; whoever crashes in
+between publishes it again under the same name. What a peer has published is checked in the order of the envelope,
+then by the rules of its kind, and only then kept; what fails goes to quarantine with one sentence. A bundle travels
+as a payload that is written once for all who are to read it. It does not know what offers or decisions lead to.
+"""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+
+from syft_flwr_cli.catalogue.payload import Payload
+from syft_flwr_cli.catalogue.record_store import Received, RecordStore, Sent
+from syft_flwr_cli.catalogue.records import (
+    APP,
+    KINDS,
+    MAX_RECORD,
+    Kind,
+    Record,
+    read_record,
+    record_bytes,
+    record_id,
+)
+from syft_flwr_cli.delivery.participant import Participant
+from syft_flwr_cli.errors import NotThereError
+from syft_flwr_cli.protocol import names
+from syft_flwr_cli.protocol.header import MAX_HEADER, Header
+from syft_flwr_cli.protocol.rejection import RefusedError
+from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE
+from syft_flwr_cli.security.envelope import read_envelope, write_envelope
+from syft_flwr_cli.security.public_identity import PublicIdentity
+from syft_flwr_cli.security.sealing import SealedPayload, content_digest, open_payload
+from syft_flwr_cli.transports.base import BytesContent, Watch
+
+__all__ = ["Check", "Mailbox", "Posted"]
+
+Check = Callable[[str, Record], None]
+"""Raises `RefusedError` if a record of this sender cannot be one of its kind."""
+
+LASTS = 10 * 365 * 86400.0
+"""Seconds after which a record expires: it holds until it is overtaken."""
+
+MAX_FILE = MAX_RECORD + MAX_HEADER + 4096
+TRIES = 50
+"""How often a file that is listed and not there is looked for before it is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of the records that were to be sent."""
+
+    sent: list[Sent] = field(default_factory=list)
+    waiting: list[Sent] = field(default_factory=list)
+    """Of recipients who have published no key yet."""
+
+
+class Mailbox:
+    """One participant's records with any number of peers.
+
+    Parameters
+    ----------
+    me : Participant
+        In the app `APP`.
+    store : RecordStore
+        Where records are kept.
+    check : callable
+        The rules of the kinds.
+    """
+
+    def __init__(self, me: Participant, store: RecordStore, check: Check) -> None:
+        if me.app != APP:
+            raise ValueError(f"Records travel under the app name {APP!r}, not {me.app!r}.")
+        self.me = me
+        self.store = store
+        self._check = check
+        self._watches: dict[tuple[str, Kind], Watch] = {}
+        self._names: dict[tuple[str, Kind, str], int] = {}
+
+    # Out
+
+    def put(self, recipient: str, kind: Kind, key: str, content: dict[str, object]) -> Sent:
+        """Make a record, to be published by `post`."""
+        return self.store.put(recipient, kind, key, content, self.me.clock())
+
+    def post(self) -> Posted:
+        """Publish what has not been published yet, or only under a key that its recipient no longer uses."""
+        posted = Posted()
+        for sent in self.store.sent():
+            public = self.me.peer(sent.recipient)
+            if public is None:
+                if sent.sealed_to is None:
+                    posted.waiting.append(sent)
+            elif sent.sealed_to != public.fingerprint:
+                self._publish(sent, public)
+                posted.sent.append(sent)
+        return posted
+
+    def _publish(self, sent: Sent, public: PublicIdentity) -> None:
+        me, record = self.me, sent.record
+        mid = record_id(me.email, sent.recipient, record)
+        header = Header(
+            kind="request",
+            id=mid,
+            app=APP,
+            run="0",
+            sender=me.email,
+            recipient=sent.recipient,
+            endpoint=record.kind,
+            created=record.time,
+            expires=record.time + LASTS,
+            suite=SUITE if me.encryption else SUITE_NONE,
+            audit=me.audit_head(),
+        )
+        data = write_envelope(header, record_bytes(record), me.identity, public if me.encryption else None)
+        digest = hashlib.sha256(data).hexdigest()
+        me.journal.hear([self._entry("sent", sent.recipient, mid, record, digest)])
+        me.flush_audit()
+        path = names.request_path(me.email, sent.recipient, APP, mid, record.kind)
+        me.publish(path, BytesContent(data), [sent.recipient])
+        for old in sent.stale:
+            me.remove(names.request_path(me.email, sent.recipient, APP, old, record.kind))
+        self.store.published(sent, public.fingerprint)
+
+    def put_payload(self, content: bytes, readers: Collection[str], before: Payload | None = None) -> Payload:
+        """Write a payload for ``readers``; as ``before`` if that is of the same content, for more readers."""
+        digest = content_digest([content])
+        if before is None or before.digest != digest:
+            before = Payload(str(uuid.uuid4()), secrets.token_bytes(32), len(content), digest)
+        path = names.payload_path(self.me.email, APP, before.id)
+        self.me.publish(path, SealedPayload(before.key, [content]), readers)
+        return before
+
+    def remove_payload(self, payload: Payload) -> None:
+        """Take a payload back."""
+        self.me.remove(names.payload_path(self.me.email, APP, payload.id))
+
+    # In
+
+    def collect(self, peers: Iterable[str], kinds: Collection[Kind] = KINDS) -> list[Received]:
+        """Take in what ``peers`` have published since the last call; what is new, oldest first.
+
+        Raises
+        ------
+        TrustError
+            If a peer's key has changed, is revoked, or is not compared where that is asked.
+        """
+        new = [received for peer in peers for kind in kinds for received in self._look(peer, kind)]
+        return sorted(new, key=lambda received: received.record.number)
+
+    def read_payload(self, sender: str, payload: Payload) -> memoryview | None:
+        """The content of a peer's payload, checked; None if it is not there yet.
+
+        No more is read than was promised, whatever lies there.
+
+        Raises
+        ------
+        RefusedError
+            If it is not what was promised.
+        """
+        try:
+            with self.me.transport.open(sender, names.payload_path(sender, APP, payload.id)) as stream:
+                content = bytearray(payload.size)
+                open_payload(stream, payload.key, payload.size, payload.digest, memoryview(content))
+        except NotThereError:
+            return None
+        return memoryview(content).toreadonly()
+
+    def close(self) -> None:
+        """Look no more; the participant stays open."""
+        for watch in self._watches.values():
+            watch.close()
+        self._watches.clear()
+
+    def _look(self, peer: str, kind: Kind) -> list[Received]:
+        folder = names.rpc_folder(peer, self.me.email, APP, kind)
+        watch = self._watches.get((peer, kind))
+        if watch is None:
+            watch = self._watches[peer, kind] = self.me.transport.watch(peer, folder)
+        for entry in watch.new():
+            if not entry.odd:
+                self._names.setdefault((peer, kind, entry.name), 0)
+            elif entry.name.endswith(".request"):
+                self.me.refuse_name(peer, f"{folder}/{entry.name}", entry.odd)
+        found = []
+        for place in [place for place in self._names if place[:2] == (peer, kind)]:
+            done, received = self._take(peer, kind, place[2])
+            if done:
+                del self._names[place]
+            if received is not None:
+                found.append(received)
+        return found
+
+    def _take(self, peer: str, kind: Kind, name: str) -> tuple[bool, Received | None]:
+        """Whether a file has been dealt with, and what new record came of it."""
+        path = f"{names.rpc_folder(peer, self.me.email, APP, kind)}/{name}"
+        mid = names.message_of(name, ".request")
+        if mid is None:
+            if name.endswith(".request"):
+                self.me.refuse_name(peer, path)
+            return True, None
+        if self.me.peer(peer) is None:
+            return False, None
+        try:
+            with self.me.transport.open(peer, path) as stream:
+                data = stream.read(MAX_FILE + 1)
+        except NotThereError:
+            self._names[peer, kind, name] += 1
+            return self._names[peer, kind, name] > TRIES, None
+        try:
+            return True, self._accept(peer, kind, mid, data)
+        except RefusedError as error:
+            self.me.refuse(peer, path, data, error)
+            return True, None
+
+    def _accept(self, peer: str, kind: Kind, mid: str, data: bytes) -> Received | None:
+        me = self.me
+        if len(data) > MAX_FILE:
+            raise RefusedError("oversized", f"a record has at most {MAX_FILE:,} bytes")
+        envelope = read_envelope(data)
+        header = envelope.header
+        if (header.kind, header.app, header.endpoint) != ("request", APP, kind):
+            raise RefusedError("misaddressed", f"it is no {kind} of the federation")
+        if header.id != mid:
+            raise RefusedError("replayed", "its file has another name than the id it was signed with")
+        if header.sender != peer:
+            raise RefusedError("stranger", f"it says it is from {header.sender}")
+        if header.recipient != me.email:
+            raise RefusedError("misaddressed", f"it is for {header.recipient}")
+        if header.expires < me.clock():
+            raise RefusedError("expired", "it has expired")
+        record = read_record(me.unseal(envelope, peer))
+        if record.kind != kind or record_id(peer, me.email, record) != mid:
+            raise RefusedError("replayed", "it holds another record than its name says")
+        self._check(peer, record)
+        now = me.clock()
+        if not self.store.take(peer, record, now):
+            return None
+        me.journal.hear([self._entry("received", peer, mid, record, envelope.digest)])
+        me.flush_audit()
+        return Received(peer, record, now)
+
+    def _entry(self, event: str, peer: str, mid: str, record: Record, digest: str) -> dict[str, object]:
+        return {
+            "event": event,
+            "time": self.me.clock(),
+            "peer": peer,
+            "message": mid,
+            "type": record.kind,
+            "subject": record.key,
+            "digest": digest,
+        }
