@@ -27,15 +27,15 @@ from syft_flwr_cli.delivery.replay import OutgoingRequest
 from syft_flwr_cli.errors import SyftFlwrError, TooFewRepliesError, UsageError
 from syft_flwr_cli.events import Publisher
 from syft_flwr_cli.flower import codec, runtime
+from syft_flwr_cli.flower.error_codes import NO_ANSWER, NOT_EXECUTED, UNUSABLE
 from syft_flwr_cli.protocol import names
-from syft_flwr_cli.protocol.body import NOT_EXECUTED, Body, PayloadRef, Slot
+from syft_flwr_cli.protocol.body import Body, PayloadRef, Slot, Stop
 from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.protocol.states import Outgoing
 from syft_flwr_cli.security.sealing import content_digest, open_payload
 
 __all__ = ["SyftGrid"]
 
-NO_ANSWER, DAMAGED = 5, 3
 STOP_TTL = 7 * 86400.0
 SYSTEM = "system"
 
@@ -233,7 +233,7 @@ class SyftGrid(Grid):
         A SYSTEM message with group id ``final`` and ``{"config": {"action": "stop", "reason": …}}``.
         """
         for email in self.datasites:
-            body = Body(type=SYSTEM, group=group_id, facts={"action": "stop", "reason": reason[:1000]})
+            body = Body(type=SYSTEM, group=group_id, stop=Stop(reason[:1000]))
             self.outbox.stop(email, body, ttl)
         return list(self.datasites)
 
@@ -279,7 +279,7 @@ class SyftGrid(Grid):
             round=number,
             skeleton=codec.with_metadata(message, content.packed.skeleton),
             code=self._code,
-            facts={f"config.{key}": value for key, value in self._run_config.items()},
+            run_config=self._run_config,
         )
         return OutgoingRequest(
             recipient=recipient,
@@ -340,7 +340,7 @@ class SyftGrid(Grid):
         if self._code is not None and body.code is not None and body.code != self._code:
             reason = f"{who} ran the code {body.code[:16]}…, not {self._code[:16]}…"
             failed(reason, partakes=False)
-            return codec.error_reply(asked, DAMAGED, reason, run=run, message_id=mid, created=time.time())
+            return codec.error_reply(asked, UNUSABLE, reason, run=run, message_id=mid, created=time.time())
         loaders = [self._loader(who, body, slot) for slot in body.slots]
         try:
             message = codec.unpack_message(
@@ -349,7 +349,7 @@ class SyftGrid(Grid):
         except ValueError as error:
             reason = f"the reply of {who} cannot be read: {error}"
             failed(reason)
-            return codec.error_reply(asked, DAMAGED, reason, run=run, message_id=mid, created=time.time())
+            return codec.error_reply(asked, UNUSABLE, reason, run=run, message_id=mid, created=time.time())
         codec.set_metadata(
             message,
             run=run,

@@ -19,10 +19,11 @@ from syft_flwr_cli.delivery.array_fetch import bring_arrays
 from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import remove_payloads
 from syft_flwr_cli.delivery.response_outbox import ResponseOutbox
-from syft_flwr_cli.delivery.task import DAMAGED, Task, TaskResult
+from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.errors import DiskError, NotThereError, TransportError
+from syft_flwr_cli.flower.error_codes import NOT_EXECUTED, UNUSABLE
 from syft_flwr_cli.protocol import names
-from syft_flwr_cli.protocol.body import NOT_EXECUTED, Body, decode_body
+from syft_flwr_cli.protocol.body import Body, Stop, decode_body
 from syft_flwr_cli.protocol.printable import first_line
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.states import Incoming
@@ -248,9 +249,9 @@ class Inbox:
     def _open(self, envelope: Envelope) -> Body:
         body = decode_body(self.me.unseal(envelope, self.aggregator))
         run = self.me.journal.run(envelope.header.run)
-        if run is not None and run.ended is not None and not _is_stop(body):
+        if run is not None and run.ended is not None and body.stop is None:
             raise RefusedError("wrong-run", f"run {run.run} has ended ({run.reason})")
-        if self.me.journal.is_past(envelope.header.run) and not _is_stop(body):
+        if self.me.journal.is_past(envelope.header.run) and body.stop is None:
             raise RefusedError("wrong-run", f"run {envelope.header.run} ended long ago")
         return body
 
@@ -273,8 +274,8 @@ class Inbox:
 
     def _handle_stops(self) -> None:
         for mid, pending in list(self._pending.items()):
-            if _is_stop(pending.body):
-                self._stop(pending)
+            if pending.body.stop is not None:
+                self._stop(pending, pending.body.stop)
                 self._drop(mid)
 
     def _drop(self, mid: str) -> None:
@@ -282,9 +283,9 @@ class Inbox:
         if pending is not None:
             self._ignored[mid] = pending.envelope.digest
 
-    def _stop(self, pending: _Pending) -> None:
+    def _stop(self, pending: _Pending, stop: Stop) -> None:
         header, body = pending.envelope.header, pending.body
-        reason = str(body.facts.get("reason") or "the aggregator ended the run")
+        reason = stop.reason or "the aggregator ended the run"
         known = self.me.journal.run(header.run)
         if known is None and header.created < self._started - STALE_STOP:
             self.me.emit(events.StopWasEarlier(header.run, reason, header.created))
@@ -349,7 +350,7 @@ class Inbox:
                 return False
             row = pending.claimed
             nothing = Task(row.id, row.run, body, [], None, None, row.attempts)
-            self._held = _Held(pending, nothing, TaskResult(error=(DAMAGED, error.what)))
+            self._held = _Held(pending, nothing, TaskResult(error=(UNUSABLE, error.what)))
             self._conclude(self._held)
             return True
         self.me.emit(events.RequestExecuting(mid, body.type, body.round, header.run))
@@ -488,7 +489,3 @@ class Inbox:
 
 def _age(item: tuple[str, _Pending]) -> tuple[float, str]:
     return item[1].envelope.header.created, item[0]
-
-
-def _is_stop(body: Body) -> bool:
-    return body.facts.get("action") == "stop"

@@ -178,9 +178,10 @@ class Outbox:
 
     def _row(self, placed: SequencedRequest, now: float) -> RequestRow:
         draft = placed.draft
-        layout = plan_payloads(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
-        digests = [draft.digests.of_group(group) for group in layout.groups]
-        refs = self._writer.ensure(layout.groups, digests, self._generation)
+        layout = plan_payloads(
+            draft.places, draft.blobs, self.me.transport.properties.inline_limit, draft.digests
+        )
+        refs = self._writer.ensure(layout.groups, layout.digests, self._generation)
         acks = tuple(self.me.journal.due_acks(self.run, draft.recipient))
         body = replace(
             draft.body, inline=layout.inline, slots=tuple(layout.slots), payloads=tuple(refs), acks=acks
@@ -251,9 +252,10 @@ class Outbox:
         return (read_envelope(row.envelope).header.suite != SUITE_NONE) == self.me.encryption
 
     def _restore_payloads(self, row: RequestRow, draft: OutgoingRequest) -> None:
-        layout = plan_payloads(draft.places, draft.blobs, self.me.transport.properties.inline_limit)
-        digests = [draft.digests.of_group(group) for group in layout.groups]
-        self._writer.ensure(layout.groups, digests, self._generation)
+        layout = plan_payloads(
+            draft.places, draft.blobs, self.me.transport.properties.inline_limit, draft.digests
+        )
+        self._writer.ensure(layout.groups, layout.digests, self._generation)
 
     def _publish(self, row: RequestRow, retry_timeout: float | None = None) -> None:
         assert row.envelope is not None

@@ -34,10 +34,11 @@ EVERYBODY = "all"
 
 @dataclass(slots=True)
 class Layout:
-    """Where each byte string goes: groups of buffers that become payloads, and the inline rest."""
+    """Where each byte string goes: groups of buffers that become payloads, their digests, and the inline rest."""
 
     slots: list[Slot] = field(default_factory=list)
     groups: list[list[Buffer]] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
     inline: bytes = b""
 
 
@@ -45,9 +46,10 @@ def plan_payloads(
     places: Sequence[tuple[str | int, ...]],
     blobs: Sequence[Buffer],
     inline_limit: int,
+    digests: "Digests",
     one_file: int = 0,
 ) -> Layout:
-    """Decide where each byte string goes.
+    """Decide where each byte string goes. Equal contents of one message are copies in one payload.
 
     Parameters
     ----------
@@ -55,6 +57,8 @@ def plan_payloads(
         As `codec.Packed` has them.
     inline_limit : int
         Bytes from which a byte string is a payload of its own.
+    digests : Digests
+        What is known of the contents of ``blobs``.
     one_file : int
         If all of them together are no more bytes than this, all stay inline.
     """
@@ -83,7 +87,29 @@ def plan_payloads(
             inline.append(blob)
             end += size
     layout.inline = b"".join(inline)
-    return layout
+    return _merge_equal(layout, digests)
+
+
+def _merge_equal(layout: Layout, digests: "Digests") -> Layout:
+    """Make one payload of groups with equal contents: a reader refuses a message that names a payload twice."""
+    found = [digests.of_group(group) for group in layout.groups]
+    if len(set(found)) == len(found):
+        return replace(layout, digests=found)
+    merged: dict[bytes, list[Buffer]] = {}
+    order: dict[bytes, int] = {}
+    moved: list[tuple[int, int]] = []
+    for digest, group in zip(found, layout.groups, strict=True):
+        copies = merged.setdefault(digest, [])
+        moved.append((order.setdefault(digest, len(order)), sum(len(buffer) for buffer in copies)))
+        copies.extend(group)
+    slots = [
+        slot
+        if slot.payload < 0
+        else Slot(slot.at, moved[slot.payload][0], moved[slot.payload][1] + slot.offset, slot.size)
+        for slot in layout.slots
+    ]
+    groups = list(merged.values())
+    return Layout(slots, groups, [digests.of_group(group) for group in groups], layout.inline)
 
 
 class PayloadWriter:

@@ -31,7 +31,7 @@ class OutgoingRequest:
     recipient : str
         The data owner.
     body : Body
-        Type, group, round, skeleton and facts; the byte strings are in ``places`` and ``blobs``.
+        Type, group, round, skeleton and run config; the byte strings are in ``places`` and ``blobs``.
     digest : bytes
         Of the content: what makes this request this one (32 bytes).
     outline : mapping

@@ -11,8 +11,9 @@ from typing import Any
 
 from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import Digests, PayloadWriter, plan_payloads, remove_payloads
-from syft_flwr_cli.delivery.task import DAMAGED, TaskResult
+from syft_flwr_cli.delivery.task import TaskResult
 from syft_flwr_cli.errors import TransportError
+from syft_flwr_cli.flower.error_codes import UNUSABLE
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import ENCRYPTION_MISMATCH, Body, encode_body
 from syft_flwr_cli.protocol.states import Incoming
@@ -127,11 +128,11 @@ class ResponseOutbox:
             outcome.places,
             outcome.blobs,
             me.transport.properties.inline_limit,
+            Digests(),
             me.transport.properties.one_file,
         )
         writer = PayloadWriter(me, header.run, self._aggregator, (self._aggregator,))
-        digests = Digests()
-        refs = writer.ensure(layout.groups, [digests.of_group(group) for group in layout.groups])
+        refs = writer.ensure(layout.groups, layout.digests)
         body = Body(
             type=asked.type,
             group=asked.group,
@@ -182,7 +183,7 @@ class ResponseOutbox:
         if mid in self._mismatch_reports or public is None or self._me.journal.request(mid) is not None:
             return
         side = "on" if self._me.encryption else "off"
-        body = Body(type=ENCRYPTION_MISMATCH, error=(DAMAGED, f"encryption is {side} at {self._me.email}"))
+        body = Body(type=ENCRYPTION_MISMATCH, error=(UNUSABLE, f"encryption is {side} at {self._me.email}"))
         header = self._header(envelope.header, envelope.digest)
         data = write_envelope(
             header, encode_body(body), self._me.identity, public if self._me.encryption else None

@@ -7,10 +7,7 @@ from syft_flwr_cli.delivery.shared_memory import SharedBytes
 from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.transports.base import Buffer
 
-__all__ = ["DAMAGED", "Task", "TaskResult"]
-
-DAMAGED = 3
-"""Flower's error code for a message that cannot be used."""
+__all__ = ["Task", "TaskResult"]
 
 
 @dataclass(slots=True)

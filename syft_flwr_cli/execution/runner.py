@@ -22,12 +22,10 @@ from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.execution.output import Screen, app_stdout, copy_output, log_tail
 from syft_flwr_cli.execution.worker_process import WorkerProcess
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
+from syft_flwr_cli.flower.error_codes import APP_CRASHED
 from syft_flwr_cli.storage import crash_points
 
 __all__ = ["AppSetup", "InlineRunner", "Runner", "SubprocessRunner"]
-
-CRASHED = 8
-"""Flower's error code for a ClientApp whose process died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +177,10 @@ class SubprocessRunner:
             crash_points.point("runner.received")
             return _outcome(answer, work)
         except Closed:
-            return TaskResult(error=(CRASHED, self._obituary()))
+            return TaskResult(error=(APP_CRASHED, self._obituary()))
         except (ValueError, KeyError, TypeError) as error:
             self._kill()
-            return TaskResult(error=(CRASHED, f"The ClientApp's process answered nonsense: {error}"))
+            return TaskResult(error=(APP_CRASHED, f"The ClientApp's process answered nonsense: {error}"))
 
     def _running(self) -> socket.socket:
         if self._process is not None and self._process.poll() is not None and self._ready:
@@ -317,7 +315,7 @@ class InlineRunner:
         places = [slot.at for slot in body.slots]
         with nullcontext() if self._log is None else app_stdout(self._log, self._screen):
             packed, error, state = self._executor.execute(
-                int(work.run), work.id, body.skeleton, places, loaders, work.state, _config(body.facts)
+                int(work.run), work.id, body.skeleton, places, loaders, work.state, dict(body.run_config)
             )
         if packed is None:
             return TaskResult(error=error, state=state)
@@ -330,11 +328,6 @@ class InlineRunner:
 def _slice(view: memoryview, offset: int, size: int) -> Callable[[], bytearray]:
     piece = view[offset : offset + size]
     return lambda: bytearray(piece)
-
-
-def _config(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The run config that the aggregator chose with --run-config: facts named ``config.…``."""
-    return {key.removeprefix("config."): value for key, value in facts.items() if key.startswith("config.")}
 
 
 def _request(work: Task) -> Frame:
@@ -352,7 +345,7 @@ def _request(work: Task) -> Frame:
         "places": [list(slot.at) for slot in body.slots],
         "extents": extents,
         "has_state": work.state is not None,
-        "run_config": _config(body.facts),
+        "run_config": dict(body.run_config),
     }
     return Frame(head, [body.skeleton, bytes(body.inline), work.state or b""], work.shared)
 

@@ -27,11 +27,11 @@ from syft_flwr_cli.delivery.shared_memory import SharedBytes
 from syft_flwr_cli.execution.mods import load_mods, wrap
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
 from syft_flwr_cli.flower import codec, runtime
+from syft_flwr_cli.flower.error_codes import APP_NOT_LOADED, APP_RAISED
 from syft_flwr_cli.storage import crash_points
 
 __all__ = ["Executor", "main"]
 
-LOAD_FAILED, APP_RAISED = 1, 2
 MAX_REASON = 16 << 10
 
 
@@ -84,7 +84,7 @@ class Executor:
         try:
             self.load()
         except Exception as error:
-            return None, (LOAD_FAILED, _reason(error)), None
+            return None, (APP_NOT_LOADED, _reason(error)), None
         assert self._app is not None
         try:
             context = self._context(run, state, run_config)

@@ -3,25 +3,34 @@
 A body says which Flower message this is (type, group, round), carries Flower's protobuf of it with
 the larger byte strings taken out, the smaller of those inline, and names the payload files that hold
 the rest. Its layout is ``u32 length of meta | meta (JSON) | skeleton | inline``; docs/format.md has it
-in full. Reading checks every length against what is there before anything is sliced. Pure: knows
+in full. Reading checks every length against what is there before anything is sliced, so that a message never
+comes to more bytes than its sender has written: no two slots overlap, and a payload is named once. Pure: knows
 neither Flower, nor keys, nor files.
 """
 
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.protocol.names import check_message_id
 from syft_flwr_cli.protocol.rejection import RefusedError
+from syft_flwr_cli.protocol.strict_json import read_object
+from syft_flwr_cli.protocol.text import check_text, make_text
 
-__all__ = ["ENCRYPTION_MISMATCH", "NOT_EXECUTED", "Body", "PayloadRef", "Slot", "decode_body", "encode_body"]
-
-NOT_EXECUTED = 6
-"""Flower's error code for a message that its node did not let pass (a mod's failed precondition)."""
+__all__ = [
+    "ENCRYPTION_MISMATCH",
+    "Body",
+    "ConfigValue",
+    "PayloadRef",
+    "Slot",
+    "Stop",
+    "decode_body",
+    "encode_body",
+]
 
 ENCRYPTION_MISMATCH = "objection"
 """The type of a response that answers nothing: one side seals, the other does not, and this is to say so."""
@@ -35,7 +44,10 @@ MAX_TEXT = 64 << 10
 MAX_PAYLOAD_SIZE = 1 << 40
 _LENGTH = struct.Struct(">I")
 
+_CONFIG = "config."
+
 Path = tuple[str | int, ...]
+ConfigValue = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,13 @@ class PayloadRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """The stop signal: the run is over, and why. It is not answered."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """One message, taken apart.
 
@@ -91,8 +110,10 @@ class Body:
         Digest of the project: what the aggregator expects, or what the data owner ran.
     error : tuple, optional
         Flower's error code and its reason, instead of content.
-    facts : mapping
-        Small further facts, such as ``{"action": "stop", "reason": ...}`` of a system message.
+    run_config : mapping
+        What the aggregator chose of the run config, by key; the rest is the project's.
+    stop : Stop, optional
+        The run is over.
     """
 
     type: str
@@ -105,11 +126,23 @@ class Body:
     acks: tuple[str, ...] = ()
     code: str | None = None
     error: tuple[int, str] | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    run_config: Mapping[str, ConfigValue] = field(default_factory=dict)
+    stop: Stop | None = None
 
 
 def encode_body(body: Body) -> bytes:
-    """The body's bytes, ready to be sealed."""
+    """The body's bytes, ready to be sealed.
+
+    An error's reason is made valid text; it comes from an app.
+
+    Raises
+    ------
+    UsageError
+        If it names more arrays than one message can carry, or holds text or numbers that cannot be sent.
+    """
+    facts: dict[str, ConfigValue] = {f"{_CONFIG}{key}": value for key, value in body.run_config.items()}
+    if body.stop is not None:
+        facts |= {"action": "stop", "reason": make_text(body.stop.reason, MAX_TEXT)}
     meta: dict[str, Any] = {
         "type": body.type,
         "group": body.group,
@@ -119,10 +152,16 @@ def encode_body(body: Body) -> bytes:
         "payloads": [[p.id, p.scope, p.key.hex(), p.size, p.digest.hex()] for p in body.payloads],
         "acks": list(body.acks),
         "code": body.code,
-        "error": list(body.error) if body.error else None,
-        "facts": dict(body.facts),
+        "error": [body.error[0], make_text(body.error[1], MAX_TEXT)] if body.error else None,
+        "facts": facts,
     }
-    text = json.dumps(meta, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    try:
+        text = json.dumps(meta, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    except ValueError as error:
+        raise UsageError(
+            f"The message cannot be sent: it holds a text or a number that JSON has no form for ({error}).",
+            hint="Look at the message's type and group, the names of its records, and the run config.",
+        ) from None
     if len(text) > MAX_META:
         raise UsageError(
             f"The message has {len(body.slots)} arrays and byte strings, more than one message can carry.",
@@ -150,29 +189,42 @@ def _decode(data: bytes) -> Body:
     if length > min(MAX_META, len(data) - _LENGTH.size):
         raise ValueError("meta is longer than the body")
     view = memoryview(data)[_LENGTH.size :]
-    meta = json.loads(bytes(view[:length]))
-    if not isinstance(meta, dict):
-        raise ValueError("meta is no object")
+    meta = read_object(bytes(view[:length]), "the body's description")
     rest = view[length:]
     skeleton = _count(meta["skeleton"], len(rest))
     inline = rest[skeleton:]
     payloads = tuple(_payload(item) for item in _items(meta["payloads"], MAX_PAYLOADS))
     sizes = [payload.size for payload in payloads]
+    if len({payload.id for payload in payloads}) != len(payloads):
+        raise ValueError("a payload is named twice; a sender of a version that does so must be upgraded")
     slots = tuple(_slot(item, sizes, len(inline)) for item in _items(meta["slots"], MAX_SLOTS))
-    error = meta.get("error")
+    _check_disjoint(slots)
+    facts = _facts(meta.get("facts", {}))
     return Body(
-        type=_text(meta["type"], 200),
-        group=_text(meta["group"], 1000),
+        type=check_text(meta["type"], 200),
+        group=check_text(meta["group"], 1000),
         round=None if meta.get("round") is None else _count(meta["round"], 1 << 53),
         skeleton=bytes(rest[:skeleton]),
         inline=inline,
         slots=slots,
         payloads=payloads,
-        acks=tuple(check_message_id(_text(item, 64)) for item in _items(meta["acks"], MAX_ACKS)),
-        code=None if meta.get("code") is None else _text(meta["code"], 200),
-        error=None if error is None else (_count(error[0], 1 << 31), _text(error[1], MAX_TEXT)),
-        facts=_facts(meta.get("facts", {})),
+        acks=tuple(check_message_id(check_text(item, 64)) for item in _items(meta["acks"], MAX_ACKS)),
+        code=None if meta.get("code") is None else check_text(meta["code"], 200),
+        error=_error(meta.get("error")),
+        run_config={k.removeprefix(_CONFIG): v for k, v in facts.items() if k.startswith(_CONFIG)},
+        stop=Stop(str(facts.get("reason", ""))) if facts.get("action") == "stop" else None,
     )
+
+
+def _check_disjoint(slots: Iterable[Slot]) -> None:
+    """No two slots are one place or share a byte: a message comes to no more than what was sent."""
+    if len({slot.at for slot in slots}) != len(tuple(slots)):
+        raise ValueError("two slots have the same place")
+    ends: dict[int, int] = {}
+    for slot in sorted(slots, key=lambda slot: (slot.payload, slot.offset, slot.size)):
+        if slot.size and slot.offset < ends.get(slot.payload, 0):
+            raise ValueError("two slots overlap; a sender of a version that does so must be upgraded")
+        ends[slot.payload] = max(ends.get(slot.payload, 0), slot.offset + slot.size)
 
 
 def _count(value: Any, limit: int) -> int:
@@ -181,10 +233,11 @@ def _count(value: Any, limit: int) -> int:
     return value
 
 
-def _text(value: Any, limit: int) -> str:
-    if not isinstance(value, str) or len(value) > limit:
-        raise ValueError("a text is missing or too long")
-    return value
+def _error(value: Any) -> tuple[int, str] | None:
+    if value is None:
+        return None
+    code, reason = _items(value, 2)
+    return _count(code, 1 << 31), check_text(reason, MAX_TEXT)
 
 
 def _items(value: Any, limit: int) -> list[Any]:
@@ -193,36 +246,43 @@ def _items(value: Any, limit: int) -> list[Any]:
     return value
 
 
-def _facts(value: Any) -> Mapping[str, Any]:
+def _facts(value: Any) -> dict[str, ConfigValue]:
     if not isinstance(value, dict) or len(value) > 64:
         raise ValueError("facts are no small object")
-    for item in value.values():
-        if not isinstance(item, str | int | float | bool | None) or (
+    for key, item in value.items():
+        check_text(key, 1000)
+        if isinstance(item, str):
+            check_text(item, MAX_TEXT)
+        elif not isinstance(item, int | float | None) or (
             isinstance(item, float) and not math.isfinite(item)
         ):
             raise ValueError("a fact is no plain value")
-        if isinstance(item, str):
-            _text(item, MAX_TEXT)
-    return value
+    return {key: item for key, item in value.items() if item is not None}
 
 
 def _payload(item: Any) -> PayloadRef:
     identifier, scope, key, size, digest = _items(item, 5)
     if scope not in ("all", "direct"):
         raise ValueError("a payload has an unknown scope")
-    raw_key, raw_digest = bytes.fromhex(_text(key, 64)), bytes.fromhex(_text(digest, 64))
+    raw_key, raw_digest = bytes.fromhex(check_text(key, 64)), bytes.fromhex(check_text(digest, 64))
     if len(raw_key) != 32 or len(raw_digest) != 32:
         raise ValueError("a payload's key or digest is of the wrong length")
     return PayloadRef(
-        check_message_id(_text(identifier, 64)), scope, raw_key, _count(size, MAX_PAYLOAD_SIZE), raw_digest
+        check_message_id(check_text(identifier, 64)),
+        scope,
+        raw_key,
+        _count(size, MAX_PAYLOAD_SIZE),
+        raw_digest,
     )
 
 
 def _slot(item: Any, sizes: list[int], inline: int) -> Slot:
     at, payload, offset, size = _items(item, 4)
     path = _items(at, 3)
-    if len(path) < 2 or not all(isinstance(part, str) for part in path[:2]):
+    if len(path) < 2:
         raise ValueError("a slot has no place")
+    for part in path[:2]:
+        check_text(part, MAX_TEXT)
     if len(path) == 3:
         _count(path[2], 1 << 31)
     if not isinstance(payload, int) or isinstance(payload, bool) or not -1 <= payload < len(sizes):

@@ -1,8 +1,8 @@
 """JSON from strangers, and JSON that is signed: one way to write it, and nothing odd accepted when read.
 
 Reading refuses what readers disagree about: duplicate keys, ``NaN``, numbers that overflow, text that is
-no UTF-8, nesting without end. Writing is canonical: one line, no spaces, ASCII, keys in the order given.
-Whoever reads bounds the length first.
+no UTF-8 or spells a character that nothing can encode, nesting without end. Writing is canonical: one line, no
+spaces, ASCII, keys in the order given. Whoever reads bounds the length first.
 """
 
 import base64
@@ -25,12 +25,15 @@ def canonical(document: Mapping[str, Any]) -> bytes:
 def read_object(data: bytes, what: str) -> dict[str, Any]:
     """The JSON object in ``data``; `RefusedError` (``garbage``), naming ``what``, if it is none."""
     try:
+        text = data.decode("utf-8")
         found = json.loads(
-            data.decode("utf-8"),
+            text,
             object_pairs_hook=_no_duplicates,
             parse_constant=_no_constant,
             parse_float=_finite,
         )
+        if "\\ud" in text.lower():
+            json.dumps(found, ensure_ascii=False).encode()  # a lone surrogate is a UnicodeEncodeError
     except (ValueError, RecursionError) as error:
         raise RefusedError("garbage", f"{what} is not well-formed JSON.") from error
     if not isinstance(found, dict):

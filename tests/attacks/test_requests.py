@@ -16,7 +16,7 @@ from integration.participants import Process, until
 from scene import AGGREGATOR, DO1, DO2, STRANGER, Scene, drop, envelope, new_id, new_identity
 
 from syft_flwr_cli.delivery.participant import in_ascii
-from syft_flwr_cli.protocol.body import decode_body, encode_body
+from syft_flwr_cli.protocol.body import Stop, decode_body, encode_body
 from syft_flwr_cli.protocol.names import rpc_folder
 from syft_flwr_cli.security.public_identity import PublicIdentity
 from syft_flwr_cli.storage.journal_reader import Refusal, look_at_journal
@@ -37,8 +37,8 @@ class Booty:
         self.mallory = new_identity(STRANGER)
         self.plaintext = plaintext_of(self.genuine, scene.keys(DO1))
         body = decode_body(self.plaintext)
-        facts = {"action": "stop", "reason": "go home"}
-        self.stop = encode_body(replace(body, type="system", facts=facts, payloads=(), slots=(), inline=b""))
+        stop = Stop("go home")
+        self.stop = encode_body(replace(body, type="system", stop=stop, payloads=(), slots=(), inline=b""))
 
     def header(self, **changes: object) -> dict[str, object]:
         """The genuine header under a new id, with changes."""
