@@ -180,10 +180,10 @@ class Mailbox:
         if watch is None:
             watch = self._watches[peer, kind] = self.me.transport.watch(peer, folder)
         for entry in watch.new():
-            if not entry.odd:
+            if not entry.file_type_error:
                 self._names.setdefault((peer, kind, entry.name), 0)
             elif entry.name.endswith(".request"):
-                self.me.refuse_name(peer, f"{folder}/{entry.name}", entry.odd)
+                self.me.refuse_name(peer, f"{folder}/{entry.name}", entry.file_type_error)
         found = []
         for place in [place for place in self._names if place[:2] == (peer, kind)]:
             done, received = self._take(peer, kind, place[2])

@@ -51,9 +51,10 @@ def register(app: typer.Typer) -> None:
         The keys of participants that are known here, or published in --root, are pinned by their fingerprints.
         """
         from syft_flwr_cli.cli import federation
-        from syft_flwr_cli.project.config import check_transport, load_project, split_emails
+        from syft_flwr_cli.project.config import load_project, split_emails
         from syft_flwr_cli.project.plan import apply
         from syft_flwr_cli.project.scaffold import plan_bootstrap
+        from syft_flwr_cli.transports.registry import check_transport
 
         federation.check_root(root)
         found = load_project(project)

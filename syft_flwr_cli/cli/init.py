@@ -56,9 +56,10 @@ def register(app: typer.Typer) -> None:
         With a terminal it asks for what is missing.
         """
         from syft_flwr_cli.cli import federation
-        from syft_flwr_cli.project.config import check_transport, load_project, split_emails
+        from syft_flwr_cli.project.config import load_project, split_emails
         from syft_flwr_cli.project.plan import apply
         from syft_flwr_cli.project.scaffold import TEMPLATES, plan_init
+        from syft_flwr_cli.transports.registry import check_transport
 
         asks = sys.stdin.isatty() and not yes
         if not name:

@@ -11,7 +11,7 @@ import typer
 
 from syft_flwr_cli.cli.options import Json
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.project.config import check_transport
+from syft_flwr_cli.transports.registry import check_transport
 from syft_flwr_cli.ui import output
 
 __all__ = ["register", "run_simulation"]

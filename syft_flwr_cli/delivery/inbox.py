@@ -171,10 +171,10 @@ class Inbox:
     def _take_new(self) -> None:
         first, self._first = self._first, False
         for entry in self._watch.new():
-            if not entry.odd:
+            if not entry.file_type_error:
                 self._names.setdefault(entry.name, 0)
             elif entry.name.endswith(".request"):
-                self.me.refuse_name(self.aggregator, f"{self._folder}/{entry.name}", entry.odd)
+                self.me.refuse_name(self.aggregator, f"{self._folder}/{entry.name}", entry.file_type_error)
         # A name is struck off once it has been dealt with: a store that fails in between has us look again.
         for name in list(self._names):
             if self._dealt_with(name, first):

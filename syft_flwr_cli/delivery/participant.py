@@ -227,7 +227,7 @@ class Participant:
         return first
 
     def refuse_name(self, owner: str, path: str, odd: str = "") -> bool:
-        """As `refuse`, for what is not looked into: no message has such a name, or is ``odd`` (see `Entry`)."""
+        """As `refuse`, for what is not looked into: no message has such a name, or is ``odd`` (see `FileInfo`)."""
         name = in_ascii(path.rpartition("/")[2], 60)
         error = RefusedError("garbage", f"{name} is {odd or 'not the name of a message'}")
         return self.refuse(owner, path, path.encode(errors="surrogateescape"), error)

@@ -102,9 +102,9 @@ class ResponseIntake:
             folder = names.rpc_folder(peer, self._me.email, self._me.app)
             self._watches[peer] = self._me.transport.watch(peer, folder)
         for entry in self._watches[peer].new():
-            if entry.name.endswith(".response") and entry.odd:
+            if entry.name.endswith(".response") and entry.file_type_error:
                 path = f"{names.rpc_folder(peer, self._me.email, self._me.app)}/{entry.name}"
-                self._me.refuse_name(peer, path, entry.odd)
+                self._me.refuse_name(peer, path, entry.file_type_error)
             elif entry.name.endswith(".response"):
                 self._names.setdefault((peer, entry.name), 0)
 

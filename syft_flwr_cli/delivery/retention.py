@@ -20,7 +20,7 @@ from syft_flwr_cli.protocol.header import MAX_HEADER, parse_header
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.storage import crash_points
 from syft_flwr_cli.storage.journal import Journal, Run
-from syft_flwr_cli.transports.base import Entry, Usage
+from syft_flwr_cli.transports.base import FileInfo, Usage
 
 __all__ = ["Cleaned", "clean", "clean_finished", "prune_expired"]
 
@@ -107,7 +107,7 @@ def prune_expired(me: Participant, peers: Collection[str], older_than: float) ->
         me.emit(StoreFailed(error.what, error.hint))
 
 
-def _own_files(me: Participant, peers: Collection[str]) -> Iterator[tuple[str, Entry]]:
+def _own_files(me: Participant, peers: Collection[str]) -> Iterator[tuple[str, FileInfo]]:
     folders = [names.app_folder(me.email, peer, me.app) for peer in sorted(peers) if peer != me.email]
     for folder in [*folders, names.payload_folder(me.email, me.app)]:
         for path, entry in me.transport.list_own(folder):
@@ -149,7 +149,7 @@ class _Rules:
         self._payloads = {row.id for row in journal.payloads()}
         self.peers = {str(peer) for run in runs for peer in run.facts.get("datasites", ())}
 
-    def may_go(self, entry: Entry, read_run: _ReadRun) -> bool:
+    def may_go(self, entry: FileInfo, read_run: _ReadRun) -> bool:
         stem, dot, kind = entry.name.rpartition(".")
         if f"{dot}{kind}" not in ENVELOPES:
             return stem not in self._payloads and entry.created < self._before

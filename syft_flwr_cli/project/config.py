@@ -16,21 +16,16 @@ from typing import Any
 from syft_flwr_cli.errors import NotAProjectError, UsageError
 from syft_flwr_cli.project.duration import parse_duration
 from syft_flwr_cli.protocol.names import check_app_name, check_email
+from syft_flwr_cli.transports.registry import check_transport
 
 __all__ = [
-    "TRANSPORTS",
     "Project",
     "check_participants",
-    "check_transport",
     "load_project",
     "require_federated",
     "split_emails",
 ]
 
-TRANSPORTS = ("local", "syftbox", "gdrive")
-"""The transports by the names that stand in a project."""
-
-_ALIASES = {"folder": "local", "p2p": "gdrive"}
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -56,23 +51,6 @@ class Project:
     min_replies: int | None = None
     retention: float | None = None
     fingerprints: Mapping[str, str] = field(default_factory=dict)
-
-
-def check_transport(text: str) -> str:
-    """Return the transport's own name (``folder`` is ``local``, ``p2p`` is ``gdrive``).
-
-    Raises
-    ------
-    UsageError
-        If there is no such transport.
-    """
-    name = text.strip().lower()
-    name = _ALIASES.get(name, name)
-    if name not in TRANSPORTS:
-        raise UsageError(
-            f"There is no transport {text[:40]!r}.", hint=f"Choose one of: {', '.join(TRANSPORTS)}."
-        )
-    return name
 
 
 def split_emails(text: str | None) -> tuple[str, ...]:

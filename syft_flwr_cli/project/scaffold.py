@@ -13,10 +13,11 @@ from pathlib import Path
 
 from syft_flwr_cli import __version__
 from syft_flwr_cli.errors import NotAProjectError, TrustError, UsageError
-from syft_flwr_cli.project.config import Project, check_participants, check_transport
+from syft_flwr_cli.project.config import Project, check_participants
 from syft_flwr_cli.project.federate import federate
 from syft_flwr_cli.project.plan import Change, Plan
 from syft_flwr_cli.protocol.names import app_name as new_app_name
+from syft_flwr_cli.transports.registry import check_transport
 
 __all__ = [
     "DEPENDENCY",

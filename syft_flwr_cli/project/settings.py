@@ -5,7 +5,6 @@ result is checked and complete, so that nothing behind it reads the environment 
 Flower, and does not touch the disk beyond reading two small files (own settings and SyftBox's config).
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.project.config import Project, check_participants, check_transport, require_federated
+from syft_flwr_cli.project.config import Project, check_participants, require_federated
 from syft_flwr_cli.project.duration import parse_duration
 from syft_flwr_cli.project.own_settings import FILE_NAME, layers, read_own, remember
 from syft_flwr_cli.protocol.names import check_app_name, check_email
+from syft_flwr_cli.transports.registry import check_transport, find_spec
+from syft_flwr_cli.transports.spec import TransportSpec
 
-__all__ = ["VARIABLES", "Role", "Settings", "named_email", "parse_duration", "remember", "resolve"]
+__all__ = [
+    "VARIABLES",
+    "Role",
+    "Settings",
+    "named_email",
+    "parse_duration",
+    "remember",
+    "resolve",
+    "transport_options",
+]
 
 Role = Literal["aggregator", "data owner"]
 
@@ -51,8 +61,8 @@ class Settings:
     """One participant's settings in one app. All times in seconds.
 
     ``timeout`` is None unless a flag, the own settings or the project set one; ``default_timeout`` then
-    holds for messages that bring no timeout of their own. ``root`` is set for the local transport,
-    ``syftbox_config`` for SyftBox; both and ``data`` are absolute.
+    holds for messages that bring no timeout of their own. ``transport_options`` are the chosen transport's
+    own options that have a value, by key (see `TransportSpec`); paths among them and ``data`` are absolute.
     """
 
     email: str
@@ -61,8 +71,7 @@ class Settings:
     aggregator: str
     datasites: tuple[str, ...]
     transport: str
-    root: Path | None
-    syftbox_config: Path | None
+    transport_options: Mapping[str, Any]
     data: Path | None
     encryption: bool
     timeout: float | None
@@ -70,6 +79,12 @@ class Settings:
     poll_interval: float
     min_replies: int
     retention: float
+
+    @property
+    def root(self) -> Path | None:
+        """The shared folder, where the transport has one."""
+        root = self.transport_options.get("root")
+        return root if isinstance(root, Path) else None
 
 
 def resolve(
@@ -123,10 +138,8 @@ def resolve(
     said = email or environ.get("SYFTBOX_EMAIL", "").strip() or None
     look = _Lookup(environ, home / FILE_NAME, list(layers(own, app, said and check_email(said))))
     chosen = _transport(look, transport, project)
-    config = look.path(syftbox_config, "SYFTBOX_CLIENT_CONFIG_PATH", "syftbox_config")
-    if chosen == "syftbox" and config is None:
-        config = Path(environ.get("HOME") or Path.home()) / ".syftbox" / "config.json"
-    me = _email(look, email, config if chosen == "syftbox" else None)
+    spec, flags = find_spec(chosen), {"root": root, "syftbox_config": syftbox_config}
+    me = _email(look, email, spec, look.options(spec, flags))
     look = _Lookup(environ, home / FILE_NAME, list(layers(own, app, me)))
     center, owners = _sides(me, center, owners, role)
     count = look.count(min_replies, "--min-replies", "min_replies", project.min_replies if project else None)
@@ -135,12 +148,8 @@ def resolve(
             f"{count} replies are asked for, but there are {len(owners)} data owners.",
             hint="Lower min_replies, or name more data owners.",
         )
-    where = look.path(root, "SYFT_FLWR_ROOT", "root")
-    if chosen == "local" and where is None:
-        raise UsageError(
-            "The shared folder is not known.",
-            hint="Give it with --root DIR, or set SYFT_FLWR_ROOT; it is remembered for the next command.",
-        )
+    options = look.options(spec, flags)
+    spec.require(options)
     return Settings(
         email=me,
         role=_role(me, center, owners, role),
@@ -148,8 +157,7 @@ def resolve(
         aggregator=center,
         datasites=owners,
         transport=chosen,
-        root=where if chosen == "local" else None,
-        syftbox_config=config if chosen == "syftbox" else None,
+        transport_options=options,
         data=look.path(data, "DATA_DIR", "data"),
         encryption=look.switch("SYFT_FLWR_ENCRYPTION_ENABLED", "encryption", default=True),
         timeout=look.seconds(timeout, "--timeout", None, "timeout", project.timeout if project else None),
@@ -169,6 +177,14 @@ def named_email(flag: str | None, environ: Mapping[str, str] | None = None) -> s
     """The e-mail that a flag or the environment names, checked; None if neither does."""
     text = flag or (os.environ if environ is None else environ).get("SYFTBOX_EMAIL", "").strip()
     return check_email(text) if text else None
+
+
+def transport_options(
+    spec: TransportSpec, home: Path, environ: Mapping[str, str], app_name: str, **flags: Any
+) -> dict[str, Any]:
+    """The options of a transport that have a value on this machine, whoever of an app acts; see `resolve`."""
+    tables = list(layers(read_own(home), app_name, None))
+    return _Lookup(environ, home / FILE_NAME, tables).options(spec, flags)
 
 
 class _Lookup:
@@ -195,6 +211,21 @@ class _Lookup:
         if (text := self.variable(variable)) is not None:
             return text, str(variable)
         return self.own(key)
+
+    def options(self, spec: TransportSpec, flags: Mapping[str, Any]) -> dict[str, Any]:
+        """The transport's own options that have a value."""
+        found = {}
+        for option in spec.options:
+            flag = flags.get(option.key)
+            if option.is_path:
+                value: Any = self.path(flag, option.variable, option.key)
+            else:
+                value, _ = self.find(flag, option.flag, option.variable, option.key)
+            if value is None:
+                value = option.default(self._environ)
+            if value is not None:
+                found[option.key] = value
+        return found
 
     def path(self, flag: Path | None, variable: str, key: str) -> Path | None:
         value, where = self.find(flag, "", variable, key)
@@ -249,39 +280,26 @@ def _transport(look: _Lookup, flag: str | None, project: Project | None) -> str:
     return "syftbox" if look.variable("SYFTBOX_CLIENT_CONFIG_PATH") else "local"
 
 
-def _email(look: _Lookup, flag: str | None, config: Path | None) -> str:
-    """Whose machine this is; SyftBox's config comes before what was remembered, and must not contradict."""
+def _email(look: _Lookup, flag: str | None, spec: TransportSpec, options: Mapping[str, Any]) -> str:
+    """Whose machine this is; the store's account comes before what was remembered, and must not contradict."""
+    account = spec.account(options)
     given = flag or look.variable("SYFTBOX_EMAIL")
-    at_syftbox = _email_of(config) if config is not None else None
-    if given is None and at_syftbox is None:
+    if given is None and account is None:
         given, _ = look.own("email")
-    text = given or at_syftbox
+    text = given or account
     if not isinstance(text, str):
         raise UsageError(
             "Which participant you are is not known.",
             hint="Give your e-mail with --email, or set SYFTBOX_EMAIL.",
         )
     me = check_email(text)
-    if at_syftbox is not None and at_syftbox != me:
+    if account is not None and account != me:
+        ways = [way for option in spec.options for way in (option.flag, option.variable) if way]
         raise UsageError(
-            f"You act as {me}, but {config} belongs to {at_syftbox}.",
-            hint="Name your own config.json with --syftbox-config or SYFTBOX_CLIENT_CONFIG_PATH.",
+            f"You act as {me}, but {', '.join(map(str, options.values()))} belongs to {account}.",
+            hint=f"Name your own with {' or '.join(ways)}.",
         )
     return me
-
-
-def _email_of(config: Path) -> str | None:
-    try:
-        content = json.loads(config.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"SyftBox's config {config} cannot be read: {error}.",
-            hint="Name the right file with --syftbox-config or SYFTBOX_CLIENT_CONFIG_PATH.",
-        ) from error
-    email = content.get("email") if isinstance(content, dict) else None
-    return check_email(email) if isinstance(email, str) and email else None
 
 
 def _sides(

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from syft_flwr_cli.errors import TransportError, TrustError
-from syft_flwr_cli.project.own_settings import layers, read_own
+from syft_flwr_cli.errors import TrustError
+from syft_flwr_cli.project.settings import transport_options
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.security.identity import FILE_NAME, read_public
@@ -22,8 +22,9 @@ from syft_flwr_cli.security.roster import Entry, Roster
 from syft_flwr_cli.security.trust_rules import decide
 from syft_flwr_cli.storage.paths import participant_dir
 from syft_flwr_cli.transports.folder import posix
+from syft_flwr_cli.transports.registry import PublicDocuments, find_spec
 
-__all__ = ["KnownKey", "Shared", "known_keys", "shared_place"]
+__all__ = ["KnownKey", "known_keys", "shared_place"]
 
 MAX_DOCUMENT = 16 << 10
 
@@ -37,16 +38,8 @@ class KnownKey:
     before: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """Where everybody's spaces are, and what leads from a space to where its paths begin."""
-
-    root: Path
-    inside: tuple[str, ...] = ()
-
-
 def known_keys(
-    home: Path, emails: Sequence[str], mine: Sequence[str], shared: Shared | None
+    home: Path, emails: Sequence[str], mine: Sequence[str], shared: PublicDocuments | None
 ) -> dict[str, KnownKey]:
     """What is known of ``emails``.
 
@@ -82,7 +75,9 @@ def _of_this_machine(home: Path, email: str) -> KnownKey | None:
     return KnownKey(public, "its keys are on this machine", (public.previous,) if public.previous else ())
 
 
-def _met_or_published(home: Path, email: str, mine: Sequence[str], shared: Shared | None) -> KnownKey | None:
+def _met_or_published(
+    home: Path, email: str, mine: Sequence[str], shared: PublicDocuments | None
+) -> KnownKey | None:
     entry = next(_met(home, email, mine), None)
     document = None if shared is None else _published(shared, email)
     if document is not None:
@@ -106,7 +101,7 @@ def _met(home: Path, email: str, mine: Sequence[str]) -> Iterator[Entry]:
             yield entry
 
 
-def _published(shared: Shared, email: str) -> PublicIdentity | None:
+def _published(shared: PublicDocuments, email: str) -> PublicIdentity | None:
     """The identity document in a participant's space; None if there is none that is one."""
     *folder, name = names.IDENTITY_PATH.split("/")
     try:
@@ -120,21 +115,7 @@ def _published(shared: Shared, email: str) -> PublicIdentity | None:
 
 def shared_place(
     home: Path, environ: Mapping[str, str], transport: str, app_name: str | None, root: Path | None
-) -> Shared | None:
+) -> PublicDocuments | None:
     """Where participants publish their keys, if that is a folder of this machine and known."""
-    if transport == "syftbox":
-        from syft_flwr_cli.transports.syftbox import INSIDE, read_config
-
-        named = environ.get("SYFTBOX_CLIENT_CONFIG_PATH", "").strip()
-        try:
-            config = read_config(Path(named) if named else None)
-        except TransportError:
-            return None
-        return Shared(config.data_dir / "datasites", tuple(INSIDE.split("/")))
-    if transport != "local":
-        return None
-    named = environ.get("SYFT_FLWR_ROOT", "").strip()
-    remembered = (table.get("root") for table in layers(read_own(home), app_name or "", None))
-    places = [root, Path(named) if named else None, *(Path(str(text)) for text in remembered if text)]
-    found = next((place for place in places if place is not None), None)
-    return None if found is None else Shared(found.expanduser().absolute())
+    spec = find_spec(transport)
+    return spec.public_documents(transport_options(spec, home, environ, app_name or "", root=root))

@@ -9,14 +9,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from syft_flwr_cli.errors import TransportError, UsageError
+from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.settings import Settings
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.security.roster import FILE_NAME, Entry, Roster
 from syft_flwr_cli.storage.journal_reader import Refusal, RunView, look_at_journal
 from syft_flwr_cli.storage.locks import Holder, who_holds
 from syft_flwr_cli.storage.paths import app_dir, participant_dir
-from syft_flwr_cli.transports.gdrive.open import Calls, read_calls
+from syft_flwr_cli.transports.base import CallCosts
+from syft_flwr_cli.transports.registry import all_specs, find_spec
 
 __all__ = ["AppStatus", "apps_of", "bytes_below", "look", "participants", "shared_space"]
 
@@ -53,7 +54,7 @@ class AppStatus:
     peers: tuple[Entry, ...]
     kept: int
     shared: int | None
-    drive: Mapping[str, Calls] = field(default_factory=dict)
+    drive: Mapping[str, CallCosts] = field(default_factory=dict)
 
     @property
     def role(self) -> str | None:
@@ -116,22 +117,19 @@ def look(
         peers=tuple(entry for entry in entries if not peers or entry.email in peers),
         kept=bytes_below(directory),
         shared=shared,
-        drive=read_calls(participant_dir(home, email) / "transport" / "gdrive"),
+        drive=_asked(participant_dir(home, email) / "transport"),
     )
 
 
 def shared_space(settings: Settings) -> Path | None:
     """The participant's own folder in the shared space, where that is a folder; nothing is made."""
-    if settings.root is not None:
-        return settings.root / settings.email
-    if settings.transport != "syftbox":
-        return None
-    from syft_flwr_cli.transports.syftbox import own_space
+    found = find_spec(settings.transport).public_documents(settings.transport_options)
+    return None if found is None else found.space(settings.email)
 
-    try:
-        return own_space(settings.syftbox_config)
-    except TransportError:
-        return None  # no SyftBox at the moment: that is for the commands that need it to say
+
+def _asked(state_dir: Path) -> dict[str, CallCosts]:
+    """What the processes of a participant have asked of remote services so far, by kind of call."""
+    return {kind: cost for spec in all_specs().values() for kind, cost in spec.costs(state_dir).items()}
 
 
 def bytes_below(folder: Path) -> int:

@@ -25,8 +25,8 @@ from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.storage.locks import FileLock
 from syft_flwr_cli.storage.paths import app_dir, make_private_dir, participant_dir
 from syft_flwr_cli.storage.paths import home as default_home
-from syft_flwr_cli.transports import open_transport
 from syft_flwr_cli.transports.metered import Metered
+from syft_flwr_cli.transports.registry import Opening, open_transport
 
 __all__ = ["Session", "open_for_api", "open_session", "participants_of"]
 
@@ -88,13 +88,14 @@ def open_session(
         roster = Roster(personal / "roster.json", require_verified=require_verified)
         transport = open_transport(
             settings.transport,
-            email=settings.email,
-            root=settings.root,
-            config_path=settings.syftbox_config,
-            poll_interval=settings.poll_interval,
-            state_dir=personal / "transport",
-            sign=identity.sign,
-            check=lambda owner, message, signature: _vouched(roster, owner, message, signature),
+            Opening(
+                email=settings.email,
+                options=settings.transport_options,
+                poll_interval=settings.poll_interval,
+                state_dir=personal / "transport",
+                sign=identity.sign,
+                check=lambda owner, message, signature: _vouched(roster, owner, message, signature),
+            ),
         )
         meter = Metered(transport)
         me = Participant(

@@ -20,14 +20,13 @@ from syft_flwr_cli.transports.base import (
     BytesContent,
     Content,
     Cost,
-    Entry,
+    FileInfo,
     Properties,
     TransientError,
-    Usage,
     Watch,
 )
 from syft_flwr_cli.transports.folder import atomic_write, posix
-from syft_flwr_cli.transports.wakeup import Bell
+from syft_flwr_cli.transports.wakeup import WakeupSignal
 
 __all__ = ["MemoryFaults", "MemoryStore", "MemoryTransport"]
 
@@ -87,7 +86,7 @@ class MemoryStore:
         self._lock = threading.RLock()
         self._random = random.Random(self.faults.seed)
         self._files: dict[tuple[str, str], _File] = {}
-        self._bells: list[Bell] = []
+        self._signals: list[WakeupSignal] = []
         self._versions = 0
 
     def chance(self, probability: float) -> bool:
@@ -95,15 +94,15 @@ class MemoryStore:
         with self._lock:
             return self._random.random() < probability
 
-    def join(self, bell: Bell) -> None:
+    def join(self, wakeup: WakeupSignal) -> None:
         """Let a participant be woken."""
         with self._lock:
-            self._bells.append(bell)
+            self._signals.append(wakeup)
 
-    def leave(self, bell: Bell) -> None:
+    def leave(self, wakeup: WakeupSignal) -> None:
         """Wake a participant no more."""
         with self._lock:
-            self._bells.remove(bell)
+            self._signals.remove(wakeup)
 
     def put(self, owner: str, path: str, data: bytes, readers: Collection[str]) -> None:
         """Put a file in place of what was there."""
@@ -114,9 +113,9 @@ class MemoryStore:
             self._files[owner, path] = _File(
                 data, time.time(), self._versions, frozenset(readers), arrives, before
             )
-            bells = [] if self.faults.lost_events else list(self._bells)
-        for bell in bells:
-            bell.expect(self.faults.lag) if self.faults.lag else bell.ring()
+            signals = [] if self.faults.lost_events else list(self._signals)
+        for wakeup in signals:
+            wakeup.expect(self.faults.lag) if self.faults.lag else wakeup.notify()
 
     def get(self, viewer: str, owner: str, path: str) -> _File | None:
         """The file as ``viewer`` sees it."""
@@ -160,8 +159,8 @@ class MemoryTransport:
     def __init__(self, store: MemoryStore, email: str, poll_interval: float = 3.0) -> None:
         self._store = store
         self._email = names.check_email(email)
-        self._bell = Bell(poll_interval)
-        store.join(self._bell)
+        self._wakeup = WakeupSignal(poll_interval)
+        store.join(self._wakeup)
 
     @property
     def email(self) -> str:
@@ -171,9 +170,7 @@ class MemoryTransport:
     @property
     def properties(self) -> Properties:
         """Everything is cheap here."""
-        return Properties(
-            inline_limit=16 * 1024, listing_cost=0.0, wakes_readers=not self._store.faults.lost_events
-        )
+        return Properties(inline_limit=16 * 1024, listing_cost=0.0)
 
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
         """Put a file into one's own space, readable by exactly ``readers``."""
@@ -209,15 +206,15 @@ class MemoryTransport:
 
     def token(self) -> int:
         """A number that grows whenever something may have changed."""
-        return self._bell.token()
+        return self._wakeup.token()
 
     def wait(self, token: int, timeout: float) -> int:
         """Wait until `token()` exceeds ``token`` or ``timeout`` seconds have passed; the token now."""
-        return self._bell.wait(token, timeout)
+        return self._wakeup.wait(token, timeout)
 
     def wake(self) -> None:
         """Let every thread that waits look again."""
-        self._bell.ring()
+        self._wakeup.notify()
 
     def remove(self, path: str) -> None:
         """Remove a file of one's own; an absent one is no error."""
@@ -225,7 +222,7 @@ class MemoryTransport:
         self._maybe_fail()
         self._store.drop(self._email, path)
 
-    def list_own(self, folder: str = "") -> list[tuple[str, Entry]]:
+    def list_own(self, folder: str = "") -> list[tuple[str, FileInfo]]:
         """Every file of one's own below ``folder``, with its path, sorted by path."""
         folder = _checked(folder) if folder else ""
         self._maybe_fail()
@@ -237,15 +234,10 @@ class MemoryTransport:
         """Nothing: there is no service to ask."""
         return Cost()
 
-    def usage(self, folder: str = "") -> Usage:
-        """How much of one's own lies below ``folder``."""
-        sizes = [entry.size for _, entry in self.list_own(folder)]
-        return Usage(files=len(sizes), bytes=sum(sizes))
-
     def close(self) -> None:
         """Be woken no more."""
-        self._store.leave(self._bell)
-        self._bell.ring()
+        self._store.leave(self._wakeup)
+        self._wakeup.notify()
 
     def _get(self, owner: str, path: str) -> bytes:
         owner, path = names.check_email(owner), _checked(path)
@@ -267,7 +259,7 @@ class _MemoryWatch:
         self._lock = threading.Lock()
         self._closed = False
 
-    def new(self) -> list[Entry]:
+    def new(self) -> list[FileInfo]:
         """What has appeared or changed since the last call, oldest first."""
         with self._lock:
             if self._closed:
@@ -297,5 +289,5 @@ def _checked(path: str) -> str:
     return path
 
 
-def _entry(path: str, file: _File) -> Entry:
-    return Entry(path.rsplit("/", 1)[-1], len(file.data), file.created)
+def _entry(path: str, file: _File) -> FileInfo:
+    return FileInfo(path.rsplit("/", 1)[-1], len(file.data), file.created)

@@ -3,7 +3,7 @@
 A transport knows nothing of Flower, of messages or of keys. What it must promise, and what the one
 conformance suite (``tests/contract``) checks of every transport:
 
-* A path is relative, made by ``messaging.names``, in the space of one owner. Everybody writes only
+* A path is relative, made by ``protocol.names``, in the space of one owner. Everybody writes only
   into their own space.
 * ``publish`` is atomic: a reader sees the whole file or none. Once it returns, the file survives a
   crash of the machine; when it raises, a reader sees what was there before, or the new file, and never
@@ -18,13 +18,13 @@ conformance suite (``tests/contract``) checks of every transport:
   it may repeat itself. Within one call the order is that of creation as far as the store knows it.
   What a sync client leaves behind (temporary, zero-byte, conflict and rejected files) is not told of,
   nor are folders. Where a store can hold a link, a pipe, or a folder with a dot in its name in the
-  place of a file, or a file that stays empty, that is told of once, with `Entry.odd` saying what it
+  place of a file, or a file that stays empty, that is told of once, with `FileInfo.file_type_error` saying what it
   is, and is not opened for that. It never waits.
 * ``wait`` returns early when something may have changed since the ``token``; waking up for nothing
   is allowed, missing a change for longer than the poll interval is not. Take the token *before*
   looking (``token``, ``new``, ``wait``), or a change in between waits for the poll.
 * ``remove`` removes one file of one's own; an absent one is no error.
-* ``list_own`` and ``usage`` tell of what one has published, and not of temporary or control files.
+* ``list_own`` tells of what one has published, and not of temporary or control files.
 * Every method may be called from several threads at once. Names that could leave the space are a
   `UsageError`. Failures of the store are `TransportError` with a remedy, of its kind `TransientError`
   where trying again may help; a store that comes back is used again.
@@ -40,9 +40,10 @@ from syft_flwr_cli.errors import NotThereError, TransportError
 __all__ = [
     "Buffer",
     "BytesContent",
+    "CallCosts",
     "Content",
     "Cost",
-    "Entry",
+    "FileInfo",
     "NotThereError",
     "Properties",
     "TransientError",
@@ -93,16 +94,16 @@ class BytesContent:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FileInfo:
     """A file in a listing: last component of its path, bytes, seconds since 1970 as the store has it.
 
-    ``odd`` is empty for a file. For what only has the name of one it says what it is, such as "a pipe".
+    ``file_type_error`` is empty for a file. For what only has the name of one it says what it is, such as "a pipe".
     """
 
     name: str
     size: int
     created: float
-    odd: str = ""
+    file_type_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,32 @@ class Cost:
 
     calls: int = 0
     units: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallCosts:
+    """What the calls of one kind have cost: how many, quota units, bytes of content sent and received."""
+
+    count: int = 0
+    units: int = 0
+    sent: int = 0
+    received: int = 0
+
+    def __add__(self, other: "CallCosts") -> "CallCosts":
+        return CallCosts(
+            self.count + other.count,
+            self.units + other.units,
+            self.sent + other.sent,
+            self.received + other.received,
+        )
+
+    def __sub__(self, other: "CallCosts") -> "CallCosts":
+        return CallCosts(
+            self.count - other.count,
+            self.units - other.units,
+            self.sent - other.sent,
+            self.received - other.received,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +158,19 @@ class Properties:
         Arrays of more bytes than this travel better as payload files of their own.
     listing_cost : float
         What one look into a folder costs, in seconds, roughly.
-    wakes_readers : bool
-        Whether a write of a peer wakes `Transport.wait` without a poll.
     one_file : int
         A message for one reader of up to so many bytes is cheaper as one file than as several.
     """
 
     inline_limit: int
     listing_cost: float
-    wakes_readers: bool
     one_file: int = 0
 
 
 class Watch(Protocol):
     """One folder of one peer, looked at again and again."""
 
-    def new(self) -> list[Entry]:
+    def new(self) -> list[FileInfo]:
         """What has appeared or changed since the last call; at first, all. Empty if nothing."""
         ...
 
@@ -200,16 +224,12 @@ class Transport(Protocol):
         """Remove a file of one's own; an absent one is no error."""
         ...
 
-    def list_own(self, folder: str = "") -> list[tuple[str, Entry]]:
+    def list_own(self, folder: str = "") -> list[tuple[str, FileInfo]]:
         """Every file of one's own below ``folder``, with its path, however deep."""
         ...
 
     def cost(self) -> Cost:
         """What this view has asked of a remote service so far; nothing where there is none."""
-        ...
-
-    def usage(self, folder: str = "") -> Usage:
-        """How much of one's own lies below ``folder``."""
         ...
 
     def close(self) -> None:

@@ -1,21 +1,21 @@
-"""How the threads of one participant wait for the store: a number that grows, and a pace.
+"""A wake-up signal: how the threads of one participant wait for the store.
 
-Whoever learns that something may have changed rings; whoever waits is woken at once. Where nobody
-rings (a file system without events) the bell rings by itself: soon after something happened, then
-less and less often, at the least once in ``ceiling`` seconds. It has no thread of its own: the time
-is kept by those who wait. It knows nothing of files.
+A number that grows, to wait on, with a backoff: whoever learns that something may have changed notifies, and
+whoever waits is woken at once. Where nobody notifies (a file system without events) the signal fires by itself:
+soon after something happened, then less and less often, at the least once in ``ceiling`` seconds. It has no
+thread of its own: the time is kept by those who wait. It knows nothing of files.
 """
 
 import threading
 import time
 
-__all__ = ["Bell"]
+__all__ = ["WakeupSignal"]
 
 QUICKEST = 0.01
 """Seconds between two looks right after something has happened."""
 
 
-class Bell:
+class WakeupSignal:
     """A token that grows, to wait on.
 
     Parameters
@@ -32,25 +32,25 @@ class Bell:
         self._due = time.monotonic() + self._pace
 
     def token(self) -> int:
-        """How often the bell has rung so far."""
+        """How often the signal has fired so far."""
         with self._condition:
             return self._token
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake everybody who waits."""
         with self._condition:
             self._token += 1
             self._condition.notify_all()
 
     def expect(self, delay: float) -> None:
-        """Ring by itself in ``delay`` seconds at the latest."""
+        """Fire by itself in ``delay`` seconds at the latest."""
         with self._condition:
             due = time.monotonic() + delay
             if due < self._due:
                 self._due = due
                 self._condition.notify_all()
 
-    def quicken(self) -> None:
+    def reset_backoff(self) -> None:
         """Start again at the quickest pace, because something has happened that may go on."""
         with self._condition:
             self._pace = min(QUICKEST, self._ceiling)

@@ -19,8 +19,8 @@ from syft_flwr_cli.security.roster import Roster
 from syft_flwr_cli.storage.journal import Answer, Journal, Request, RequestRow
 from syft_flwr_cli.storage.locks import FileLock
 from syft_flwr_cli.storage.paths import app_dir, participant_dir
+from syft_flwr_cli.transports.base import CallCosts
 from syft_flwr_cli.transports.gdrive.journal import Journal as DriveJournal
-from syft_flwr_cli.transports.gdrive.open import Calls
 
 ALICE, BOB, CAROL = "alice@a.example", "bob@b.example", "carol@c.example"
 APP = "alice@a.example_study_1700000000"
@@ -312,7 +312,7 @@ def test_what_was_asked_of_google_drive_is_told(shell: Shell) -> None:
     assert document(shell)["apps"][0]["drive"] == {}
     assert "quota units" not in shell.run("status").out
     drive = DriveJournal(participant_dir(shell.home, ALICE) / "transport" / "gdrive")
-    drive.add_calls({"files.create": Calls(11, 550, sent=4_000_000), "files.list": Calls(2, 200)})
+    drive.add_calls({"files.create": CallCosts(11, 550, sent=4_000_000), "files.list": CallCosts(2, 200)})
     assert document(shell)["apps"][0]["drive"] == {
         "files.create": {"count": 11, "units": 550, "sent": 4_000_000, "received": 0},
         "files.list": {"count": 2, "units": 200, "sent": 0, "received": 0},

@@ -11,13 +11,17 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from doubles.packages import ANOTHER_PACKAGE, installed
 from doubles.syftbox_daemon import SyftBoxDaemon
 
+from syft_flwr_cli.testing.faulty import Faulty
 from syft_flwr_cli.testing.memory_transport import MemoryFaults, MemoryStore, MemoryTransport
 from syft_flwr_cli.transports.base import Transport
 from syft_flwr_cli.transports.folder.transport import FolderTransport
-from syft_flwr_cli.transports.metered import Faulty, Metered, Retrying
-from syft_flwr_cli.transports.syftbox import SyftBoxTransport
+from syft_flwr_cli.transports.metered import Metered
+from syft_flwr_cli.transports.registry import Opening, open_transport
+from syft_flwr_cli.transports.retry import Retrying
+from syft_flwr_cli.transports.syftbox.transport import SyftBoxTransport
 
 ALICE, BOB, CAROL = "alice@a.example", "bob@b.example", "carol@c.example"
 PEOPLE = (ALICE, BOB, CAROL)
@@ -66,6 +70,11 @@ class Federation:
         return transport
 
 
+def insistent(inner: Transport, seconds: float = 30.0) -> Transport:
+    """A transport whose every call is tried again, soon."""
+    return Retrying(inner, seconds, read_timeout=seconds, first=0.001, longest=0.01)
+
+
 def memory(setting: Setting) -> Federation:
     store = MemoryStore()
 
@@ -83,7 +92,7 @@ def memory(setting: Setting) -> Federation:
 def bad_memory(setting: Setting) -> Federation:
     store = MemoryStore(MemoryFaults(seed=7, lag=0.05, repeats=0.3, lost_events=True, errors=0.1))
     return Federation(
-        open=lambda email: Retrying(MemoryTransport(store, email, 0.05), first=0.001, longest=0.01),
+        open=lambda email: insistent(MemoryTransport(store, email, 0.05)),
         enforces_readers=True,
     )
 
@@ -91,9 +100,7 @@ def bad_memory(setting: Setting) -> Federation:
 def faulty_memory(setting: Setting) -> Federation:
     store = MemoryStore()
     return Federation(
-        open=lambda email: Retrying(
-            Faulty(MemoryTransport(store, email, POLL), seed=len(email)), first=0.001, longest=0.01
-        ),
+        open=lambda email: insistent(Faulty(MemoryTransport(store, email, POLL), seed=len(email))),
         enforces_readers=True,
     )
 
@@ -126,7 +133,7 @@ def folder_by_a_relative_path(setting: Setting) -> Federation:
 
 def wrapped_folder(setting: Setting) -> Federation:
     root = setting.place / "shared"
-    return Federation(open=lambda email: Metered(Retrying(FolderTransport(root, email, POLL), patience=5)))
+    return Federation(open=lambda email: Metered(insistent(FolderTransport(root, email, POLL), 5.0)))
 
 
 def syftbox_on_one_machine(setting: Setting) -> Federation:
@@ -143,6 +150,17 @@ def syftbox(setting: Setting) -> Federation:
     return Federation(
         open=lambda email: SyftBoxTransport(configs[email], None, POLL), enforces_readers=True, load=16
     )
+
+
+def from_another_package(setting: Setting) -> Federation:
+    """A transport that another package offers by its entry point; nothing here or in ours names its code."""
+    setting.stack.enter_context(installed(ANOTHER_PACKAGE))
+
+    def view(email: str) -> Transport:
+        options = {"file": setting.place / "table.sqlite3"}
+        return open_transport("sqlite", Opening(email, options, POLL, setting.place / "state"))
+
+    return Federation(open=view, enforces_readers=True)
 
 
 def syftbox_config(place: Path, email: str, data_dir: Path) -> Path:
@@ -170,6 +188,7 @@ FEDERATIONS: dict[str, Callable[[Setting], Federation]] = {
     "folder-without-events": folder_without_events,
     "relative-folder": folder_by_a_relative_path,
     "wrapped-folder": wrapped_folder,
+    "another-package": from_another_package,
     "syftbox-one-machine": syftbox_on_one_machine,
     "syftbox": syftbox,
 }

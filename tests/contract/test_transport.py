@@ -21,7 +21,7 @@ from syft_flwr_cli.transports.base import (
     Buffer,
     BytesContent,
     Content,
-    Entry,
+    FileInfo,
     Properties,
     TransientError,
     Transport,
@@ -299,7 +299,7 @@ def test_a_watch_tells_of_what_was_there_before_in_order_of_creation(
         alice.publish(f"{OUTBOX}/{name}", text(name), [BOB])
         assert arrives(federation, bob, ALICE, f"{OUTBOX}/{name}", name.encode())
     watch = bob.watch(ALICE, OUTBOX)
-    heard: list[Entry] = []
+    heard: list[FileInfo] = []
 
     def look() -> bool:
         entries = watch.new()
@@ -389,7 +389,7 @@ def test_control_files_of_the_store_are_not_told_of(
     watch = bob.watch(ALICE, "syft_flwr_identity")
     assert set(told(federation, bob, watch, "identity.json")) == {"identity.json"}
     assert [path for path, _ in alice.list_own()] == ["syft_flwr_identity/identity.json"]
-    assert alice.usage().files == 1
+    assert len(alice.list_own()) == 1
 
 
 # -- wait
@@ -434,7 +434,7 @@ def test_the_token_never_shrinks(federation: Federation, alice: Transport, bob: 
     assert tokens == sorted(tokens)
 
 
-# -- remove, list_own, usage
+# -- remove, list_own
 
 
 def test_a_removed_file_is_gone_for_everybody(
@@ -476,9 +476,9 @@ def test_ones_own_files_are_listed_and_counted_however_deep(alice: Transport, bo
     assert {path for path, _ in alice.list_own("a_to_b")} == {path for path in sizes if "a_to_b" in path}
     assert alice.list_own("a_to_b/app/x/y")[0][0] == "a_to_b/app/x/y/two.request"
     assert alice.list_own("nowhere") == []
-    assert (alice.usage().files, alice.usage().bytes) == (3, 15)
-    assert (alice.usage("a_to_b").files, alice.usage("a_to_b").bytes) == (2, 8)
-    assert (alice.usage("nowhere").files, alice.usage("nowhere").bytes) == (0, 0)
+    assert sum(entry.size for _, entry in alice.list_own()) == 15
+    assert sum(entry.size for _, entry in alice.list_own("a_to_b")) == 8
+    assert alice.list_own("nowhere") == []
 
 
 # -- names, threads, failures, properties

@@ -26,9 +26,9 @@ from syft_flwr_cli.security.identity import load_or_create
 from syft_flwr_cli.security.roster import Roster
 from syft_flwr_cli.security.sealing import content_digest
 from syft_flwr_cli.storage.journal import Journal
+from syft_flwr_cli.testing.faulty import Faulty
 from syft_flwr_cli.transports.base import Transport
 from syft_flwr_cli.transports.folder.transport import FolderTransport
-from syft_flwr_cli.transports.metered import Faulty
 
 APP, AGGREGATOR, OWNER = "study", "ds@lab.example", "do@a.example"
 RUN = "77"

@@ -8,7 +8,6 @@ import pytest
 from syft_flwr_cli.errors import NotAProjectError, UsageError
 from syft_flwr_cli.project.config import (
     check_participants,
-    check_transport,
     load_project,
     require_federated,
     split_emails,
@@ -178,19 +177,6 @@ def test_the_aggregator_is_no_data_owner_of_its_own_run() -> None:
         "a@x.example",
         ("b@x.example",),
     )
-
-
-def test_transports_have_one_name_and_aliases() -> None:
-    assert [check_transport(name) for name in ("local", "folder", "SyftBox", "p2p", "gdrive")] == [
-        "local",
-        "local",
-        "syftbox",
-        "gdrive",
-        "gdrive",
-    ]
-    with pytest.raises(UsageError, match="pigeon") as refused:
-        check_transport("pigeon")
-    assert "local, syftbox, gdrive" in refused.value.hint
 
 
 def test_a_list_of_emails_is_split_and_blanks_are_dropped() -> None:

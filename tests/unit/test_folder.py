@@ -22,7 +22,7 @@ from syft_flwr_cli.transports.base import BytesContent, TransientError, Watch
 from syft_flwr_cli.transports.folder.fs_events import Events, Identity, Listener
 from syft_flwr_cli.transports.folder.transport import FolderTransport
 from syft_flwr_cli.transports.folder.watch import FolderWatch
-from syft_flwr_cli.transports.wakeup import Bell
+from syft_flwr_cli.transports.wakeup import WakeupSignal
 
 ALICE, BOB = "alice@a.example", "bob@b.example"
 BOX = "outbox/app/rpc/messages"
@@ -273,7 +273,9 @@ def test_no_symbolic_link_is_followed_out_of_a_peers_space(
             bob.open(ALICE, path)
         with pytest.raises(NotThereError):
             bob.fetch(ALICE, path, tmp_path / "copy")
-        assert [entry for entry in bob.watch(ALICE, path.rsplit("/", 1)[0]).new() if not entry.odd] == []
+        assert [
+            entry for entry in bob.watch(ALICE, path.rsplit("/", 1)[0]).new() if not entry.file_type_error
+        ] == []
     assert bob.watch(ALICE, "outbox/messages").new() == []
     assert not (tmp_path / "copy").exists()
 
@@ -305,7 +307,7 @@ def test_pipes_and_sockets_neither_hang_nor_count_as_files(
                 bob.open(ALICE, f"box/{name}")
             with pytest.raises(NotThereError):
                 bob.fetch(ALICE, f"box/{name}", tmp_path / "copy")
-        assert [entry for entry in bob.watch(ALICE, "box").new() if not entry.odd] == []
+        assert [entry for entry in bob.watch(ALICE, "box").new() if not entry.file_type_error] == []
 
 
 def test_an_unreadable_file_is_explained(root: Path) -> None:
@@ -441,7 +443,7 @@ def test_what_only_has_the_name_of_a_file_is_told_of_once_as_what_it_is(
             token = bob.token()
             for entry in watch.new():
                 assert entry.name not in told
-                told[entry.name] = entry.odd
+                told[entry.name] = entry.file_type_error
             bob.wait(token, 0.05)
     assert told == {
         "link.request": "a symbolic link",
@@ -534,10 +536,8 @@ def test_two_watches_of_one_folder_are_both_woken(root: Path, opened: Opened) ->
     assert first.new() == []
 
 
-def test_without_events_the_transport_says_so_and_scans(root: Path, opened: Opened) -> None:
+def test_without_events_the_transport_scans(root: Path, opened: Opened) -> None:
     alice, bob = opened(root, ALICE), opened(root, BOB, events=False)
-    assert not bob.properties.wakes_readers
-    assert opened(root, BOB).properties.wakes_readers
     watch = bob.watch(ALICE, BOX)
     for number in range(3):
         alice.publish(f"{BOX}/{number}.request", HELLO, [BOB])
@@ -573,7 +573,7 @@ def clock() -> Clock:
 def silent(root: Path, clock: Clock) -> FolderWatch:
     """A watch over a folder whose events never come."""
     (root / ALICE / "box").mkdir(parents=True)
-    return FolderWatch(root, [ALICE, "box"], SilentEvents(), Bell(3.0), 3.0, clock=clock)
+    return FolderWatch(root, [ALICE, "box"], SilentEvents(), WakeupSignal(3.0), 3.0, clock=clock)
 
 
 def put(root: Path, name: str, data: bytes = b"hello") -> None:
@@ -654,7 +654,7 @@ def test_what_is_odd_is_not_opened(root: Path, silent: FolderWatch, monkeypatch:
     monkeypatch.setattr(
         os, "open", lambda path, *rest, **more: (opened.append(path), really(path, *rest, **more))[1]
     )
-    assert {entry.odd for entry in silent.new()} == {"a pipe", "a symbolic link"}
+    assert {entry.file_type_error for entry in silent.new()} == {"a pipe", "a symbolic link"}
     assert not [path for path in opened if str(path).endswith(".request")]
 
 
@@ -662,11 +662,11 @@ def test_a_file_in_the_place_of_what_was_odd_is_told_of(
     root: Path, silent: FolderWatch, clock: Clock
 ) -> None:
     (root / ALICE / "box" / "one.request").mkdir()
-    assert [entry.odd for entry in silent.new()] == ["a folder"]
+    assert [entry.file_type_error for entry in silent.new()] == ["a folder"]
     (root / ALICE / "box" / "one.request").rmdir()
     put(root, "one.request")
     clock.now += 3.0
-    assert [(entry.odd, entry.size) for entry in silent.new()] == [("", 5)]
+    assert [(entry.file_type_error, entry.size) for entry in silent.new()] == [("", 5)]
 
 
 def test_a_file_that_stays_empty_is_told_of_as_that_once_and_again_when_it_has_grown(
@@ -676,18 +676,18 @@ def test_a_file_that_stays_empty_is_told_of_as_that_once_and_again_when_it_has_g
     place.touch()
     told: list[str] = []
     for _ in range(50):
-        told += [entry.odd for entry in silent.new()]
+        told += [entry.file_type_error for entry in silent.new()]
         clock.now += 1.0
     assert told == []
     for _ in range(100):
-        told += [entry.odd for entry in silent.new()]
+        told += [entry.file_type_error for entry in silent.new()]
         clock.now += 1.0
     assert told == ["an empty file"]
     place.write_bytes(b"hello")
     clock.now += 61.0
     silent.new()
     clock.now += 3.0
-    assert [(entry.odd, entry.size) for entry in silent.new()] == [("", 5)]
+    assert [(entry.file_type_error, entry.size) for entry in silent.new()] == [("", 5)]
 
 
 def test_what_is_odd_does_not_make_a_look_cost_more(

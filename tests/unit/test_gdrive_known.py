@@ -140,7 +140,9 @@ def test_what_lies_in_ones_own_folders_is_known_without_listing_them(talk: Talk)
         PEERS[0]: ["one.request", "three.request", "two.request"],
         PEERS[1]: ["two.request"],
     }
-    assert talk.alice.usage(names.rpc_folder(ALICE, PEERS[0], APP)).bytes == len("another onethreetwo")
+    assert sum(entry.size for _, entry in talk.alice.list_own(names.rpc_folder(ALICE, PEERS[0], APP))) == len(
+        "another onethreetwo"
+    )
     assert talk.asked()["files.list"] <= talk.asked()["changes.list"] / 8 + 1
 
 

@@ -53,7 +53,6 @@ def test_nobody_is_woken_when_events_are_lost() -> None:
     token = bob.token()
     alice.publish("box/one", HELLO, [BOB])
     assert bob.token() == token
-    assert not bob.properties.wakes_readers
 
 
 def test_everybody_is_woken_otherwise() -> None:

@@ -235,7 +235,7 @@ def test_at_syftbox_the_email_comes_from_its_config(project: Project, home: Path
         project, environ={"SYFTBOX_CLIENT_CONFIG_PATH": str(config)}, home=home, transport="syftbox"
     )
     assert (settings.email, settings.transport) == ("do2@b.example", "syftbox")
-    assert (settings.syftbox_config, settings.root) == (config, None)
+    assert (settings.transport_options.get("syftbox_config"), settings.root) == (config, None)
 
 
 def test_at_syftbox_the_config_lies_in_the_users_home_unless_named(
@@ -243,7 +243,7 @@ def test_at_syftbox_the_config_lies_in_the_users_home_unless_named(
 ) -> None:
     config = config_of(tmp_path / ".syftbox", "do2@b.example")
     settings = resolve(project, environ={"HOME": str(tmp_path)}, home=home, transport="syftbox")
-    assert (settings.email, settings.syftbox_config) == ("do2@b.example", config)
+    assert (settings.email, settings.transport_options.get("syftbox_config")) == ("do2@b.example", config)
 
 
 def test_nobody_acts_on_the_datasite_of_another(project: Project, home: Path, tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from doubles.syftbox_daemon import SyftBoxDaemon
 
 from syft_flwr_cli.errors import NotThereError, TransportError, UsageError
 from syft_flwr_cli.transports.base import Buffer, BytesContent
-from syft_flwr_cli.transports.syftbox import SyftBoxTransport, read_config, rules
+from syft_flwr_cli.transports.syftbox.config import read_config
+from syft_flwr_cli.transports.syftbox.rules import rules
+from syft_flwr_cli.transports.syftbox.transport import SyftBoxTransport
 
 ALICE, BOB, CAROL = "alice@a.example", "bob@b.example", "carol@c.example"
 TO_BOB = "syft_outbox_inbox_alice@a.example_to_bob@b.example"

@@ -24,8 +24,9 @@ from syft_flwr_cli.testing.drive_emulator.calls import Reply
 from syft_flwr_cli.testing.drive_emulator.faults import KINDS, Fault, Faults
 from syft_flwr_cli.testing.drive_emulator.ledger import Call, Ledger
 from syft_flwr_cli.testing.drive_emulator.oauth import DRIVE, OAuth
+from syft_flwr_cli.testing.drive_emulator.records import File
 from syft_flwr_cli.testing.drive_emulator.server import State, application
-from syft_flwr_cli.testing.drive_emulator.store import Drive, File
+from syft_flwr_cli.testing.drive_emulator.store import Drive
 
 __all__ = ["KINDS", "Call", "Emulator", "Fault", "File", "start"]
 

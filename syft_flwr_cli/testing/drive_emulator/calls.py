@@ -11,7 +11,8 @@ from typing import IO, Any
 from syft_flwr_cli.testing.drive_emulator.discovery import Api, Mask, Method, project
 from syft_flwr_cli.testing.drive_emulator.problems import ApiError, bad_request
 from syft_flwr_cli.testing.drive_emulator.query import parse_query
-from syft_flwr_cli.testing.drive_emulator.store import Body, Drive
+from syft_flwr_cli.testing.drive_emulator.records import Body
+from syft_flwr_cli.testing.drive_emulator.store import Drive
 from syft_flwr_cli.testing.drive_emulator.uploads import Session, body_at
 from syft_flwr_cli.testing.drive_emulator.views import permission, permissions, person, resource, stamp
 

@@ -9,59 +9,16 @@ never in memory. Not thread-safe: the server calls it under one lock.
 import random
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from syft_flwr_cli.testing.drive_emulator.problems import ApiError, bad_request, forbidden, not_found
 from syft_flwr_cli.testing.drive_emulator.query import Query
+from syft_flwr_cli.testing.drive_emulator.records import FOLDER, Account, Body, File
 from syft_flwr_cli.testing.drive_emulator.views import permission_id, resource
 
-__all__ = ["FOLDER", "Account", "Body", "Drive", "File"]
+__all__ = ["Drive"]
 
-FOLDER = "application/vnd.google-apps.folder"
 _ROLES = ("reader", "commenter", "writer")
-
-
-@dataclass(slots=True)
-class Account:
-    """Somebody with a Drive."""
-
-    email: str
-    limit: int
-    root: str
-    sharing_refused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """The content of a file: where it lies, and its sums in hex."""
-
-    path: Path
-    size: int
-    md5: str
-    sha256: str
-
-
-@dataclass(slots=True)
-class File:
-    """A file or folder."""
-
-    id: str
-    name: str
-    mime: str
-    parent: str | None
-    owner: str
-    created: float
-    modified: float
-    body: Body | None = None
-    properties: dict[str, str] = field(default_factory=dict)
-    app_properties: dict[str, str] = field(default_factory=dict)
-    description: str = ""
-    trashed: bool = False
-    version: int = 1
-    shared: dict[str, tuple[str, str]] = field(default_factory=dict)  # permission id -> (e-mail, role)
-    shared_at: dict[str, float] = field(default_factory=dict)  # e-mail -> when
 
 
 class Drive:

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from syft_flwr_cli.testing.drive_emulator.discovery import Mask
 from syft_flwr_cli.testing.drive_emulator.problems import ApiError, bad_request
-from syft_flwr_cli.testing.drive_emulator.store import Body
+from syft_flwr_cli.testing.drive_emulator.records import Body
 
 __all__ = ["MULTIPART_LIMIT", "PIECE", "Session", "body_at", "receive_chunk", "split_multipart"]
 

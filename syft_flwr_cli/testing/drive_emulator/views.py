@@ -6,10 +6,9 @@ whose folder it cannot see; app properties are the owner's app's own.
 
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from syft_flwr_cli.testing.drive_emulator.store import Drive, File
+from syft_flwr_cli.testing.drive_emulator.records import File, Lookup
 
 __all__ = ["permission", "permission_id", "permissions", "person", "resource", "stamp"]
 
@@ -24,7 +23,7 @@ def stamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def resource(drive: "Drive", file: "File", email: str) -> dict[str, Any]:
+def resource(drive: Lookup, file: File, email: str) -> dict[str, Any]:
     """The file in Drive's JSON, as this account sees it."""
     role = drive.role(file, email)
     value: dict[str, Any] = {
@@ -59,7 +58,7 @@ def resource(drive: "Drive", file: "File", email: str) -> dict[str, Any]:
     return value
 
 
-def permissions(drive: "Drive", file: "File") -> list[dict[str, Any]]:
+def permissions(drive: Lookup, file: File) -> list[dict[str, Any]]:
     """Who may do what with a file, inherited or not."""
     found = {permission_id(file.owner): (file.owner, "owner")}
     for at in drive.chain(file):

@@ -19,12 +19,12 @@ from typing import BinaryIO
 from syft_flwr_cli.errors import NotThereError, TransportError
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.storage.crash_points import point
-from syft_flwr_cli.transports.base import Content, Cost, Entry, Properties, TransientError, Usage, Watch
+from syft_flwr_cli.transports.base import Content, Cost, FileInfo, Properties, TransientError, Watch
 from syft_flwr_cli.transports.folder import atomic_write, posix
 from syft_flwr_cli.transports.folder.fs_events import Events
 from syft_flwr_cli.transports.folder.sync_artifacts import is_conflict, is_rejected
 from syft_flwr_cli.transports.folder.watch import FolderWatch
-from syft_flwr_cli.transports.wakeup import Bell
+from syft_flwr_cli.transports.wakeup import WakeupSignal
 
 __all__ = ["FolderTransport"]
 
@@ -72,7 +72,7 @@ class FolderTransport:
         self._ignored = frozenset(ignored)
         self._settle = settle
         self._poll_interval = poll_interval
-        self._bell = Bell(poll_interval)
+        self._wakeup = WakeupSignal(poll_interval)
         self._events = Events(enabled=events)
         self._lasting: set[tuple[str, ...]] = set()
         self._prepare()
@@ -90,7 +90,7 @@ class FolderTransport:
     @property
     def properties(self) -> Properties:
         """A file costs about as much as a hundred kilobytes inside another one do."""
-        return Properties(inline_limit=64 * 1024, listing_cost=0.0001, wakes_readers=self._events.enabled)
+        return Properties(inline_limit=64 * 1024, listing_cost=0.0001)
 
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
         """Write, sync, rename, sync the folder. ``readers`` are checked, but cannot be enforced."""
@@ -105,7 +105,7 @@ class FolderTransport:
         except OSError as error:
             raise self._explain(error, "write", self._root.joinpath(*folder, name)) from error
         if not self._events.enabled:
-            self._bell.quicken()
+            self._wakeup.reset_backoff()
 
     def open(self, owner: str, path: str) -> BinaryIO:
         """Open a plain file, reached through no symbolic link in the owner's space."""
@@ -127,19 +127,19 @@ class FolderTransport:
     def watch(self, owner: str, folder: str) -> Watch:
         """Begin to look at a folder; it is waited for if it is not there."""
         parts = self._parts(owner, folder) if folder else [names.check_email(owner), *self._inside]
-        return FolderWatch(self._root, parts, self._events, self._bell, self._poll_interval, self._ignored)
+        return FolderWatch(self._root, parts, self._events, self._wakeup, self._poll_interval, self._ignored)
 
     def token(self) -> int:
         """A number that grows whenever something may have changed."""
-        return self._bell.token()
+        return self._wakeup.token()
 
     def wait(self, token: int, timeout: float) -> int:
         """Wait until `token()` exceeds ``token`` or ``timeout`` seconds have passed; the token now."""
-        return self._bell.wait(token, timeout)
+        return self._wakeup.wait(token, timeout)
 
     def wake(self) -> None:
         """Let every thread that waits look again."""
-        self._bell.ring()
+        self._wakeup.notify()
 
     def remove(self, path: str) -> None:
         """Remove a file of one's own; an absent one is no error. A crash may bring it back."""
@@ -153,7 +153,7 @@ class FolderTransport:
                 raise self._explain(error, "remove", self._root.joinpath(*folder, name)) from error
         point("remove.done")
 
-    def list_own(self, folder: str = "") -> list[tuple[str, Entry]]:
+    def list_own(self, folder: str = "") -> list[tuple[str, FileInfo]]:
         """Every file of one's own below ``folder``, with its path, sorted by path."""
         inner = [names.check_component(part) for part in folder.split("/")] if folder else []
         start = self._root.joinpath(self._email, *self._inside, *inner)
@@ -166,15 +166,10 @@ class FolderTransport:
         """Nothing: there is no service to ask."""
         return Cost()
 
-    def usage(self, folder: str = "") -> Usage:
-        """How many files, and bytes in them, lie below ``folder``."""
-        sizes = [entry.size for _, entry in self.list_own(folder)]
-        return Usage(files=len(sizes), bytes=sum(sizes))
-
     def close(self) -> None:
         """Stop listening, and let go those who wait."""
         self._events.close()
-        self._bell.ring()
+        self._wakeup.notify()
 
     def _is_control(self, name: str) -> bool:
         """Whether a file of this name was not published, but belongs to the store."""
@@ -219,7 +214,7 @@ class FolderTransport:
             )
         return posix.explain(error, doing, place)
 
-    def _published(self, here: Path, path: str) -> Iterator[tuple[str, Entry]]:
+    def _published(self, here: Path, path: str) -> Iterator[tuple[str, FileInfo]]:
         try:
             entries = os.scandir(here)
         except FileNotFoundError:
@@ -236,7 +231,7 @@ class FolderTransport:
                 with suppress(FileNotFoundError):
                     facts = entry.stat(follow_symlinks=False)
                     if stat.S_ISREG(facts.st_mode):
-                        yield inner, Entry(entry.name, facts.st_size, facts.st_mtime)
+                        yield inner, FileInfo(entry.name, facts.st_size, facts.st_mtime)
 
     def _prepare(self) -> None:
         """Make one's own space, make sure that it can be written, sweep out what dead processes left."""

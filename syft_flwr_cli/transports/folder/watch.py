@@ -23,11 +23,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from syft_flwr_cli.transports.base import Entry
+from syft_flwr_cli.transports.base import FileInfo
 from syft_flwr_cli.transports.folder import posix
 from syft_flwr_cli.transports.folder.fs_events import Events, Identity, News
 from syft_flwr_cli.transports.folder.sync_artifacts import is_leftover
-from syft_flwr_cli.transports.wakeup import Bell
+from syft_flwr_cli.transports.wakeup import WakeupSignal
 
 __all__ = ["FolderWatch"]
 
@@ -76,7 +76,7 @@ class _Scanned(NamedTuple):
     """Whether it had been like this for long enough that any change would show in it."""
 
 
-_Found = tuple[int, str, Entry]
+_Found = tuple[int, str, FileInfo]
 """A file to tell of, with what it is sorted by."""
 
 
@@ -91,7 +91,7 @@ class FolderWatch:
         The owner, then the components of the folder in its space.
     events : Events
         Where events come from.
-    bell : Bell
+    wakeup : WakeupSignal
         What to ring when there may be something new.
     ceiling : float
         Seconds between two scans where events work.
@@ -106,7 +106,7 @@ class FolderWatch:
         root: Path,
         parts: Sequence[str],
         events: Events,
-        bell: Bell,
+        wakeup: WakeupSignal,
         ceiling: float,
         ignored: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
@@ -114,7 +114,7 @@ class FolderWatch:
         self._root = root
         self._parts = tuple(parts)
         self._events = events
-        self._bell = bell
+        self._wakeup = wakeup
         self._ceiling = ceiling
         self._ignored = ignored
         self._clock = clock
@@ -134,7 +134,7 @@ class FolderWatch:
         with self._lock:
             self._arm()
 
-    def new(self) -> list[Entry]:
+    def new(self) -> list[FileInfo]:
         """What has appeared or changed since the last call, oldest first."""
         with self._lock:
             if self._closed:
@@ -151,13 +151,13 @@ class FolderWatch:
                 self._next_scan = now + self._ceiling / 2
                 self._arm()
             found = self._look(hints, scan, now)
-            files = any(not entry.odd for _, _, entry in found)
+            files = any(not entry.file_type_error for _, _, entry in found)
             if scan and files and not (stirred or hints):
                 self._deaf = True  # nobody told us
             elif files and hints:
                 self._deaf = not self._events.enabled
             if files and self._deaf:
-                self._bell.quicken()
+                self._wakeup.reset_backoff()
             return [entry for _, _, entry in sorted(found, key=itemgetter(0, 1))]
 
     def close(self) -> None:
@@ -181,7 +181,7 @@ class FolderWatch:
                 return
             else:
                 self._hints[name] = self._hints.get(name, False) or news is News.WHOLE
-        self._bell.ring()
+        self._wakeup.notify()
 
     def _passed_over(self, name: str) -> bool:
         return name in self._ignored or is_leftover(name)
@@ -297,7 +297,7 @@ class FolderWatch:
             if now - since < (QUIET if mark.size else EMPTY):
                 self._pending[name] = (mark, since)
                 if mark.size:
-                    self._bell.expect(QUIET)
+                    self._wakeup.expect(QUIET)
                 return []
         return self._tell(name, mark, facts, "" if mark.size else "an empty file")
 
@@ -306,4 +306,4 @@ class FolderWatch:
         if self._known.get(name) == mark:
             return []
         self._known[name] = mark
-        return [(facts.st_mtime_ns, name, Entry(name, max(0, mark.size), facts.st_mtime, odd))]
+        return [(facts.st_mtime_ns, name, FileInfo(name, max(0, mark.size), facts.st_mtime, odd))]

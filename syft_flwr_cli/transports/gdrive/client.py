@@ -9,7 +9,6 @@ HTTP connection per thread, as httplib2 needs it. Knows nothing of paths and rea
 import json
 import random
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -20,10 +19,12 @@ from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 from googleapiclient.http import build_http
 
+from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.transports.base import TransientError
 from syft_flwr_cli.transports.gdrive.errors import NETWORK, Verdict, explain, judge
 from syft_flwr_cli.transports.gdrive.meter import Meter, Pacer
 from syft_flwr_cli.transports.gdrive.tuning import Tuning
+from syft_flwr_cli.transports.retry import policy
 
 __all__ = ["DriveClient", "is_verdict"]
 
@@ -107,27 +108,35 @@ class DriveClient:
 
     def persist(self, kind: str, once: Callable[[], T], doing: str, patience: float | None = None) -> T:
         """Do ``once`` until it succeeds or patience is over; see `call` for what is raised."""
-        deadline = time.monotonic() + (self.tuning.patience if patience is None else patience)
-        pause = self.tuning.backoff
-        while True:
+
+        def attempt() -> T:
             if kind in WRITES:
                 self._pacer.write()
-            try:
-                return once()
-            except (HttpError, *NETWORK) as error:
-                verdict = judge(error)
-                if verdict in (Verdict.MISSING, Verdict.TAKEN):
-                    raise
-                if verdict is Verdict.FINAL and self._renewed():
-                    continue
-                full = verdict is Verdict.FULL and self._is_full()
-                late = time.monotonic() + pause > deadline
-                if verdict is Verdict.FINAL or full or late:
-                    raise explain(error, doing, self.email) from error
-            except Exception as error:
-                raise explain(error, doing, self.email) from error
-            self.pause(pause * self._random.uniform(0.5, 1.0))
-            pause = min(pause * 2, self.tuning.backoff_cap)
+            return once()
+
+        def may_pass(error: BaseException) -> bool:
+            if not isinstance(error, (HttpError, *NETWORK)):
+                return False
+            verdict = judge(error)
+            if verdict is Verdict.FINAL:
+                return self._renewed()
+            return verdict is Verdict.LATER or (verdict is Verdict.FULL and not self._is_full())
+
+        try:
+            return policy(
+                self.tuning.patience if patience is None else patience,
+                may_pass,
+                first=self.tuning.backoff,
+                longest=self.tuning.backoff_cap,
+                sleep=self.pause,
+                chance=self._random,
+            )(attempt)
+        except TransportError:
+            raise
+        except Exception as error:
+            if isinstance(error, (HttpError, *NETWORK)) and judge(error) in (Verdict.MISSING, Verdict.TAKEN):
+                raise
+            raise explain(error, doing, self.email) from error
 
     def give_up(self, doing: str) -> TransientError:
         """The error for what did not succeed although each try was answered."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syft_flwr_cli.storage.sqlite import Database, Migration, read_only, schema_of
-from syft_flwr_cli.transports.gdrive.meter import Calls
+from syft_flwr_cli.transports.base import CallCosts
 
 __all__ = ["PLANNED", "THERE", "FileRow", "FolderRow", "Journal", "read_calls"]
 
@@ -174,7 +174,7 @@ class Journal:
 
     # -- what it has cost --------------------------------------------------------------------------
 
-    def add_calls(self, calls: Mapping[str, Calls]) -> None:
+    def add_calls(self, calls: Mapping[str, CallCosts]) -> None:
         """Add to what has been counted over all processes."""
         rows = [(kind, one.count, one.units, one.sent, one.received) for kind, one in calls.items()]
         with self._db.change(synced=False) as db:
@@ -185,7 +185,7 @@ class Journal:
                 rows,
             )
 
-    def calls(self) -> dict[str, Calls]:
+    def calls(self) -> dict[str, CallCosts]:
         """What has been counted over all processes."""
         return _calls(self._db.all(_CALLS))
 
@@ -198,7 +198,7 @@ class Journal:
             db.execute(statement, values)
 
 
-def read_calls(directory: Path) -> dict[str, Calls]:
+def read_calls(directory: Path) -> dict[str, CallCosts]:
     """What the processes that used ``directory`` have asked of Drive so far; empty if none has."""
     file = directory.absolute() / "drive.sqlite3"
     if not file.exists():
@@ -209,8 +209,8 @@ def read_calls(directory: Path) -> dict[str, Calls]:
         return _calls(db.execute(_CALLS).fetchall())
 
 
-def _calls(rows: Sequence[sqlite3.Row]) -> dict[str, Calls]:
-    return {row["kind"]: Calls(row["count"], row["units"], row["sent"], row["received"]) for row in rows}
+def _calls(rows: Sequence[sqlite3.Row]) -> dict[str, CallCosts]:
+    return {row["kind"]: CallCosts(row["count"], row["units"], row["sent"], row["received"]) for row in rows}
 
 
 def _file(row: sqlite3.Row) -> FileRow:

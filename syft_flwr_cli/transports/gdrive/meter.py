@@ -7,9 +7,10 @@ anything else 5), the chunks of a resumable upload costing nothing beyond its be
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
-__all__ = ["Calls", "Meter", "Pacer"]
+from syft_flwr_cli.transports.base import CallCosts
+
+__all__ = ["Meter", "Pacer"]
 
 _UNITS = {
     "files.get": 5,
@@ -27,52 +28,26 @@ _UNITS = {
 _OTHER = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Calls:
-    """The calls of one kind: how many, quota units, bytes of content sent and received."""
-
-    count: int = 0
-    units: int = 0
-    sent: int = 0
-    received: int = 0
-
-    def __add__(self, other: "Calls") -> "Calls":
-        return Calls(
-            self.count + other.count,
-            self.units + other.units,
-            self.sent + other.sent,
-            self.received + other.received,
-        )
-
-    def __sub__(self, other: "Calls") -> "Calls":
-        return Calls(
-            self.count - other.count,
-            self.units - other.units,
-            self.sent - other.sent,
-            self.received - other.received,
-        )
-
-
 class Meter:
     """Counts. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kinds: dict[str, Calls] = {}
+        self._kinds: dict[str, CallCosts] = {}
 
     def count(self, kind: str, *, sent: int = 0) -> None:
         """One more call, answered or not, with so many bytes in its body."""
-        self._add(kind, Calls(1, _UNITS.get(kind, _OTHER), sent))
+        self._add(kind, CallCosts(1, _UNITS.get(kind, _OTHER), sent))
 
     def received(self, kind: str, size: int) -> None:
         """So many bytes of content have come back."""
-        self._add(kind, Calls(received=size))
+        self._add(kind, CallCosts(received=size))
 
-    def _add(self, kind: str, one: Calls) -> None:
+    def _add(self, kind: str, one: CallCosts) -> None:
         with self._lock:
-            self._kinds[kind] = self._kinds.get(kind, Calls()) + one
+            self._kinds[kind] = self._kinds.get(kind, CallCosts()) + one
 
-    def snapshot(self) -> Mapping[str, Calls]:
+    def snapshot(self) -> Mapping[str, CallCosts]:
         """What was counted so far, by kind."""
         with self._lock:
             return dict(self._kinds)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.protocol.names import check_email
+from syft_flwr_cli.transports.base import CallCosts
 from syft_flwr_cli.transports.gdrive.journal import read_calls
-from syft_flwr_cli.transports.gdrive.meter import Calls
 from syft_flwr_cli.transports.gdrive.tuning import EMULATED, GOOGLE, Tuning
 
 if TYPE_CHECKING:
     from syft_flwr_cli.transports.gdrive.transport import DriveTransport
 
-__all__ = ["ENDPOINT", "Calls", "Tuning", "open_gdrive", "read_calls"]
+__all__ = ["ENDPOINT", "CallCosts", "Tuning", "open_gdrive", "read_calls"]
 
 ENDPOINT = "SYFT_FLWR_DRIVE_ENDPOINT"
 """The environment variable that names another server than Google's."""

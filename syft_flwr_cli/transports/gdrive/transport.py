@@ -18,13 +18,12 @@ from googleapiclient.errors import HttpError
 from syft_flwr_cli.errors import NotThereError
 from syft_flwr_cli.protocol.names import check_email
 from syft_flwr_cli.storage.paths import make_private_dir
-from syft_flwr_cli.transports.base import Content, Cost, Entry, Properties, Usage, Watch
+from syft_flwr_cli.transports.base import CallCosts, Content, Cost, FileInfo, Properties, Watch
 from syft_flwr_cli.transports.gdrive.client import DriveClient, is_verdict
 from syft_flwr_cli.transports.gdrive.download import ChangedError, Downloader, Remote
 from syft_flwr_cli.transports.gdrive.errors import Verdict, explain
 from syft_flwr_cli.transports.gdrive.folders import OwnFolders, Sign
 from syft_flwr_cli.transports.gdrive.journal import Journal
-from syft_flwr_cli.transports.gdrive.meter import Calls
 from syft_flwr_cli.transports.gdrive.names import folder_key, place_of
 from syft_flwr_cli.transports.gdrive.peers import Check, Ear, Followed, Peers
 from syft_flwr_cli.transports.gdrive.poller import Pace, Poller
@@ -78,7 +77,7 @@ class DriveTransport:
         spool = make_private_dir(state_dir / "spool")
         _sweep(spool)
         self._journal = Journal(state_dir)
-        self._counted: Mapping[str, Calls] = {}
+        self._counted: Mapping[str, CallCosts] = {}
         self._saving = threading.Lock()
         self._follows = False
         folders = OwnFolders(client, self._journal, sign)
@@ -104,7 +103,7 @@ class DriveTransport:
     @property
     def properties(self) -> Properties:
         """Each file costs calls, so small arrays are better bundled, up to what one request carries."""
-        return Properties(inline_limit=INLINE_LIMIT, listing_cost=0.3, wakes_readers=False, one_file=ONE_FILE)
+        return Properties(inline_limit=INLINE_LIMIT, listing_cost=0.3, one_file=ONE_FILE)
 
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
         """Put a file into its folder, shared with ``readers``; see `Transport.publish`."""
@@ -154,7 +153,7 @@ class DriveTransport:
         except HttpError as error:
             raise explain(error, f"remove {path}", self.email) from error
 
-    def list_own(self, folder: str = "") -> list[tuple[str, Entry]]:
+    def list_own(self, folder: str = "") -> list[tuple[str, FileInfo]]:
         """Every file of one's own below ``folder``, as Drive has it, with its path, sorted by path.
 
         While the change feed can be relied on, folders that have been listed before are not listed again.
@@ -166,15 +165,10 @@ class DriveTransport:
         except HttpError as error:
             raise explain(error, f"list {folder or 'one’s own files'}", self.email) from error
         return sorted(
-            (path, Entry(path.rpartition("/")[2], remote.size, remote.created))
+            (path, FileInfo(path.rpartition("/")[2], remote.size, remote.created))
             for path, remote in lying
             if path.startswith(start)
         )
-
-    def usage(self, folder: str = "") -> Usage:
-        """How many files, and bytes in them, lie below ``folder``."""
-        sizes = [entry.size for _, entry in self.list_own(folder)]
-        return Usage(files=len(sizes), bytes=sum(sizes))
 
     def close(self) -> None:
         """Let go of the thread, the connections and the journal."""
@@ -191,7 +185,7 @@ class DriveTransport:
         kinds = self.calls().values()
         return Cost(sum(kind.count for kind in kinds), sum(kind.units for kind in kinds))
 
-    def calls(self) -> Mapping[str, Calls]:
+    def calls(self) -> Mapping[str, CallCosts]:
         """What this process has asked of Drive so far, by kind; `read_calls` tells of all processes."""
         return self._client.meter.snapshot()
 
@@ -277,7 +271,7 @@ class DriveTransport:
     def _save_calls(self) -> None:
         with self._saving:
             now = self.calls()
-            fresh = {kind: one - self._counted.get(kind, Calls()) for kind, one in now.items()}
+            fresh = {kind: one - self._counted.get(kind, CallCosts()) for kind, one in now.items()}
             fresh = {kind: one for kind, one in fresh.items() if one.count or one.received}
             if fresh:
                 self._counted = now
@@ -295,7 +289,7 @@ class _DriveWatch:
         self._begun = False
         self._closed = False
 
-    def new(self) -> list[Entry]:
+    def new(self) -> list[FileInfo]:
         """What has appeared or changed since the last call, oldest first; asks Drive the first time only."""
         if self._closed:
             return []
@@ -309,7 +303,7 @@ class _DriveWatch:
             remote = self._news.popleft()
             latest[remote.name] = remote
         told = sorted(latest.values(), key=lambda remote: (remote.created, remote.name))
-        return [Entry(one.name.removeprefix(self._prefix), one.size, one.created) for one in told]
+        return [FileInfo(one.name.removeprefix(self._prefix), one.size, one.created) for one in told]
 
     def close(self) -> None:
         """Look no more."""

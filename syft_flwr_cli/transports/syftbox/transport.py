@@ -7,13 +7,10 @@ it at once. What the daemon or its server refused becomes an error that says so.
 folder transport promises, to the extent that the daemon runs; it talks to no server itself.
 """
 
-import json
 import os
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from syft_flwr_cli.errors import NotThereError, TransportError, UsageError
@@ -21,92 +18,12 @@ from syft_flwr_cli.protocol import names
 from syft_flwr_cli.transports.base import BytesContent, Content
 from syft_flwr_cli.transports.folder.sync_artifacts import is_conflict, is_rejected, original_name
 from syft_flwr_cli.transports.folder.transport import FolderTransport
+from syft_flwr_cli.transports.syftbox.config import INSIDE, read_config
+from syft_flwr_cli.transports.syftbox.rules import RULES_FILE, readers_in, rules
 
-__all__ = [
-    "DEFAULT_CONFIG",
-    "INSIDE",
-    "RULES_FILE",
-    "SyftBoxConfig",
-    "SyftBoxTransport",
-    "own_space",
-    "read_config",
-    "rules",
-]
+__all__ = ["SyftBoxTransport"]
 
-DEFAULT_CONFIG = Path("~/.syftbox/config.json")
-"""Where SyftBox keeps its configuration unless told otherwise."""
-
-RULES_FILE = "syft.pub.yaml"
-"""The file in which a folder says who may do what in it (SyftBox, docs/acl-system.md)."""
-
-MAX_CONFIG = 1 << 20
-
-INSIDE = "app_data/flwr"
-"""Where our files lie in a datasite."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyftBoxConfig:
-    """What we need of SyftBox's own configuration: who is logged in, and where its data lie."""
-
-    email: str
-    data_dir: Path
-
-
-def read_config(path: Path | None) -> SyftBoxConfig:
-    """Read SyftBox's ``config.json``.
-
-    Raises
-    ------
-    TransportError
-        If it is not there, or does not say what is needed.
-    """
-    place = (path or DEFAULT_CONFIG).expanduser()
-    try:
-        with place.open("rb") as stream:
-            document = json.loads(stream.read(MAX_CONFIG))
-        email, data_dir = document["email"], document["data_dir"]
-        return SyftBoxConfig(
-            email=names.check_email(email), data_dir=(place.parent / Path(data_dir).expanduser()).absolute()
-        )
-    except FileNotFoundError as error:
-        raise TransportError(
-            f"There is no SyftBox here: {place} is missing.",
-            hint="Install and start SyftBox, or give --root DIR to use a shared folder instead.",
-        ) from error
-    except OSError as error:
-        raise TransportError(
-            f"SyftBox's configuration {place} cannot be read: {(error.strerror or str(error)).lower()}.",
-            hint="Make that file readable, or set SYFTBOX_CLIENT_CONFIG_PATH to another one.",
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
-        raise TransportError(
-            f"SyftBox's configuration {place} does not say which e-mail and data_dir it uses.",
-            hint="Log in to SyftBox again, or set SYFTBOX_CLIENT_CONFIG_PATH to the right file.",
-        ) from error
-
-
-def own_space(path: Path | None) -> Path:
-    """Where the participant of the configuration at ``path`` writes; errors as `read_config`."""
-    config = read_config(path)
-    return config.data_dir / "datasites" / config.email / INSIDE
-
-
-def rules(readers: Collection[str]) -> bytes:
-    """The ``syft.pub.yaml`` that lets exactly ``readers`` read what lies in its folder, however deep.
-
-    Terminal, so that no rule above or below it has a say. The owner may always do everything.
-    """
-    listed = ", ".join(json.dumps(reader) for reader in sorted({names.check_email(r) for r in readers}))
-    return (
-        "terminal: true\n"
-        "rules:\n"
-        '  - pattern: "**"\n'
-        "    access:\n"
-        "      admin: []\n"
-        f"      read: [{listed}]\n"
-        "      write: []\n"
-    ).encode()
+MAX_RULES = 1 << 20
 
 
 class SyftBoxTransport(FolderTransport):
@@ -203,16 +120,12 @@ class SyftBoxTransport(FolderTransport):
         Such a document (an identity) is for the participants of every app; those of the next app
         must not lock out those of the one before.
         """
-        for line in self._present(f"{folder}/{RULES_FILE}").decode(errors="replace").splitlines():
-            if line.strip().startswith("read:"):
-                with suppress(ValueError, UsageError):
-                    return [names.check_email(str(reader)) for reader in json.loads(line.split(":", 1)[1])]
-        return []
+        return readers_in(self._present(f"{folder}/{RULES_FILE}"))
 
     def _present(self, place: str) -> bytes:
         try:
             with self.open(self.email, place) as stream:
-                return stream.read(MAX_CONFIG)
+                return stream.read(MAX_RULES)
         except NotThereError:
             return b""
 
