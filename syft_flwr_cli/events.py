@@ -136,6 +136,21 @@ class KeyRotated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyWithdrawn(Event):
+    """The key of a peer, accepted so far, is not trusted any more, so nothing is sent to it or taken from it."""
+
+    kind = "key-withdrawn"
+    level = "alarm"
+    repeats = float("inf")
+    peer: str
+    error: str
+    hint: str
+
+    def sentence(self) -> str:
+        return f"{self.peer} takes no part any more: {self.error} {self.hint}"
+
+
+@dataclass(frozen=True, slots=True)
 class KeyAwaited(Event):
     """A peer has published no key yet, so nothing can be sealed for it."""
 

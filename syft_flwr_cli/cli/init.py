@@ -59,8 +59,6 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.project.config import load_project, split_emails
         from syft_flwr_cli.project.plan import apply
         from syft_flwr_cli.project.scaffold import TEMPLATES, plan_init
-        from syft_flwr_cli.services import federating
-        from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.transports.registry import check_transport
 
         asks = sys.stdin.isatty() and not yes
@@ -83,7 +81,7 @@ def register(app: typer.Typer) -> None:
             )
         if not transport:
             transport = _choose(asks, "Transport (local, syftbox, gdrive)", "local")
-        federating.check_root(root)
+        federation.check_root(root)
         plan = plan_init(
             Path(name),
             template=template,
@@ -97,7 +95,7 @@ def register(app: typer.Typer) -> None:
             return
         apply(plan)
         project = load_project(plan.folder)
-        federating.remember_here(home(), project, root)
+        federation.remember_here(project, root)
         federation.report(plan, project, root, as_json=as_json)
 
 

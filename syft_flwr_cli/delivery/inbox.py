@@ -466,6 +466,8 @@ class Inbox:
         return Task(row.id, row.run, body, offsets, shared, state, row.attempts)
 
     def _carry_out(self, work: Task) -> TaskResult:
+        # A key that was revoked meanwhile signs nothing that is executed; the node ends, naming it.
+        self.me.peer(self.aggregator, fresh=True)
         refusal = self._gate(work) if self._gate is not None else None
         if refusal is not None:
             self.me.emit(events.RequestNotExecuted(work.id, refusal))

@@ -27,8 +27,9 @@ from syft_flwr_cli.errors import (
     DiskError,
     SyftFlwrError,
     TransportError,
+    TrustError,
 )
-from syft_flwr_cli.events import KeyAwaited, OwnerAbsent, RequestSent, StoreFailed
+from syft_flwr_cli.events import KeyAwaited, KeyWithdrawn, OwnerAbsent, RequestSent, StoreFailed
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import Body, decode_body, encode_body
 from syft_flwr_cli.protocol.states import Event, Outgoing
@@ -38,6 +39,7 @@ from syft_flwr_cli.security.envelope import (
     read_envelope,
     write_envelope,
 )
+from syft_flwr_cli.security.public_identity import PublicIdentity
 from syft_flwr_cli.storage import crash_points
 from syft_flwr_cli.storage.journal import Answer, RequestRow
 from syft_flwr_cli.transports.base import BytesContent
@@ -208,10 +210,9 @@ class Outbox:
         return self._sealed(row, now)
 
     def _sealed(self, row: RequestRow, now: float) -> RequestRow:
-        """The row with its envelope; unchanged while the recipient's key is not known."""
-        peer = self.me.peer(row.recipient)
+        """The row with its envelope; unchanged while there is no key to seal it with."""
+        peer = self._key_of(row.recipient)
         if peer is None:
-            self.me.emit(KeyAwaited(row.recipient))
             return row
         header = Header(
             kind="request",
@@ -230,6 +231,23 @@ class Outbox:
         envelope = write_envelope(header, row.body, self.me.identity, peer if self.me.encryption else None)
         digest = read_envelope(envelope).digest
         return replace(row, state=Outgoing.SEALED, envelope=envelope, digests=(*row.digests, digest))
+
+    def _key_of(self, recipient: str) -> PublicIdentity | None:
+        """The key to seal with; None while there is none.
+
+        One that was good and is no more (its owner has revoked it, or we have) makes its data owner absent: that
+        must not end the run of the others.
+        """
+        try:
+            peer = self.me.peer(recipient, fresh=True)
+        except TrustError as error:
+            if not self.me.has_met(recipient):
+                raise
+            self.me.emit(KeyWithdrawn(recipient, error.what, error.hint))
+            return None
+        if peer is None:
+            self.me.emit(KeyAwaited(recipient))
+        return peer
 
     def _renew(self, row: RequestRow, draft: OutgoingRequest) -> RequestRow | None:
         """A request of an earlier process: out again with time to answer, unless it has ended."""
@@ -438,11 +456,10 @@ class Outbox:
         with self._changed:
             waiting = [row for row in self._open.values() if row.state is Outgoing.WAITING]
         for row in waiting:
-            if self.me.peer(row.recipient) is None:
-                continue
             now = self.me.clock()
             sealed = self._sealed(replace(row, expires=now + float(row.meta["allowance"])), now)
-            assert sealed.envelope is not None
+            if sealed.envelope is None or sealed.state is not Outgoing.SEALED:
+                continue
             self.me.journal.seal_sent(row.id, sealed.envelope, sealed.digests[-1], sealed.expires)
             with self._changed:
                 if row.id in self._open:

@@ -78,6 +78,7 @@ class Participant:
     retry_timeout: float = RETRY_TIMEOUT
     _peers: dict[str, PublicIdentity] = field(default_factory=dict)
     _seen: dict[str, bytes] = field(default_factory=dict)
+    _looked: dict[str, float] = field(default_factory=dict)
     _refused: dict[str, int] = field(default_factory=dict)
     _head: str = ""
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -123,8 +124,10 @@ class Participant:
         """
         self.publish(IDENTITY_PATH, BytesContent(self.identity.public.to_bytes()), readers)
 
-    def peer(self, email: str, *, again: bool = False) -> PublicIdentity | None:
+    def peer(self, email: str, *, again: bool = False, fresh: bool = False) -> PublicIdentity | None:
         """The trusted identity of ``email``; None while it has published none.
+
+        What the roster says now counts, whoever wrote it: a key that was revoked meanwhile is not trusted.
 
         Parameters
         ----------
@@ -132,6 +135,9 @@ class Participant:
             The peer.
         again : bool
             Look at the published document anew, as after a signature that does not hold.
+        fresh : bool
+            Look whether its owner has revoked it meanwhile, as before something is executed or taken for its word;
+            not more often than a look into the store is cheap.
 
         Raises
         ------
@@ -140,8 +146,15 @@ class Participant:
         """
         with self._lock:
             known = self._peers.get(email)
-            if known is not None and not again:
-                return known
+            if known is not None:
+                now = self.roster.current(email)
+                if now is None or now.fingerprint != known.fingerprint:
+                    again = True  # a person has decided otherwise meanwhile
+                    self._seen.pop(email, None)
+                elif fresh and not again:
+                    return self._still_trusted(email, known)
+                elif not again:
+                    return known
             try:
                 document = self._retry(lambda: self._published_identity(email))
             except NotThereError:
@@ -151,6 +164,30 @@ class Participant:
             self._seen[email] = document
             return self._admit(email, document)
 
+    def has_met(self, email: str) -> bool:
+        """Whether a key of ``email`` was accepted by this process."""
+        return email in self._peers
+
+    def _still_trusted(self, email: str, known: PublicIdentity) -> PublicIdentity:
+        """The key of ``email``, unless its owner has revoked it; another document than before changes nothing."""
+        now = time.monotonic()
+        if now < self._looked.get(email, -math.inf) + 100 * self.transport.properties.listing_cost:
+            return known
+        self._looked[email] = now
+        try:
+            document = self._published_identity(email)
+        except TransportError:
+            return known
+        if document == self._seen.get(email):
+            return known
+        self._seen[email] = document
+        try:
+            return self._admit(email, document) or known
+        except TrustError:
+            if self.roster.current(email) is None:
+                raise
+            return known
+
     def unseal(self, envelope: Envelope, sender: str) -> bytes:
         """The body of an envelope of ``sender``, whose key may have been rotated since we looked.
 
@@ -159,7 +196,10 @@ class Participant:
         RefusedError
             If it is not signed by ``sender``, not sealed for us, or the key of ``sender`` is not trusted.
         """
-        public = self.peer(sender)
+        try:
+            public = self.peer(sender, fresh=True)
+        except TrustError as trust:
+            raise RefusedError("key", trust.what, hint=trust.hint) from trust
         if public is None:
             raise RefusedError("key", f"{sender} has published no key yet")
         try:
@@ -192,7 +232,11 @@ class Participant:
         except TrustError as error:
             self.refuse(email, IDENTITY_PATH, document, RefusedError("key", error.what, hint=error.hint))
             raise
-        if admission.kind != "known":
+        if admission.kind == "outdated":
+            old = RefusedError("replayed", admission.sentence())
+            self.refuse(email, IDENTITY_PATH, document, old)
+            public = admission.entry.identity
+        elif admission.kind != "known":
             facts = {"peer": email, "fingerprint": public.fingerprint, "words": public.words}
             self.journal.hear([{"event": admission.kind, **facts, "time": self.clock()}])
             made = KeyPinned if admission.kind == "pinned" else KeyRotated

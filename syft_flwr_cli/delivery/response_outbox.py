@@ -144,7 +144,7 @@ class ResponseOutbox:
             code=self._code,
             error=outcome.error,
         )
-        public = me.peer(self._aggregator)
+        public = me.peer(self._aggregator, fresh=True)
         assert public is not None
         now = me.clock()
         answer = self._header(header, request.digest)

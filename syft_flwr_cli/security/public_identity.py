@@ -18,6 +18,7 @@ from syft_flwr_cli.protocol.names import check_email
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.strict_json import canonical, decode_base64, encode_base64, read_object
 from syft_flwr_cli.protocol.suites import Buffer
+from syft_flwr_cli.security.curve_points import is_sound_ed25519, is_sound_x25519
 from syft_flwr_cli.security.fingerprint_words import phrase
 from syft_flwr_cli.security.sealing import SEALING_KEY_SIZE, check_sealing_key
 
@@ -101,12 +102,19 @@ class PublicIdentity:
         )
 
     def verify(self, message: Buffer, signature: bytes) -> bool:
-        """Whether ``signature`` is this participant's under ``message``."""
+        """Whether ``signature`` is this participant's under ``message``; never with a key that proves nothing."""
+        if not is_sound_ed25519(self.signing_key):
+            return False
         try:
             Ed25519PublicKey.from_public_bytes(self.signing_key).verify(signature, message)
         except (InvalidSignature, ValueError):
             return False
         return True
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether both keys are such that signatures prove, and seals hide, something at all."""
+        return is_sound_ed25519(self.signing_key) and is_sound_x25519(self.sealing_key[-32:])
 
     def vouches_for(self, later: "PublicIdentity") -> bool:
         """Whether these keys signed ``later`` as what follows them."""
@@ -137,8 +145,16 @@ class PublicIdentity:
         }
 
 
-def parse_public(data: bytes) -> PublicIdentity:
+def parse_public(data: bytes, *, sound: bool = True) -> PublicIdentity:
     """Read an identity document and check that it is signed by the keys it shows.
+
+    Parameters
+    ----------
+    data : bytes
+        The document.
+    sound : bool
+        False also reads, without its signature, a document whose keys prove nothing (`curve_points`): for what
+        was kept before they were refused.
 
     Raises
     ------
@@ -160,6 +176,14 @@ def parse_public(data: bytes) -> PublicIdentity:
     public = _public_of(found)
     if public.to_bytes() != data:
         raise RefusedError("garbage", "The key document is not in the one form it may have.")
+    if not public.is_sound:
+        if not sound:
+            return public
+        raise RefusedError(
+            "key",
+            f"The key document of {public.email} shows a key that proves nothing: a point of small order, or one "
+            "that is written in a second way. No key that syft-flwr makes is one.",
+        )
     check_sealing_key(public.sealing_key)
     if not public.verify(SELF_TAG + public.statement(), public.signature):
         raise RefusedError("signature", f"The key document of {public.email} is not signed by its own key.")

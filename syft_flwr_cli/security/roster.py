@@ -17,7 +17,7 @@ from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.strict_json import canonical, read_object
 from syft_flwr_cli.security.public_identity import PublicIdentity, parse_public
 from syft_flwr_cli.security.trust_rules import Admission, Entry, decide, matches, never_compared, revoked
-from syft_flwr_cli.storage.paths import locked, read_private, write_private
+from syft_flwr_cli.storage.paths import file_state, locked, read_private, write_private
 
 __all__ = ["FILE_NAME", "Admission", "Entry", "Roster"]
 
@@ -43,10 +43,28 @@ class Roster:
     def __init__(self, path: Path, *, require_verified: bool = False) -> None:
         self._path = path
         self._require_verified = require_verified
+        self._last: tuple[tuple[int, ...], dict[str, Entry]] | None = None
 
     def get(self, email: str) -> Entry | None:
         """The entry of ``email``, trusted or revoked; None if it was never met."""
         return self._read().get(check_email(email))
+
+    def current(self, email: str) -> PublicIdentity | None:
+        """The key that is trusted for ``email`` now; None if it was never met. Costs a look at the file's status.
+
+        Raises
+        ------
+        TrustError
+            If it is revoked, or was never compared where only compared keys are accepted.
+        """
+        entry = self.get(email)
+        if entry is None:
+            return None
+        if entry.revoked:
+            raise revoked(entry, None)
+        if self._require_verified and entry.verified is None:
+            raise never_compared(entry.identity)
+        return entry.identity
 
     def entries(self) -> list[Entry]:
         """Every entry, by e-mail."""
@@ -120,6 +138,11 @@ class Roster:
                 f"The key of {document.email} is revoked by itself; it cannot be trusted.",
                 hint=f"Ask {document.email} for its new key.",
             )
+        if not document.is_sound:
+            raise TrustError(
+                f"The key of {document.email} proves nothing, whoever shows it; it cannot be trusted.",
+                hint=f"Ask {document.email} for a key that syft-flwr has made.",
+            )
         with locked(self._path):
             entries = self._read()
             known = entries.get(document.email)
@@ -129,6 +152,7 @@ class Roster:
                 pinned=known.pinned if known is not None and same else now,
                 verified=now if verified else known.verified if known is not None and same else None,
                 before=known.before if known is not None and same else (),
+                replaced=() if known is None else known.replaced if same else _gone(known),
             )
             self._write({**entries, document.email: entry})
         return entry
@@ -152,9 +176,17 @@ class Roster:
 
     def _read(self) -> dict[str, Entry]:
         try:
-            data = read_private(self._path, MAX_ROSTER)
+            state, last = file_state(self._path), self._last
+            if last is not None and last[0] == state:
+                return last[1]
+            entries = self._parse(read_private(self._path, MAX_ROSTER))
         except FileNotFoundError:
             return {}
+        # The state is from before it was read, so that a file replaced in between is read again.
+        self._last = (state, entries)
+        return entries
+
+    def _parse(self, data: bytes) -> dict[str, Entry]:
         try:
             found = read_object(data, "The roster")
             if found.get("format") != _FORMAT or found.get("version") != 1:
@@ -172,6 +204,11 @@ class Roster:
         write_private(self._path, canonical({"format": _FORMAT, "version": 1, "entries": rows}))
 
 
+def _gone(known: Entry) -> tuple[str, ...]:
+    """The keys that are no longer those of a participant once a person trusts others."""
+    return (*known.replaced, *known.before, known.identity.fingerprint)
+
+
 def _row_of(entry: Entry) -> dict[str, Any]:
     return {
         "identity": entry.identity.to_bytes().decode("ascii"),
@@ -180,15 +217,19 @@ def _row_of(entry: Entry) -> dict[str, Any]:
         "revoked": entry.revoked,
         "offered": None if entry.offered is None else entry.offered.to_bytes().decode("ascii"),
         "before": list(entry.before),
+        "replaced": list(entry.replaced),
     }
 
 
 def _entry_of(row: dict[str, Any]) -> Entry:
+    # Keys that prove nothing were pinned by versions that did not know them; they count as revoked.
+    identity = parse_public(row["identity"].encode(), sound=False)
     return Entry(
-        identity=parse_public(row["identity"].encode()),
+        identity=identity,
         pinned=float(row["pinned"]),
         verified=None if row["verified"] is None else float(row["verified"]),
-        revoked=bool(row["revoked"]),
-        offered=None if row["offered"] is None else parse_public(row["offered"].encode()),
+        revoked=bool(row["revoked"]) or not identity.is_sound,
+        offered=None if row["offered"] is None else parse_public(row["offered"].encode(), sound=False),
         before=tuple(str(fingerprint) for fingerprint in row["before"]),
+        replaced=tuple(str(fingerprint) for fingerprint in row.get("replaced", ())),
     )

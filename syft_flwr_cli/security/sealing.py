@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.hpke import (
 
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.suites import Buffer
+from syft_flwr_cli.security.curve_points import is_sound_x25519
 
 __all__ = [
     "CHUNK",
@@ -129,7 +130,10 @@ def seal(plaintext: Buffer, recipient: _Recipient, info: bytes) -> bytes:
     RefusedError
         ``key``, if the recipient's key is no key.
     """
-    return _SUITE.encrypt(plaintext, _public_key(recipient.sealing_key), info)
+    try:
+        return _SUITE.encrypt(plaintext, _public_key(recipient.sealing_key), info)
+    except ValueError as error:
+        raise RefusedError("key", "Nothing can be sealed with the sealing key of the recipient.") from error
 
 
 def check_sealing_key(raw: bytes) -> None:
@@ -270,6 +274,10 @@ def open_payload(stream: BinaryIO, key: bytes, size: int, digest: bytes, out: me
 
 
 def _public_key(raw: bytes) -> MLKEM768X25519PublicKey:
+    if not is_sound_x25519(raw[_MLKEM_KEY:]):
+        raise RefusedError(
+            "key", "The sealing key of the recipient is one with which anybody could open what is sealed."
+        )
     try:
         mlkem = MLKEM768PublicKey.from_public_bytes(raw[:_MLKEM_KEY])
         return MLKEM768X25519PublicKey(mlkem, X25519PublicKey.from_public_bytes(raw[_MLKEM_KEY:]))

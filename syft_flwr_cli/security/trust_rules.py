@@ -4,8 +4,9 @@ Applied by `decide` in this order, to a document that is well-formed and signed 
 
 1. A key that was revoked, by itself or by the key after it, is not trusted again unless a person says so.
 2. A key for a participant without one is pinned; a key that the trusted one signed takes its place.
-3. Every other key is refused, with both fingerprints, until a person has compared them.
-4. If the approved project names a fingerprint, only that key, or one it led to, is accepted.
+3. A key that the trusted one has taken the place of is an old one, whoever shows it again; the trusted one stays.
+4. Every other key is refused, with both fingerprints, until a person has compared them.
+5. If the approved project names a fingerprint, only that key, or one it led to, is accepted.
 
 What is refused is kept as an offer, so that a person can look at it and accept it. Pure: no disk, no
 clock; the texts that a person reads are here too.
@@ -40,6 +41,8 @@ class Entry:
         The newest key that was shown for this participant and refused.
     before : tuple of str
         Fingerprints of the keys that led to this one by rotation, oldest first.
+    replaced : tuple of str
+        Fingerprints of the keys that a person has replaced by this one or one that led to it, oldest first.
     """
 
     identity: PublicIdentity
@@ -48,6 +51,7 @@ class Entry:
     revoked: bool = False
     offered: PublicIdentity | None = None
     before: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
     @property
     def email(self) -> str:
@@ -57,9 +61,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A key that is trusted, and why: pinned just now, known, or signed by the one before."""
+    """A key that is trusted, and why: pinned just now, known, signed by the one before, or known for longer
+    than the old one (``outdated``) that is shown in its place."""
 
-    kind: Literal["pinned", "known", "rotated"]
+    kind: Literal["pinned", "known", "rotated", "outdated"]
     entry: Entry
 
     def sentence(self) -> str:
@@ -73,6 +78,11 @@ class Admission:
             )
         if self.kind == "rotated":
             return f"{identity.email} has new keys, signed by the old ones: {identity.words}."
+        if self.kind == "outdated":
+            return (
+                f"What lies there as the key of {identity.email} is an old one, from before {_day(self.entry.pinned)}; "
+                f"its newer key, {identity.words}, goes on being used. Whoever keeps the files shows an old state."
+            )
         return f"The key of {identity.email} is known."
 
 
@@ -122,6 +132,8 @@ def decide(
     if entry.revoked or given_up:
         entry = replace(entry, revoked=True, offered=entry.offered if same else document)
         return entry, revoked(entry, None if same or document.revoked else document)
+    if not document.revoked and not same and _is_old(entry, document):
+        return entry, Admission("outdated", entry)
     if not same and not vouched:
         entry = replace(entry, offered=document)
         return entry, _changed(entry, document)
@@ -135,6 +147,15 @@ def decide(
     if expected is not None and not _is_or_was(trusted, entry.identity, expected):
         return entry, _not_expected(document, expected)
     return trusted, Admission(kind, trusted)
+
+
+def _is_old(entry: Entry, document: PublicIdentity) -> bool:
+    """Whether the trusted key, or a person, has put another in the place of this one.
+
+    One that revokes itself now is not merely old: that its successor is its owner's is then in doubt.
+    """
+    gone = {*entry.before, *entry.replaced, entry.identity.previous}
+    return document.fingerprint in gone
 
 
 def _is_or_was(trusted: Entry, before: PublicIdentity, expected: str) -> bool:

@@ -23,6 +23,7 @@ from syft_flwr_cli.storage.locks import lock_descriptor
 __all__ = [
     "app_dir",
     "create_private",
+    "file_state",
     "home",
     "locked",
     "make_private_dir",
@@ -132,6 +133,21 @@ def read_private(path: Path, limit: int) -> bytes:
             hint="It was not written by syft-flwr; restore it from a backup or move it away.",
         )
     return data
+
+
+def file_state(path: Path) -> tuple[int, ...]:
+    """What changes whenever a file is replaced or written: inode, times, size, mode and owner.
+
+    For whoever remembers what was in a file: two looks with the same state found the same content, unless it was
+    written within the resolution of the clock of its file system. `write_private` gives each content a new inode.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    """
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_mode, found.st_uid
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """The roster: first contact pins, and after that only the old key or a person can change a key."""
 
 import hashlib
+import json
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,8 +107,53 @@ def test_a_rotation_is_accepted_and_keeps_what_was_verified(roster: Roster) -> N
 def test_the_key_before_a_rotation_is_not_taken_back(roster: Roster) -> None:
     alice = identity()
     roster.admit(alice.public, PINNED_AT)
-    roster.admit(alice.rotate(1).public, LATER)
-    assert "has changed" in refused(roster, alice.public).what
+    newer = alice.rotate(1).public
+    roster.admit(newer, LATER)
+    admission = roster.admit(alice.public, LATER)
+    assert (admission.kind, admission.entry.identity) == ("outdated", newer)
+    assert "is an old one" in admission.sentence() and newer.words in admission.sentence()
+    assert roster.current(ALICE) == newer
+
+
+def test_a_key_that_a_person_has_replaced_is_an_old_one_too(roster: Roster) -> None:
+    old, new = identity().public, identity("new machine").public
+    roster.admit(old, PINNED_AT)
+    roster.trust(new, LATER, verified=True)
+    assert roster.admit(old, LATER).kind == "outdated"
+    assert roster.current(ALICE) == new
+
+
+def test_a_replaced_key_that_revokes_itself_is_not_merely_old(roster: Roster) -> None:
+    """Whoever stole it may have signed its successor: people have to speak to each other."""
+    stolen = identity()
+    roster.admit(stolen.public, PINNED_AT)
+    roster.admit(stolen.rotate(1, hashlib.shake_256(b"thief").digest(SECRETS_SIZE)).public, LATER)
+    assert "has changed" in refused(roster, stolen.revoke().public).what
+
+
+def test_what_another_process_has_revoked_counts_at_once(tmp_path: Path) -> None:
+    mine, other = Roster(tmp_path / FILE_NAME), Roster(tmp_path / FILE_NAME)
+    mine.admit(identity().public, PINNED_AT)
+    assert mine.current(ALICE) is not None
+    other.revoke(ALICE)
+    with pytest.raises(TrustError, match="is revoked"):
+        mine.current(ALICE)
+
+
+def test_a_key_that_proves_nothing_and_was_pinned_before_that_was_known_counts_as_revoked(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / FILE_NAME
+    roster = Roster(path)
+    roster.admit(identity("bob", "bob@lab.example").public, PINNED_AT)
+    roster.admit(identity().public, PINNED_AT)
+    document = json.loads(path.read_text())
+    alice = replace(identity().public, signing_key=(1).to_bytes(32, "little"))
+    document["entries"][0]["identity"] = alice.to_bytes().decode()
+    path.write_text(json.dumps(document))
+    with pytest.raises(TrustError, match="is revoked"):
+        roster.current(ALICE)
+    assert roster.current("bob@lab.example") is not None
 
 
 def test_a_rotation_signed_by_somebody_else_is_a_changed_key(roster: Roster) -> None:

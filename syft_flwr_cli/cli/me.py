@@ -1,15 +1,17 @@
 """Which participant is meant where no project is needed: flag, environment, project here, or the only one."""
 
+import os
 from pathlib import Path
 
 from syft_flwr_cli.errors import NotAProjectError, UsageError
 from syft_flwr_cli.project.config import load_project
-from syft_flwr_cli.project.settings import named_email, resolve
+from syft_flwr_cli.project.settings import resolve
+from syft_flwr_cli.protocol.names import check_email
 
-__all__ = ["current_participant"]
+__all__ = ["who_am_i"]
 
 
-def current_participant(home: Path, email: str | None, folder: Path = Path()) -> str:
+def who_am_i(home: Path, email: str | None) -> str:
     """The e-mail of the participant that is meant.
 
     Parameters
@@ -18,18 +20,16 @@ def current_participant(home: Path, email: str | None, folder: Path = Path()) ->
         ``SYFT_FLWR_HOME``.
     email : str | None
         What ``--email`` said.
-    folder : Path
-        Where a project may be that says it.
 
     Raises
     ------
     UsageError
         If it stays open who is meant, or it cannot name a participant.
     """
-    if (named := named_email(email)) is not None:
-        return named
+    if said := email or os.environ.get("SYFTBOX_EMAIL", "").strip():
+        return check_email(said)
     try:
-        return resolve(load_project(folder), home=home, root=Path()).email
+        return resolve(load_project(Path()), environ=os.environ, home=home, root=Path()).email
     except (NotAProjectError, UsageError):
         pass  # no project here, or it does not say: whoever is the only one on this machine is meant
     found = sorted(path.name for path in (home / "participants").glob("*@*") if path.is_dir())
