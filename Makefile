@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help setup demo test test-fault test-fuzz test-gdrive-live bench lint wheel clean
+.PHONY: help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-gdrive-live bench lint wheel clean
 
 help:
 	@echo "make demo              train a real model with three data owners, before your eyes"
 	@echo "make test              all tests (under ten minutes on two cores)"
+	@echo "make test-unit         the unit tests alone, in half a minute: for every save"
 	@echo "make test-fault        the full fault suite: kill -9 at every write point"
+	@echo "make test-mixed        today's participants with those of an earlier version, either way round"
 	@echo "make test-fuzz         a million damaged inputs for the parsers"
+	@echo "make nightly           everything that is too long for make test, and make test-mixed and test-fuzz"
 	@echo "make test-gdrive-live  the Drive suite on real accounts, where their tokens are given"
 	@echo "make bench             the benchmarks of docs/benchmarks.md"
 	@echo "make lint              ruff, mypy --strict, import-linter"
@@ -32,8 +35,19 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not full and not live"
 
+test-unit: $(STAMP)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not full and not live and not slow" tests/unit
+
 test-fault: $(STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/fault -m "full or not full" --timeout 900
+
+test-mixed: $(STAMP)
+	$(BIN)/python -m pytest -q tests/mixed -m mixed --timeout 900
+
+nightly: $(STAMP)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "(full or not full) and not live and not mixed" --timeout 900
+	$(MAKE) test-mixed
+	$(MAKE) test-fuzz
 
 test-fuzz: $(STAMP)
 	$(BIN)/python tests/fuzz/fuzz_parsers.py --runs 150000

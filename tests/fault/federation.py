@@ -138,8 +138,11 @@ class Zygote:
         self._process.wait(timeout=30)
 
 
+@dataclass(frozen=True)
 class Shell:
-    """Starts participants as a person does: every time a new Python."""
+    """Starts participants as a person does: every time a new Python, of this environment or another."""
+
+    python: str = sys.executable
 
     def start(
         self, name: str, words: Sequence[str], environment: Mapping[str, str], out: Path, err: Path
@@ -147,7 +150,7 @@ class Shell:
         """Start ``syft-flwr WORDS``."""
         with out.open("wb") as stdout, err.open("wb") as stderr:
             child = subprocess.Popen(
-                [sys.executable, "-m", "syft_flwr_cli", *words],
+                [self.python, "-m", "syft_flwr_cli", *words],
                 env={**environment, "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
                 cwd=out.parent,
                 stdin=subprocess.DEVNULL,

@@ -277,6 +277,7 @@ def append_many(path: Path, name: str) -> None:
         log.append([{"event": "sent", "eid": f"{name}{number}"}, {"event": "sent", "eid": f"common{number}"}])
 
 
+@pytest.mark.slow
 def test_several_processes_make_one_chain_without_doubles(path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     processes: Sequence[multiprocessing.process.BaseProcess] = [
@@ -481,6 +482,7 @@ def append_for_ever(path: Path) -> None:
         number += 1
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_it_appends_leaves_a_log_that_goes_on_and_verifies(path: Path) -> None:
     log = AuditLog(path, ALICE)
     spawn = multiprocessing.get_context("spawn")

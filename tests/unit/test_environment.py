@@ -385,6 +385,7 @@ print(*found)
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_from_a_folder_that_is_kept_out(tmp_path: Path) -> None:
     project, copy, outside = tmp_path / "study", tmp_path / "study" / "copy", tmp_path / "study2"
     for folder, name in ((project, "inside"), (copy, "allowed"), (outside, "outside")):

@@ -352,6 +352,7 @@ def impatient() -> Tuning:
 # -- news
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("works", "listings"), [(True, 0.25), (False, 4.0)], ids=["feed", "no feed"])
 def test_looking_while_nothing_happens_costs_the_same_for_fifty_peers(
     emulator: Emulator, view: Open, works: bool, listings: float

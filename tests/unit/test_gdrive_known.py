@@ -279,6 +279,7 @@ def test_a_lost_place_in_the_feed_costs_a_listing_and_loses_nothing(talk: Talk, 
     assert talk.lying() == {**dict.fromkeys(PEERS, BOTH), PEERS[2]: ["two.request"]}
 
 
+@pytest.mark.slow
 def test_a_feed_that_leaves_out_half_and_repeats_the_rest_loses_no_response(talk: Talk) -> None:
     talk.emulator.settings(feed_loss=0.5, feed_repeats=7, feed_lag=0.1)
     for name in ("three", "four", "five"):

@@ -123,6 +123,7 @@ def test_the_public_side_of_protected_keys_needs_no_passphrase(tmp_path: Path) -
     assert read_public(tmp_path, ALICE) == (identity().public, True)
 
 
+@pytest.mark.slow
 def test_a_document_exchanged_under_protected_keys_is_found_out(tmp_path: Path) -> None:
     revoked = identity().revoke().public.to_bytes().decode()
     file = identity().revoke().key_file(b"pass").decode()
