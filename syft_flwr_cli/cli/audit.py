@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syft_flwr_cli.cli.me import who_am_i
 from syft_flwr_cli.cli.options import Email, Json
 from syft_flwr_cli.errors import AuditError
+from syft_flwr_cli.services.current_participant import current_participant
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _own_log(email: str | None) -> Path:
     from syft_flwr_cli.storage.paths import home, participant_dir
 
     here = home()
-    return participant_dir(here, who_am_i(here, email)) / "audit.jsonl"
+    return participant_dir(here, current_participant(here, email)) / "audit.jsonl"
 
 
 def _facts(report: "Report") -> dict[str, Any]:

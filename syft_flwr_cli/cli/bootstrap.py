@@ -1,6 +1,5 @@
 """``syft-flwr bootstrap``: a Flower project becomes a federated one; and ``run``, for its main.py."""
 
-import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -54,13 +53,15 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.project.config import load_project, split_emails
         from syft_flwr_cli.project.plan import apply
         from syft_flwr_cli.project.scaffold import plan_bootstrap
+        from syft_flwr_cli.services import federating
+        from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.transports.registry import check_transport
 
-        federation.check_root(root)
-        found = load_project(project)
+        federating.check_root(root)
+        here, found = home(), load_project(project)
         owners = split_emails(datasites)
         way = check_transport(transport) if transport else None
-        keys = federation.keys_of(found, aggregator, owners, way, root)
+        keys = federating.keys_of(here, found, aggregator, owners, way, root)
         plan = plan_bootstrap(
             found,
             aggregator=aggregator,
@@ -68,14 +69,14 @@ def register(app: typer.Typer) -> None:
             transport=way,
             created=int(time.time()),
             force=force,
-            fingerprints=federation.pins(found, keys),
+            fingerprints=federating.pins(found, keys),
         )
         if dry_run:
             federation.show_plan(plan, as_json=as_json)
             return
         apply(plan)
         federated = load_project(project)
-        federation.remember_here(federated, root)
+        federating.remember_here(here, federated, root)
         federation.report(plan, federated, root, keys, as_json=as_json)
 
     @app.command(
@@ -99,7 +100,6 @@ def register(app: typer.Typer) -> None:
 
         settings = resolve(
             load_project(project),
-            environ=os.environ,
             home=home(),
             email=email,
             transport=transport,

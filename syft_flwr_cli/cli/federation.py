@@ -1,77 +1,16 @@
-"""What ``init`` and ``bootstrap`` share: the shared folder, what is remembered, what is said at the end."""
+"""What ``init`` and ``bootstrap`` show alike: the plan, what was written, what to type next."""
 
-import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from syft_flwr_cli.errors import TransportError
-from syft_flwr_cli.project.config import Project, check_participants
+from syft_flwr_cli.project.config import Project
 from syft_flwr_cli.project.plan import Plan
-from syft_flwr_cli.project.settings import remember
-from syft_flwr_cli.services.known_keys import KnownKey, known_keys, shared_place
-from syft_flwr_cli.storage.paths import home
+from syft_flwr_cli.services.key_discovery import KnownKey
 from syft_flwr_cli.ui import output
 
-__all__ = ["check_root", "keys_of", "pins", "remember_here", "report", "show_plan"]
-
-
-def check_root(root: Path | None) -> None:
-    """Refuse a shared folder that cannot be written to, or made, before anything is done.
-
-    Raises
-    ------
-    TransportError
-        If it is no folder, or may not be written.
-    """
-    if root is None:
-        return
-    there = root.expanduser().absolute()
-    while not os.path.lexists(there) and there != there.parent:
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        why = "may not be written by you" if there.is_dir() else "is no folder"
-        raise TransportError(
-            f"The shared folder {root} cannot be used: {there} {why}.",
-            hint="Give a folder that you may write to with --root DIR.",
-        )
-
-
-def remember_here(project: Project, root: Path | None) -> None:
-    """Note on this machine what no project holds: the shared folder, and the e-mail of the environment."""
-    app = project.app_name or ""
-    email = os.environ.get("SYFTBOX_EMAIL", "").strip().lower()
-    if root is not None:
-        remember(home(), app, root=root)
-    if email in (project.aggregator, *project.datasites):
-        remember(home(), app, email=email)
-
-
-def keys_of(
-    project: Project,
-    aggregator: str | None,
-    datasites: Sequence[str],
-    transport: str | None,
-    root: Path | None,
-) -> dict[str, KnownKey]:
-    """What is known here of the keys of those who are to take part; the parameters are what was typed."""
-    center, owners = check_participants(aggregator or project.aggregator, datasites or project.datasites)
-    people = [*([center] if center else []), *owners]
-    here = home()
-    me = os.environ.get("SYFTBOX_EMAIL", "").strip().lower()
-    mine = dict.fromkeys([*([me] if me in people else []), *([center] if center else [])])
-    way = transport or project.transport or "local"
-    return known_keys(here, people, list(mine), shared_place(here, os.environ, way, project.app_name, root))
-
-
-def pins(project: Project, keys: Mapping[str, KnownKey]) -> dict[str, str]:
-    """The fingerprints to write: not those of keys that one in the project has led to, which hold as they are."""
-    return {
-        email: key.identity.fingerprint
-        for email, key in keys.items()
-        if project.fingerprints.get(email) not in key.before
-    }
+__all__ = ["report", "show_plan"]
 
 
 def show_plan(plan: Plan, *, as_json: bool) -> None:

@@ -59,6 +59,8 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.project.config import load_project, split_emails
         from syft_flwr_cli.project.plan import apply
         from syft_flwr_cli.project.scaffold import TEMPLATES, plan_init
+        from syft_flwr_cli.services import federating
+        from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.transports.registry import check_transport
 
         asks = sys.stdin.isatty() and not yes
@@ -81,7 +83,7 @@ def register(app: typer.Typer) -> None:
             )
         if not transport:
             transport = _choose(asks, "Transport (local, syftbox, gdrive)", "local")
-        federation.check_root(root)
+        federating.check_root(root)
         plan = plan_init(
             Path(name),
             template=template,
@@ -95,7 +97,7 @@ def register(app: typer.Typer) -> None:
             return
         apply(plan)
         project = load_project(plan.folder)
-        federation.remember_here(project, root)
+        federating.remember_here(home(), project, root)
         federation.report(plan, project, root, as_json=as_json)
 
 

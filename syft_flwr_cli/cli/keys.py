@@ -1,15 +1,20 @@
 """``syft-flwr keys``: your own keys, and whose keys you trust."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from syft_flwr_cli.cli.options import Email, Json
-from syft_flwr_cli.errors import UsageError
+from syft_flwr_cli.errors import TrustError, UsageError
+from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from syft_flwr_cli.security.identity import Identity
+    from syft_flwr_cli.security.roster import Entry
 
 __all__ = ["register"]
 
@@ -45,10 +50,18 @@ def _own_commands(group: typer.Typer) -> None:
     @group.command(epilog="Example: syft-flwr keys show --email do1@a.example")
     def show(email: Email = None, as_json: Json = False) -> None:
         """Show the words and the fingerprint of your own keys; make them if there are none."""
-        from syft_flwr_cli.cli import own_keys
+        from syft_flwr_cli.services import keys
+        from syft_flwr_cli.ui.keys import describe, show_own
 
         directory, me = _place(email)
-        own_keys.show(directory, me, as_json)
+        found = keys.own_keys(directory, me, _passphrase(me))
+        if found.created:
+            output.note(f"Made the keys of {me}: {found.file}")
+        if as_json:
+            file = str(found.file)
+            output.emit_json({**describe(found.public), "protected": found.protected, "file": file})
+        else:
+            show_own(found)
 
     @group.command(
         epilog="Example: syft-flwr keys rotate   ·   after a theft: syft-flwr keys rotate --revoke"
@@ -63,12 +76,28 @@ def _own_commands(group: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Make new keys, signed by the old ones, so that your peers accept them."""
-        from syft_flwr_cli.cli import own_keys
+        from syft_flwr_cli.services import keys
+        from syft_flwr_cli.ui.keys import describe, print_facts
 
         directory, me = _place(email)
         if revoke:
             _sure(f"The keys of {me} will be void, and every peer must compare the new ones.", yes)
-        own_keys.rotate(directory, me, revoke, as_json)
+        done = keys.rotate(directory, me, _passphrase(me), revoke=revoke)
+        void = done.after.revokes_previous
+        if as_json:
+            output.emit_json({**describe(done.after), "revokes_previous": void})
+            return
+        print_facts({"old words": done.before.words, "new words": done.after.words})
+        output.note(
+            "Others see it when you next start run-server or run-client; restart what is running now."
+        )
+        output.note(
+            "Nobody trusts the new keys yet. next: read the new words out to every peer, who types: "
+            f"syft-flwr keys trust {me}"
+            if void
+            else "Peers who knew the old keys accept the new ones by themselves; do not rotate again before "
+            "they did. next: syft-flwr keys show"
+        )
 
     @group.command(epilog="Example: syft-flwr keys revoke do1@a.example")
     def revoke(
@@ -81,14 +110,25 @@ def _own_commands(group: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Declare your own keys void, or trust a peer's key no more."""
-        from syft_flwr_cli.cli import own_keys, peer_keys
+        from syft_flwr_cli.services import keys, peer_keys
+        from syft_flwr_cli.ui.keys import describe
 
         directory, me = _place(email)
-        if peer is None:
-            _sure(f"The keys of {me} will be void.", yes)
-            own_keys.revoke(directory, me, as_json)
-        else:
-            peer_keys.distrust(directory, me, peer, as_json)
+        if peer is not None:
+            entry = peer_keys.distrust(directory, _own(directory, me), peer)
+            _show_peer(
+                entry, as_json, f"The key of {entry.email} is not trusted any more. next: syft-flwr keys list"
+            )
+            return
+        _sure(f"The keys of {me} will be void.", yes)
+        void = keys.revoke(directory, me, _passphrase(me))
+        if as_json:
+            output.emit_json(describe(void))
+            return
+        output.note(f"The keys {void.words} are revoked.")
+        output.note(
+            "They are published as revoked together with new ones. next: syft-flwr keys rotate --revoke"
+        )
 
     @group.command(epilog="Example: syft-flwr keys protect   ·   syft-flwr keys protect --keyring")
     def protect(
@@ -101,35 +141,60 @@ def _own_commands(group: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Put your private keys under a passphrase, or under another one."""
-        from syft_flwr_cli.cli import own_keys
+        from syft_flwr_cli.security.passphrase import ask_new_passphrase
+        from syft_flwr_cli.services import keys
 
         directory, me = _place(email)
-        own_keys.protect(directory, me, passphrase_file, keyring, remove, as_json)
+        if keyring + remove + (passphrase_file is not None) > 1:
+            raise UsageError(
+                "--keyring, --remove and --passphrase-file exclude each other.", hint="Give one of them."
+            )
+        new = (
+            partial(keys.keyring_passphrase, me) if keyring else partial(ask_new_passphrase, passphrase_file)
+        )
+        keys.protect(directory, me, _passphrase(me), None if remove else new)
+        if as_json:
+            output.emit_json({"email": me, "protected": not remove, "keyring": keyring})
+        elif remove:
+            output.note(f"The keys of {me} are not protected by a passphrase any more.")
+        elif keyring:
+            output.note(f"The keys of {me} open with a passphrase that your system's keyring keeps.")
+        else:
+            output.note(
+                f"The keys of {me} are protected. next: set SYFT_FLWR_PASSPHRASE where nobody can type it."
+            )
 
 
 def _peer_commands(group: typer.Typer) -> None:
     @group.command("list", epilog="Example: syft-flwr keys list --json")
     def list_(email: Email = None, as_json: Json = False) -> None:
         """List everybody whose key you know, since when, and whether it was compared."""
-        from syft_flwr_cli.cli import peer_keys
+        from syft_flwr_cli.services import peer_keys
+        from syft_flwr_cli.ui.keys import describe_peer, show_peers
 
-        peer_keys.show_all(_place(email)[0], as_json)
+        entries = peer_keys.known_peers(_place(email)[0])
+        if as_json:
+            output.emit_json([describe_peer(entry) for entry in entries])
+        else:
+            show_peers(entries)
 
     @group.command(epilog='Example: syft-flwr keys verify do1@a.example --words "acorn beaver canal …"')
     def verify(peer: Peer, words: Words = None, email: Email = None, as_json: Json = False) -> None:
         """Note that you compared a peer's words with what the peer read out to you."""
-        from syft_flwr_cli.cli import peer_keys
+        from syft_flwr_cli.services import peer_keys
 
         directory, me = _place(email)
-        peer_keys.verify(directory, me, peer, words, as_json)
+        entry = peer_keys.verify(directory, _own(directory, me), peer, words, _agree)
+        _show_peer(entry, as_json, f"The key of {entry.email} is verified: {entry.identity.words}.")
 
     @group.command(epilog='Example: syft-flwr keys trust do1@a.example --words "acorn beaver canal …"')
     def trust(peer: Peer, words: Words = None, email: Email = None, as_json: Json = False) -> None:
         """Accept a key that was refused because it had changed, after you compared its words."""
-        from syft_flwr_cli.cli import peer_keys
+        from syft_flwr_cli.services import peer_keys
 
         directory, me = _place(email)
-        peer_keys.trust(directory, me, peer, words, as_json)
+        entry = peer_keys.trust(directory, _own(directory, me), peer, words, _agree)
+        _show_peer(entry, as_json, f"The new key of {entry.email} is trusted: {entry.identity.words}.")
 
 
 def _file_commands(group: typer.Typer) -> None:
@@ -156,10 +221,11 @@ def _file_commands(group: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Hand out your public key document, or back up your private keys."""
-        from syft_flwr_cli.cli import own_keys
-
         directory, me = _place(email)
-        own_keys.export(directory, me, destination, private, passphrase_file, unprotected, as_json)
+        if private:
+            _back_up(directory, me, destination, passphrase_file, unprotected, as_json)
+        else:
+            _hand_out(directory, me, destination, as_json)
 
     @group.command("import", epilog='Example: syft-flwr keys import do1.json --words "acorn beaver canal …"')
     def import_(
@@ -175,39 +241,124 @@ def _file_commands(group: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Learn a peer's key from a file instead of from its folder, or restore your own from a backup."""
-        from syft_flwr_cli.cli import own_keys, peer_keys
+        from syft_flwr_cli.services import peer_keys
 
         data = _read(file)
         if b'"format":"syft-flwr private identity"' in data[:100]:
-            own_keys.restore(_directories(), data, _said(email), replace, as_json)
-        else:
-            directory, me = _place(email)
-            peer_keys.admit(directory, me, data, words, as_json)
+            _restore(data, email, replace, as_json)
+            return
+        directory, me = _place(email)
+        admission = peer_keys.admit(directory, me, _own(directory, me), data, words)
+        public = admission.entry.identity
+        known = f"The key of {public.email} is known and verified: {public.words}."
+        _show_peer(admission.entry, as_json, admission.sentence() if words is None else known)
+
+
+def _back_up(
+    directory: Path, me: str, destination: Path | None, file: Path | None, unprotected: bool, as_json: bool
+) -> None:
+    from syft_flwr_cli.security.passphrase import ask_new_passphrase
+    from syft_flwr_cli.services import keys
+
+    if destination is None:
+        raise UsageError("Private keys are not printed.", hint="Name a file to write with --output FILE.")
+    new = None if unprotected else partial(ask_new_passphrase, file)
+    backup = keys.back_up(directory, me, destination, _passphrase(me), new)
+    if as_json:
+        output.emit_json({"email": me, "file": str(backup.file), "protected": backup.protected})
+        return
+    how = "under its passphrase" if backup.protected else "WITHOUT a passphrase"
+    output.note(f"The private keys of {me} were copied to {backup.file}, {how}.")
+    output.note(
+        f"next: keep it apart from this machine; it comes back with: syft-flwr keys import {backup.file}"
+    )
+
+
+def _hand_out(directory: Path, me: str, destination: Path | None, as_json: bool) -> None:
+    from syft_flwr_cli.services import keys
+    from syft_flwr_cli.ui.keys import describe
+
+    public = keys.public_document(directory, me, _passphrase(me), destination)
+    document = public.to_bytes().decode()
+    if as_json:
+        where = None if destination is None else str(destination)
+        output.emit_json({**describe(public), "document": document, "file": where})
+        return
+    if destination is None:
+        print(document, end="")
+    output.note("next: give it to a peer, who types: syft-flwr keys import FILE")
+
+
+def _restore(data: bytes, email: str | None, replace: bool, as_json: bool) -> None:
+    from syft_flwr_cli.project.settings import named_email
+    from syft_flwr_cli.services import keys
+    from syft_flwr_cli.storage.paths import home, participant_dir
+    from syft_flwr_cli.ui.keys import describe
+
+    here = home()
+    done = keys.restore(
+        lambda owner: participant_dir(here, owner), data, named_email(email), _passphrase, replace=replace
+    )
+    if as_json:
+        output.emit_json({**describe(done.public), "protected": done.protected, "file": str(done.file)})
+    else:
+        output.note(
+            f"The keys of {done.public.email} are back: {done.public.words}. next: syft-flwr keys show"
+        )
 
 
 def _place(email: str | None) -> tuple[Path, str]:
-    from syft_flwr_cli.cli.me import who_am_i
+    from syft_flwr_cli.services.current_participant import current_participant
     from syft_flwr_cli.storage.paths import home, participant_dir
 
     here = home()
-    me = who_am_i(here, email)
+    me = current_participant(here, email)
     return participant_dir(here, me), me
 
 
-def _directories() -> "Callable[[str], Path]":
-    from syft_flwr_cli.storage.paths import home, participant_dir
+def _passphrase(email: str) -> "Callable[[], bytes]":
+    from syft_flwr_cli.security.passphrase import passphrase_source
 
-    here = home()
-    return lambda email: participant_dir(here, email)
+    return passphrase_source(email)
 
 
-def _said(email: str | None) -> str | None:
-    import os
+def _own(directory: Path, me: str) -> "Callable[[], Identity]":
+    """One's own keys when they are needed; that they were made is said."""
 
-    from syft_flwr_cli.protocol.names import check_email
+    def open_them() -> "Identity":
+        from syft_flwr_cli.security.identity import FILE_NAME
+        from syft_flwr_cli.services import keys
 
-    said = email or os.environ.get("SYFTBOX_EMAIL", "").strip()
-    return check_email(said) if said else None
+        identity, created = keys.open_or_make(directory, me, _passphrase(me))
+        if created:
+            output.note(f"Made the keys of {me}: {directory / FILE_NAME}")
+        return identity
+
+    return open_them
+
+
+def _show_peer(entry: "Entry", as_json: bool, sentence: str) -> None:
+    from syft_flwr_cli.ui.keys import describe_peer
+
+    if as_json:
+        output.emit_json(describe_peer(entry))
+    else:
+        output.note(sentence)
+
+
+def _agree(question: str) -> None:
+    from syft_flwr_cli.security.passphrase import has_terminal
+
+    if not has_terminal():
+        raise UsageError(
+            "There is no terminal to ask at whether the words agree.",
+            hint='Give the words that were read out to you: --words "…"',
+        )
+    if not typer.confirm(question, err=True):
+        raise TrustError(
+            "The words do not agree, so nothing was changed.",
+            hint="Somebody may be in between. Do not exchange messages until you know who.",
+        )
 
 
 def _read(file: Path) -> bytes:

@@ -9,7 +9,7 @@ import typer
 
 from syft_flwr_cli.cli.options import Email, Json
 from syft_flwr_cli.errors import TransportError, UsageError
-from syft_flwr_cli.protocol.names import check_email
+from syft_flwr_cli.project.settings import named_email
 from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.ui import output
 
@@ -53,8 +53,7 @@ def register(app: typer.Typer) -> None:
                 f"Google Drive needs packages that are not installed ({error.name}).",
                 hint="Type: pip install 'syft-flwr-cli[gdrive]'",
             ) from error
-        said = email or os.environ.get("SYFTBOX_EMAIL", "").strip() or None
-        who = check_email(said) if said else None
+        who = named_email(email)
         if logout:
             _log_out(google, _one(who), as_json)
         elif status:

@@ -1,6 +1,5 @@
 """``syft-flwr run-client``: run the project's ClientApp on a data owner's machine."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,7 +78,6 @@ def register(app: typer.Typer) -> None:
         here = home()
         settings = resolve(
             found,
-            environ=os.environ,
             home=here,
             role="data owner",
             email=email,

@@ -1,7 +1,6 @@
 """``syft-flwr run-server``: run the project's ServerApp, or take up its unfinished run."""
 
 import logging
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,7 +70,6 @@ def register(app: typer.Typer) -> None:
         here = home()
         settings = resolve(
             found,
-            environ=os.environ,
             home=here,
             role="aggregator",
             email=email,

@@ -1,6 +1,5 @@
 """``syft-flwr stop``: end a run that is paused or whose server is gone."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +41,6 @@ def register(app: typer.Typer) -> None:
         project = load_project(_project_of_run(here, run) if run else Path(what))
         settings = resolve(
             project,
-            environ=os.environ,
             home=here,
             role="aggregator",
             email=email,

@@ -5,7 +5,6 @@ runs is the approved copy. A failing app is an error reply; a failing store is w
 signal, an interrupt, or something that cannot be mended ends the node.
 """
 
-import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -219,7 +218,7 @@ def syftbox_flwr_client(
             node=names.node_id(settings.email),
             node_config={**default_node_config(settings.datasites, settings.email), **context.node_config},
             run_config=dict(context.run_config),
-            data=settings.data or (Path(os.environ["DATA_DIR"]) if os.environ.get("DATA_DIR") else None),
+            data=settings.data,
         )
         told(session, run_node(session, InlineRunner(setup, client_app), NodeOptions(isolation="inline")))
     finally:

@@ -179,12 +179,10 @@ def named_email(flag: str | None, environ: Mapping[str, str] | None = None) -> s
     return check_email(text) if text else None
 
 
-def transport_options(
-    spec: TransportSpec, home: Path, environ: Mapping[str, str], app_name: str, **flags: Any
-) -> dict[str, Any]:
+def transport_options(spec: TransportSpec, home: Path, app_name: str, **flags: Any) -> dict[str, Any]:
     """The options of a transport that have a value on this machine, whoever of an app acts; see `resolve`."""
     tables = list(layers(read_own(home), app_name, None))
-    return _Lookup(environ, home / FILE_NAME, tables).options(spec, flags)
+    return _Lookup(os.environ, home / FILE_NAME, tables).options(spec, flags)
 
 
 class _Lookup:

@@ -5,12 +5,15 @@ much space is used. Takes no lock, opens no transport, makes and changes nothing
 peer has written since this participant last looked is not in it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import shlex
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.project.settings import Settings
+from syft_flwr_cli.project.config import Project
+from syft_flwr_cli.project.own_settings import layers, read_own
+from syft_flwr_cli.project.settings import Settings, resolve
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.security.roster import FILE_NAME, Entry, Roster
 from syft_flwr_cli.storage.journal_reader import Refusal, RunView, look_at_journal
@@ -19,7 +22,7 @@ from syft_flwr_cli.storage.paths import app_dir, participant_dir
 from syft_flwr_cli.transports.base import CallCosts
 from syft_flwr_cli.transports.registry import all_specs, find_spec
 
-__all__ = ["AppStatus", "apps_of", "bytes_below", "look", "participants", "shared_space"]
+__all__ = ["AppStatus", "apps_of", "bytes_below", "look", "next_command", "own_space", "participants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,45 @@ def look(
     )
 
 
-def shared_space(settings: Settings) -> Path | None:
+def own_space(home: Path, email: str, app_name: str, project: Project | None) -> Path | None:
+    """The participant's own folder in the shared space, as far as it is known without asking anybody."""
+    if project is None:
+        for table in layers(read_own(home), app_name, email):
+            if isinstance(table.get("root"), str):
+                return Path(table["root"]) / email
+        return None
+    try:
+        return _shared_space(resolve(project, home=home, email=email))
+    except UsageError:
+        return None  # it was never said where the shared folder is
+
+
+def next_command(
+    stands: Sequence[AppStatus], project: Project | None, folder: Path | None, said: str | None
+) -> str:
+    """The one command that helps most now; ``said`` is who was named on the command line or by the environment."""
+    place = f" {shlex.quote(str(folder))}" if folder is not None else ""
+    for one in stands:
+        if one.process is None and one.runs and one.runs[0].ended is None:
+            command = "run-server" if one.role == "aggregator" else "run-client"
+            return f"syft-flwr {command}{place} --email {one.email}"
+    for one in stands:
+        for entry in one.peers:
+            if entry.offered is not None and not entry.revoked:
+                return f'syft-flwr keys trust {entry.email} --words "THE WORDS YOU HEARD" --email {one.email}'
+            if entry.verified is None and not entry.revoked:
+                return f"syft-flwr keys verify {entry.email} --email {one.email}"
+    if stands:
+        return f"syft-flwr audit verify --email {stands[0].email}"
+    if project is None:
+        return "syft-flwr init, or change into the folder of a project"
+    if project.app_name is None:
+        return f"syft-flwr bootstrap{place}"
+    person = f" --email {said}" if said else ""
+    return f"syft-flwr {'run-server' if said == project.aggregator else 'run-client'}{place}{person}"
+
+
+def _shared_space(settings: Settings) -> Path | None:
     """The participant's own folder in the shared space, where that is a folder; nothing is made."""
     found = find_spec(settings.transport).public_documents(settings.transport_options)
     return None if found is None else found.space(settings.email)

@@ -5,7 +5,6 @@ participant's app at a time; a second one is told who does.
 """
 
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -176,7 +175,6 @@ def open_api_session(
         aggregator = require_federated(project).aggregator
     settings = resolve(
         project,
-        environ=os.environ,
         home=home,
         role="aggregator" if role == "aggregator" else "data owner",
         app_name=app_name.removeprefix("flwr/"),

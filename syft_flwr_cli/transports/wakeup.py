@@ -14,6 +14,9 @@ __all__ = ["WakeupSignal"]
 QUICKEST = 0.01
 """Seconds between two looks right after something has happened."""
 
+ACTIVE = 600.0
+"""Seconds after the last thing that happened for which more is expected soon."""
+
 
 class WakeupSignal:
     """A token that grows, to wait on.
@@ -29,7 +32,19 @@ class WakeupSignal:
         self._condition = threading.Condition()
         self._token = 0
         self._pace = self._ceiling
-        self._due = time.monotonic() + self._pace
+        self._happened = time.monotonic()
+        self._due = self._happened + self._pace
+
+    @property
+    def active(self) -> bool:
+        """Whether something has happened not long ago, so that an answer may be awaited."""
+        with self._condition:
+            return time.monotonic() < self._happened + ACTIVE
+
+    def mark_active(self) -> None:
+        """Note that something has happened."""
+        with self._condition:
+            self._happened = time.monotonic()
 
     def token(self) -> int:
         """How often the signal has fired so far."""
@@ -53,6 +68,7 @@ class WakeupSignal:
     def reset_backoff(self) -> None:
         """Start again at the quickest pace, because something has happened that may go on."""
         with self._condition:
+            self._happened = time.monotonic()
             self._pace = min(QUICKEST, self._ceiling)
         self.expect(QUICKEST)
 

@@ -182,6 +182,8 @@ class Federation:
         How the server is run.
     client_options : sequence of str
         How every client is run.
+    approved : bool
+        Whether the data owners have approved the project already.
     """
 
     zygote: Zygote | Shell
@@ -192,6 +194,7 @@ class Federation:
     options: Sequence[str] = ()
     client_options: Sequence[str] = ("--isolation", "inline")
     environment: Mapping[str, str] = field(default_factory=dict)
+    approved: bool = False
     lives: dict[str, list[Process]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -252,7 +255,7 @@ class Federation:
         if log is not None:
             environment[FAULT_LOG] = str(log)
         lives = self.lives.setdefault(who, [])
-        if who != SERVER and not lives:
+        if who != SERVER and not lives and not self.approved:
             approve(self.home(who), who, load_project(self.project))
         stem = self.place / "said" / f"{self.email(who)}.{len(lives) + 1}"
         process = self.zygote.start(

@@ -1,6 +1,6 @@
 """Putting whole files in place: all of a file appears under its name, or nothing does.
 
-Works in folders that are open already (see ``disk``), so that no link can lead it elsewhere, and has
+Works in folders that are open already (see ``posix``), so that no link can lead it elsewhere, and has
 written everything to the medium when it returns. A failure leaves nothing temporary behind; only the
 death of the process can, under a name that `is_temporary` knows, and without the lock that every writer
 holds on its temporary file: `sweep` removes what nobody writes any more. It knows nothing of owners.
@@ -26,7 +26,7 @@ ABANDONED = 24 * 3600.0
 
 BACKDATED = 20_000_000
 """Nanoseconds by which a file's content is older than its arrival, so that a reader can tell a file
-that was put in place whole from one that is being written (see ``watching``): more than one tick of
+that was put in place whole from one that is being written (see ``watch``): more than one tick of
 the coarsest kernel clock."""
 
 _NO_KERNEL_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM)
@@ -62,12 +62,14 @@ def _lock(descriptor: int) -> bool | None:
         return None
 
 
-def publish(name: str, folder: int, content: Content, settle: Callable[[int], None] | None = None) -> None:
+def publish(
+    name: str, folder: int, content: Content, after_rename: Callable[[int], None] | None = None
+) -> None:
     """Put ``content`` under ``name`` into the open ``folder``, for everybody to read.
 
     Parameters
     ----------
-    settle : Callable[[int], None], optional
+    after_rename : Callable[[int], None], optional
         What else to do with the file once it is in place, given a descriptor to read and write it.
 
     Raises
@@ -96,8 +98,8 @@ def publish(name: str, folder: int, content: Content, settle: Callable[[int], No
                 os.unlink(temporary, dir_fd=folder)
             raise
         point("publish.renamed")
-        if settle is not None:
-            settle(descriptor)
+        if after_rename is not None:
+            after_rename(descriptor)
             os.utime(descriptor, ns=(begun, begun))
     finally:
         os.close(descriptor)

@@ -1,34 +1,22 @@
 """File system events of a few folders, as far as the platform has them.
 
-A thin layer over one watchdog observer (inotify, FSEvents, kqueue), started with the first folder
-that is listened to. Folders are listened to one by one and not as a tree, so that a participant is
-not woken by what others do. It promises no event: network file systems raise none for what others
-write, and the number of watches is limited, so whoever listens also looks by itself now and then.
-Where events cannot be had at all, `Events.listen` says so.
+Folders are listened to one by one and not as a tree, so that a participant is not woken by what others do. All
+folders of a process share what the platform gives: on Linux one inotify instance and one thread, however many
+folders and transports there are. It promises no event: network file systems raise none for what others write, and
+the number of watches is limited, so whoever listens also looks by itself now and then. Where events cannot be had
+at all, `Events.listen` says so.
 """
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
+from typing import Protocol
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver, ObservedWatch
-
-__all__ = ["Events", "Identity", "Listener", "News"]
+__all__ = ["Change", "Events", "Identity", "Listener", "Subscription"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,50 +24,43 @@ Identity = tuple[int, int]
 """Device and inode: what tells a folder from another that has taken its place."""
 
 
-class News(Enum):
+class Change(Enum):
     """What happened to a name in a folder."""
 
-    STIRRED = "it appeared or was written to"
-    WHOLE = "it was moved here, or its writer closed it"
-    FOLDER = "it is a folder, or the folder itself, that came or went"
+    MODIFIED = "it appeared or was written to"
+    WHOLE = "it was moved here, from wherever, or its writer closed it"
+    FOLDER = "it is a folder that came or went, or (without a name) anything may have happened"
 
 
-Listener = Callable[[str, News], None]
-"""Called with a name and what happened to it, in a thread of the observer; it must be quick."""
-
-# What comes of reading, and each single write, would only wake us for nothing. Elsewhere than on
-# Linux a finished write is told of as a modification, so nothing can be left out.
-_WANTED: list[type[FileSystemEvent]] | None = (
-    [FileCreatedEvent, FileMovedEvent, FileClosedEvent, DirCreatedEvent, DirMovedEvent, DirDeletedEvent]
-    if sys.platform == "linux"
-    else None
-)
+Listener = Callable[[str, Change], None]
+"""Called with a name and what happened to it, in a thread of the platform's; it must be quick."""
 
 
-class _Station(FileSystemEventHandler):
+class Subscription(Protocol):
+    """What a platform tells of one folder until it is closed."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still tells: not once the folder is gone."""
+        ...
+
+    def close(self) -> None:
+        """Tell no more."""
+        ...
+
+
+class _WatchedDirectory:
     """One folder, and who listens to it."""
 
-    def __init__(self, folder: Path, identity: Identity) -> None:
-        self.folder = folder
+    def __init__(self, identity: Identity, listeners: tuple[Listener, ...]) -> None:
         self.identity = identity
-        # Replaced, never changed: it is read by the observer's thread without a lock.
-        self.listeners: tuple[Listener, ...] = ()
-        self.gone = False
+        # Replaced, never changed: it is read by the platform's thread without a lock.
+        self.listeners = listeners
+        self.subscription: Subscription | None = None
 
-    def dispatch(self, event: FileSystemEvent) -> None:
-        kind = event.event_type
-        if kind in ("opened", "closed_no_write") or (event.is_directory and kind == "modified"):
-            return
-        if event.is_directory:
-            news = News.FOLDER
-        else:
-            news = News.WHOLE if kind in ("moved", "closed") else News.STIRRED
-        path = event.dest_path or event.src_path
-        name = Path(os.fsdecode(path)).name
-        if event.is_directory and kind == "deleted" and Path(os.fsdecode(path)) == self.folder:
-            self.gone = True
+    def changed(self, name: str, change: Change) -> None:
         for listener in self.listeners:
-            listener(name, news)
+            listener(name, change)
 
 
 class Events:
@@ -89,14 +70,18 @@ class Events:
     ----------
     enabled : bool
         Whether to try at all.
+    subscribe : callable, optional
+        How to have the changes of one folder told; by default the platform's way.
     """
 
-    def __init__(self, *, enabled: bool = True) -> None:
+    def __init__(
+        self, *, enabled: bool = True, subscribe: Callable[[Path, Listener], Subscription] | None = None
+    ) -> None:
         self._lock = threading.Lock()
         self._enabled = enabled
         self._warned = False
-        self._observer: BaseObserver | None = None
-        self._stations: dict[Path, tuple[_Station, ObservedWatch]] = {}
+        self._subscribe = subscribe
+        self._directories: dict[Path, _WatchedDirectory] = {}
 
     @property
     def enabled(self) -> bool:
@@ -113,58 +98,52 @@ class Events:
             if not self._enabled:
                 return False
             others: tuple[Listener, ...] = ()
-            if folder in self._stations:
-                station, observed = self._stations[folder]
-                others = tuple(other for other in station.listeners if other != listener)
-                if station.identity == identity and not station.gone and self._alive(observed):
-                    station.listeners = (*others, listener)
+            if (known := self._directories.get(folder)) is not None:
+                others = tuple(other for other in known.listeners if other != listener)
+                # Inode numbers are used again: a folder that was removed and made anew may look the same, but
+                # whatever told us of the old one has ended.
+                if known.identity == identity and known.subscription is not None and known.subscription.alive:
+                    known.listeners = (*others, listener)
                     return True
                 self._drop(folder)
-            station = _Station(folder, identity)
-            station.listeners = (*others, listener)
+            directory = _WatchedDirectory(identity, (*others, listener))
             try:
-                if self._observer is None:
-                    observer = Observer()
-                    observer.start()
-                    self._observer = observer
-                observed = self._observer.schedule(station, str(folder), event_filter=_WANTED)
-            except FileNotFoundError:
+                if self._subscribe is None:
+                    self._subscribe = _platform()
+                directory.subscription = self._subscribe(folder, directory.changed)
+            except (FileNotFoundError, NotADirectoryError):
                 return True  # gone again: whoever listens finds out at its next look
             except OSError as error:
                 if not self._warned:
                     self._warned = True
                     _log.warning("No file system events (%s): folders are looked at instead.", error)
                 return False
-            self._stations[folder] = (station, observed)
+            self._directories[folder] = directory
             return True
 
     def forget(self, folder: Path, listener: Listener) -> None:
         """Tell ``listener`` nothing more of ``folder``."""
         with self._lock:
-            if folder not in self._stations:
+            if (directory := self._directories.get(folder)) is None:
                 return
-            station, _ = self._stations[folder]
-            station.listeners = tuple(other for other in station.listeners if other != listener)
-            if not station.listeners:
+            directory.listeners = tuple(other for other in directory.listeners if other != listener)
+            if not directory.listeners:
                 self._drop(folder)
 
     def close(self) -> None:
         """Stop listening to anything."""
         with self._lock:
             self._enabled = False
-            self._stations.clear()
-            observer, self._observer = self._observer, None
-        if observer is not None:
-            observer.stop()
-            observer.join()
-
-    def _alive(self, observed: ObservedWatch) -> bool:
-        # Inode numbers are used again: a folder that was removed and made anew may look the same, but
-        # whatever told us of the old one has ended.
-        emitters = self._observer.emitters if self._observer is not None else ()
-        return any(emitter.watch == observed and emitter.is_alive() for emitter in emitters)
+            for folder in list(self._directories):
+                self._drop(folder)
 
     def _drop(self, folder: Path) -> None:
-        _, observed = self._stations.pop(folder)
-        if self._observer is not None:
-            self._observer.unschedule(observed)
+        subscription = self._directories.pop(folder).subscription
+        if subscription is not None:
+            subscription.close()
+
+
+def _platform() -> Callable[[Path, Listener], Subscription]:
+    inotify = sys.platform.startswith("linux")
+    module = import_module(f"syft_flwr_cli.transports.folder.{'inotify' if inotify else 'observer'}")
+    return module.subscribe if inotify else module.ObserverEvents().subscribe  # type: ignore[no-any-return]

@@ -21,11 +21,13 @@ except ImportError:
     F_FULLFSYNC = None
 
 __all__ = [
+    "DEAD",
     "FILE_MODE",
     "FOLDER_MODE",
     "MISSING",
     "entered",
     "explain",
+    "is_folder",
     "make_folder",
     "open_folder",
     "open_plain_file",
@@ -39,6 +41,9 @@ FOLDER_MODE = 0o755
 
 MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
 """What the system answers when a path is not there, or not by a way that we go."""
+
+DEAD = (errno.ENOTCONN, errno.ESTALE, errno.ECONNABORTED, errno.ESHUTDOWN, errno.EHOSTDOWN)
+"""What the system answers when the process or the server behind a mount is gone."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_FULL_SYNC = (errno.ENOTSUP, errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP)
@@ -74,10 +79,23 @@ def explain(error: OSError, doing: str, place: Path) -> TransportError:
     if error.errno in _REASONS:
         reason, hint = _REASONS[error.errno]
         return TransportError(f"Cannot {doing} {place}: {reason}.", hint=hint)
+    if error.errno in DEAD:
+        return TransientError(
+            f"Cannot {doing} {place}: the mount that holds it has died.",
+            hint="Unmount it and mount it again; what still runs goes on by itself.",
+        )
     return TransientError(
         f"Cannot {doing} {place}: {(error.strerror or str(error)).lower()}.",
         hint="Check the disk, or the network mount, that holds it.",
     )
+
+
+def is_folder(place: Path) -> bool:
+    """Whether ``place`` is a folder that can be looked at: not where its mount has died."""
+    try:
+        return stat.S_ISDIR(place.stat().st_mode)
+    except OSError:
+        return False
 
 
 def sync(descriptor: int) -> None:

@@ -21,6 +21,7 @@ from syft_flwr_cli.protocol import names
 from syft_flwr_cli.storage.crash_points import point
 from syft_flwr_cli.transports.base import Content, Cost, FileInfo, Properties, TransientError, Watch
 from syft_flwr_cli.transports.folder import atomic_write, posix
+from syft_flwr_cli.transports.folder.folder_times import FolderTimes
 from syft_flwr_cli.transports.folder.fs_events import Events
 from syft_flwr_cli.transports.folder.sync_artifacts import is_conflict, is_rejected
 from syft_flwr_cli.transports.folder.watch import FolderWatch
@@ -46,7 +47,7 @@ class FolderTransport:
         Folder inside every owner's space that all paths start from, for stores that prescribe one.
     ignored : Collection[str]
         Names of files that belong to the store and are never told of.
-    settle : Callable[[int], None], optional
+    after_rename : Callable[[int], None], optional
         What else to do with a file once it is in place, given a descriptor to read and write it.
 
     Raises
@@ -64,16 +65,17 @@ class FolderTransport:
         events: bool = True,
         inside: str = "",
         ignored: Collection[str] = (),
-        settle: Callable[[int], None] | None = None,
+        after_rename: Callable[[int], None] | None = None,
     ) -> None:
         self._root = root.absolute()
         self._email = names.check_email(email)
         self._inside = tuple(names.check_component(part) for part in inside.split("/")) if inside else ()
         self._ignored = frozenset(ignored)
-        self._settle = settle
+        self._after_rename = after_rename
         self._poll_interval = poll_interval
         self._wakeup = WakeupSignal(poll_interval)
         self._events = Events(enabled=events)
+        self._times = FolderTimes()
         self._lasting: set[tuple[str, ...]] = set()
         self._prepare()
 
@@ -101,9 +103,10 @@ class FolderTransport:
         *folder, name = self._parts(self._email, path)
         try:
             with self._own_folder(folder) as here:
-                atomic_write.publish(name, here, content, self._settle)
+                atomic_write.publish(name, here, content, self._after_rename)
         except OSError as error:
             raise self._explain(error, "write", self._root.joinpath(*folder, name)) from error
+        self._wakeup.mark_active()
         if not self._events.enabled:
             self._wakeup.reset_backoff()
 
@@ -127,7 +130,15 @@ class FolderTransport:
     def watch(self, owner: str, folder: str) -> Watch:
         """Begin to look at a folder; it is waited for if it is not there."""
         parts = self._parts(owner, folder) if folder else [names.check_email(owner), *self._inside]
-        return FolderWatch(self._root, parts, self._events, self._wakeup, self._poll_interval, self._ignored)
+        return FolderWatch(
+            self._root,
+            parts,
+            self._events,
+            self._wakeup,
+            self._poll_interval,
+            self._ignored,
+            times=self._times,
+        )
 
     def token(self) -> int:
         """A number that grows whenever something may have changed."""
@@ -188,7 +199,7 @@ class FolderTransport:
         written would lie hidden below it when it comes back.
         """
         (self._root / self._email).stat()
-        if tuple(parts) not in self._lasting or not self._root.joinpath(*parts).is_dir():
+        if tuple(parts) not in self._lasting or not posix.is_folder(self._root.joinpath(*parts)):
             posix.make_folder(self._root, parts)
             self._lasting.add(tuple(parts))
         with posix.entered(self._root, parts) as here:
@@ -207,9 +218,10 @@ class FolderTransport:
             raise self._explain(error, "read", self._root / owner / path) from error
 
     def _explain(self, error: OSError, doing: str, place: Path) -> TransportError:
-        if not (self._root / self._email).is_dir():
+        if error.errno not in posix.DEAD and not posix.is_folder(self._root / self._email):
+            gone = self._root / self._email if posix.is_folder(self._root) else self._root
             return TransientError(
-                f"The folder {self._root / self._email if self._root.is_dir() else self._root} is gone.",
+                f"The folder {gone} is gone.",
                 hint="Mount it again or bring it back; what was there before goes on from there.",
             )
         return posix.explain(error, doing, place)
@@ -237,7 +249,7 @@ class FolderTransport:
         """Make one's own space, make sure that it can be written, sweep out what dead processes left."""
         own = self._root / self._email
         try:
-            if not self._root.exists():
+            if not _is_there(self._root):
                 posix.make_folder(self._root.parent, [self._root.name])
             posix.make_folder(self._root, [self._email])
         except OSError as error:
@@ -258,6 +270,15 @@ class FolderTransport:
             for name in filter(atomic_write.is_temporary, files):
                 with suppress(OSError):
                     atomic_write.sweep(name, folder, now)
+
+
+def _is_there(place: Path) -> bool:
+    """Whether there is anything; `OSError` if that cannot be said, as where a mount has died."""
+    try:
+        place.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _obstacle(root: Path) -> str:

@@ -3,11 +3,11 @@
 An event names a file, and that file alone is looked at, so that a look costs time in proportion to
 what is new. Because events get lost and some file systems have none, the folder is also scanned:
 seldom where events prove reliable, soon after something happened where they do not, and never while
-the folder's modification time shows that nothing can have changed. A folder that is not there yet,
-or not any more, is waited for at the nearest folder above it.
+the folder's modification time shows that nothing can have changed, where that time can be believed (see
+``folder_times``). A folder that is not there yet, or not any more, is waited for at the nearest folder above it.
 
-A file is told of when it is whole. One that was put in place by a rename, as `FolderTransport` does,
-is whole at once: its status is newer than its content. Any other (a sync client that writes under the
+A file is told of when it is whole. One that was moved in, from wherever, is whole at once: an event says so, or
+its status is newer than its content. Any other (a sync client that writes under the
 final name) is whole when its writer closes it or, where nobody says so, has left it alone for a while. What is no
 file (a link, a pipe, a folder) or stays empty is told of as that, by its status alone, and never opened.
 """
@@ -25,7 +25,8 @@ from typing import NamedTuple
 
 from syft_flwr_cli.transports.base import FileInfo
 from syft_flwr_cli.transports.folder import posix
-from syft_flwr_cli.transports.folder.fs_events import Events, Identity, News
+from syft_flwr_cli.transports.folder.folder_times import FolderTimes
+from syft_flwr_cli.transports.folder.fs_events import Change, Events, Identity
 from syft_flwr_cli.transports.folder.sync_artifacts import is_leftover
 from syft_flwr_cli.transports.wakeup import WakeupSignal
 
@@ -44,6 +45,14 @@ more than the grain of that time on the coarsest file systems, 2 s."""
 FULL = 60.0
 """Seconds after which a folder is scanned even if nothing speaks for it."""
 
+FULL_WITHOUT_EVENTS = 5.0
+"""The same where events have proved silent: a time that has told the truth so far may still be late once."""
+
+ACTIVE_POLL = 1.0
+"""Seconds between two looks where no event has been seen to come, while something is going on."""
+
+GRAIN = 2.0
+"""Seconds: two changes that are closer to each other may leave a folder with one time."""
 
 EMPTY = 60.0
 """Seconds after which a file that holds nothing is not one that a sync client has just begun."""
@@ -74,6 +83,8 @@ class _Scanned(NamedTuple):
     at: float
     settled: bool
     """Whether it had been like this for long enough that any change would show in it."""
+    names: frozenset[str]
+    """What was in it."""
 
 
 _Found = tuple[int, str, FileInfo]
@@ -92,13 +103,15 @@ class FolderWatch:
     events : Events
         Where events come from.
     wakeup : WakeupSignal
-        What to ring when there may be something new.
+        What to notify when there may be something new.
     ceiling : float
         Seconds between two scans where events work.
     ignored : Collection[str]
         Names that are never told of.
     clock : Callable[[], float]
         Seconds, from wherever.
+    times : FolderTimes, optional
+        What is known of the mounts, shared by all watches of a transport.
     """
 
     def __init__(
@@ -110,6 +123,7 @@ class FolderWatch:
         ceiling: float,
         ignored: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
+        times: FolderTimes | None = None,
     ) -> None:
         self._root = root
         self._parts = tuple(parts)
@@ -118,21 +132,23 @@ class FolderWatch:
         self._ceiling = ceiling
         self._ignored = ignored
         self._clock = clock
+        self._times = times or FolderTimes()
         self._lock = threading.Lock()
         # Taken by the observer's thread too, and never held while anything else is waited for.
         self._hint_lock = threading.Lock()
         self._hints: dict[str, bool] = {}
-        self._stirred = True
+        self._dirty = True
         self._awaited: str | None = None
-        self._ear: Path | None = None
-        self._deaf = False
+        self._watched_path: Path | None = None
+        self._events_unreliable = False
+        self._events_proven = False
         self._closed = False
         self._known: dict[str, _Mark] = {}
         self._pending: dict[str, tuple[_Mark, float]] = {}
         self._last: _Scanned | None = None
         self._next_scan = -math.inf
         with self._lock:
-            self._arm()
+            self._subscribe()
 
     def new(self) -> list[FileInfo]:
         """What has appeared or changed since the last call, oldest first."""
@@ -141,66 +157,71 @@ class FolderWatch:
                 return []
             with self._hint_lock:
                 hints, self._hints = self._hints, {}
-                stirred, self._stirred = self._stirred, False
+                dirty, self._dirty = self._dirty, False
             now = self._clock()
-            scan = stirred or self._deaf or now >= self._next_scan
-            ripening = any(mark.size for mark, _ in self._pending.values())
-            if not (scan or hints or ripening):
+            scan = dirty or self._events_unreliable or now >= self._next_scan
+            has_unsettled = any(mark.size for mark, _ in self._pending.values())
+            if not (scan or hints or has_unsettled):
                 return []
             if scan:
                 self._next_scan = now + self._ceiling / 2
-                self._arm()
+                self._subscribe()
             found = self._look(hints, scan, now)
             files = any(not entry.file_type_error for _, _, entry in found)
-            if scan and files and not (stirred or hints):
-                self._deaf = True  # nobody told us
+            if scan and files and not (dirty or hints):
+                self._events_unreliable = True  # nobody told us
             elif files and hints:
-                self._deaf = not self._events.enabled
-            if files and self._deaf:
+                self._events_proven = True
+                self._events_unreliable = not self._events.enabled
+            if files and self._events_unreliable:
                 self._wakeup.reset_backoff()
+            if self._wakeup.active and (self._events_unreliable or not self._events_proven):
+                self._wakeup.expect(ACTIVE_POLL)
             return [entry for _, _, entry in sorted(found, key=itemgetter(0, 1))]
 
     def close(self) -> None:
         """Look no more."""
         with self._lock:
             self._closed = True
-            if self._ear is not None:
-                self._events.forget(self._ear, self._heard)
-                self._ear = None
+            if self._watched_path is not None:
+                self._events.forget(self._watched_path, self._record)
+                self._watched_path = None
 
-    def _heard(self, name: str, news: News) -> None:
-        """Take note of an event (in the observer's thread)."""
+    def _record(self, name: str, change: Change) -> None:
+        """Take note of an event (in the platform's thread)."""
         with self._hint_lock:
-            if self._awaited is not None:
+            if not name:
+                self._dirty = True
+            elif self._awaited is not None:
                 if name != self._awaited:
                     return
-                self._stirred = True
-            elif news is News.FOLDER:
-                self._stirred = True
+                self._dirty = True
+            elif change is Change.FOLDER:
+                self._dirty = True
             elif self._passed_over(name):
                 return
             else:
-                self._hints[name] = self._hints.get(name, False) or news is News.WHOLE
+                self._hints[name] = self._hints.get(name, False) or change is Change.WHOLE
         self._wakeup.notify()
 
     def _passed_over(self, name: str) -> bool:
         return name in self._ignored or is_leftover(name)
 
-    def _arm(self) -> None:
+    def _subscribe(self) -> None:
         """Listen at the folder, or at the nearest one above it; look twice, for it may just be made."""
         while True:
             depth, identity = self._deepest()
             if identity is None:
-                self._deaf = True
+                self._events_unreliable = True
                 return
-            ear = self._root.joinpath(*self._parts[:depth])
+            place = self._root.joinpath(*self._parts[:depth])
             with self._hint_lock:
                 self._awaited = self._parts[depth] if depth < len(self._parts) else None
-            if not self._events.listen(ear, identity, self._heard):
-                self._deaf = True
-            if self._ear is not None and self._ear != ear:
-                self._events.forget(self._ear, self._heard)
-            self._ear = ear
+            if not self._events.listen(place, identity, self._record):
+                self._events_unreliable = True
+            if self._watched_path is not None and self._watched_path != place:
+                self._events.forget(self._watched_path, self._record)
+            self._watched_path = place
             if self._deepest() == (depth, identity):
                 return
 
@@ -233,7 +254,7 @@ class FolderWatch:
     def _failed(self, error: OSError) -> list[_Found]:
         self._last = None
         with self._hint_lock:
-            self._stirred = True
+            self._dirty = True
         if error.errno in posix.MISSING:
             return []
         raise posix.explain(error, "look into", self._root.joinpath(*self._parts)) from error
@@ -254,11 +275,11 @@ class FolderWatch:
 
     def _scan(self, folder: int, now: float) -> list[_Found]:
         """Look at every file, unless nothing can have changed."""
-        facts = os.fstat(folder)
-        state, last = (facts.st_dev, facts.st_ino, facts.st_mtime_ns), self._last
-        same = last is not None and last.state == state
-        if last is not None and same and last.settled and now - last.at < FULL:
-            return []
+        before, last = _state(folder), self._last
+        if last is not None and last.state == before and last.settled and self._times.believed(before[0]):
+            full = FULL_WITHOUT_EVENTS if self._events_unreliable else FULL
+            if now - last.at < full:
+                return []
         found, seen = [], set()
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -271,10 +292,14 @@ class FolderWatch:
             del self._known[gone]
         for gone in self._pending.keys() - seen:
             del self._pending[gone]
+        if last is not None and last.state[:2] == before[:2] and seen - last.names:
+            after = _state(folder)
+            if after != last.state or now - last.at > GRAIN:
+                self._times.saw(before[0], after != last.state)
         # Our own clock, not the one of the file system: that may be another machine's.
-        since = last.since if last is not None and same and not found else now
+        since = last.since if last is not None and last.state == before and not found else now
         settled = not self._pending and now - since >= SETTLED
-        self._last = _Scanned(state, since, now, settled)
+        self._last = _Scanned(before, since, now, settled, frozenset(seen))
         return found
 
     def _judge(self, name: str, facts: os.stat_result, whole: bool, now: float) -> list[_Found]:
@@ -307,3 +332,8 @@ class FolderWatch:
             return []
         self._known[name] = mark
         return [(facts.st_mtime_ns, name, FileInfo(name, max(0, mark.size), facts.st_mtime, odd))]
+
+
+def _state(folder: int) -> tuple[int, int, int]:
+    facts = os.fstat(folder)
+    return facts.st_dev, facts.st_ino, facts.st_mtime_ns

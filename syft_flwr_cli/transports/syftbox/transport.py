@@ -69,7 +69,7 @@ class SyftBoxTransport(FolderTransport):
             events=events,
             inside=INSIDE,
             ignored=[RULES_FILE],
-            settle=_write_again,
+            after_rename=_write_again,
         )
         self._check_interval = poll_interval
         self._check_lock = threading.Lock()

@@ -7,7 +7,7 @@ is an error, as it is in a run. Nothing is pinned by looking; nothing is written
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,8 +114,8 @@ def _published(shared: PublicDocuments, email: str) -> PublicIdentity | None:
 
 
 def shared_place(
-    home: Path, environ: Mapping[str, str], transport: str, app_name: str | None, root: Path | None
+    home: Path, transport: str, app_name: str | None, root: Path | None
 ) -> PublicDocuments | None:
     """Where participants publish their keys, if that is a folder of this machine and known."""
     spec = find_spec(transport)
-    return spec.public_documents(transport_options(spec, home, environ, app_name or "", root=root))
+    return spec.public_documents(transport_options(spec, home, app_name or "", root=root))
