@@ -172,6 +172,9 @@ class MemoryTransport:
         """Everything is cheap here."""
         return Properties(inline_limit=16 * 1024, listing_cost=0.0)
 
+    def prepare(self, path: str, readers: Collection[str]) -> None:
+        """Nothing to do: who may read is decided with each file."""
+
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
         """Put a file into one's own space, readable by exactly ``readers``."""
         names_of_readers = [names.check_email(reader) for reader in readers]

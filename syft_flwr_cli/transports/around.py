@@ -40,6 +40,10 @@ class Around:
         """What the transport inside is good at."""
         return self._inner.properties
 
+    def prepare(self, path: str, readers: Collection[str]) -> None:
+        """See `Transport.prepare`."""
+        self._write(lambda: self._inner.prepare(path, readers))
+
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
         """See `Transport.publish`."""
         self._write(lambda: self._inner.publish(path, content, readers))

@@ -9,6 +9,8 @@ conformance suite (``tests/contract``) checks of every transport:
   crash of the machine; when it raises, a reader sees what was there before, or the new file, and never
   a part. Repeating it with the same path and content is harmless; with other content it replaces the
   file. Nothing empty is published (`ValueError`): to a reader, a file without a byte is not there yet.
+* ``prepare`` says who will read what is published at a path later; it publishes nothing, may be repeated, and is
+  never needed: where a store takes time to let somebody read, the first file is there sooner.
 * ``open`` and ``fetch`` of something that is not there (yet) raise `NotThereError`, ``watch`` yields
   nothing; they never create anything in a peer's space. Only plain files in the owner's space are
   ever there: not a folder, a pipe, or a link that leads elsewhere. When the owner replaces or removes
@@ -160,11 +162,21 @@ class Properties:
         What one look into a folder costs, in seconds, roughly.
     one_file : int
         A message for one reader of up to so many bytes is cheaper as one file than as several.
+    largest_quick_file : int
+        A message file of up to so many bytes reaches its readers much faster than a larger one; 0 where size
+        makes no such difference.
+    largest_in_pieces : int
+        Up to so many bytes it pays to publish a payload as several quick files instead of one.
+    pace : float
+        Seconds between two quick files that the store bears for long.
     """
 
     inline_limit: int
     listing_cost: float
     one_file: int = 0
+    largest_quick_file: int = 0
+    largest_in_pieces: int = 0
+    pace: float = 0.0
 
 
 class Watch(Protocol):
@@ -190,6 +202,10 @@ class Transport(Protocol):
     @property
     def properties(self) -> Properties:
         """What this transport is good at."""
+        ...
+
+    def prepare(self, path: str, readers: Collection[str]) -> None:
+        """Let ``readers`` read what will be published at ``path``, where the store needs time for that."""
         ...
 
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:

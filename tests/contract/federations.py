@@ -14,11 +14,13 @@ from pathlib import Path
 from doubles.packages import ANOTHER_PACKAGE, installed
 from doubles.syftbox_daemon import SyftBoxDaemon
 
+from syft_flwr_cli.protocol.names import IDENTITY_PATH
 from syft_flwr_cli.testing.faulty import Faulty
 from syft_flwr_cli.testing.memory_transport import MemoryFaults, MemoryStore, MemoryTransport
-from syft_flwr_cli.transports.base import Transport
+from syft_flwr_cli.transports.base import BytesContent, Properties, Transport
 from syft_flwr_cli.transports.folder.transport import FolderTransport
 from syft_flwr_cli.transports.metered import Metered
+from syft_flwr_cli.transports.pieces import Pieces
 from syft_flwr_cli.transports.registry import Opening, open_transport
 from syft_flwr_cli.transports.retry import Retrying
 from syft_flwr_cli.transports.syftbox.transport import SyftBoxTransport
@@ -152,6 +154,25 @@ def syftbox(setting: Setting) -> Federation:
     )
 
 
+class QuickForSmallFiles(FolderTransport):
+    """A store that is quick with files of up to 4 kB."""
+
+    @property
+    def properties(self) -> Properties:
+        return replace(super().properties, largest_quick_file=4096, largest_in_pieces=1 << 20, pace=0.0001)
+
+
+def folder_in_pieces(setting: Setting) -> Federation:
+    """Payloads go as pieces, and nobody can tell."""
+    root = setting.place / "shared"
+    for email in PEOPLE:
+        Pieces(QuickForSmallFiles(root, email)).publish(IDENTITY_PATH, BytesContent(b"{}"), PEOPLE)
+        (root / email / IDENTITY_PATH).unlink()
+    return Federation(
+        open=lambda email: Pieces(QuickForSmallFiles(root, email, POLL)), outage=lambda: moved_away(root)
+    )
+
+
 def from_another_package(setting: Setting) -> Federation:
     """A transport that another package offers by its entry point; nothing here or in ours names its code."""
     setting.stack.enter_context(installed(ANOTHER_PACKAGE))
@@ -188,6 +209,7 @@ FEDERATIONS: dict[str, Callable[[Setting], Federation]] = {
     "folder-without-events": folder_without_events,
     "relative-folder": folder_by_a_relative_path,
     "wrapped-folder": wrapped_folder,
+    "folder-in-pieces": folder_in_pieces,
     "another-package": from_another_package,
     "syftbox-one-machine": syftbox_on_one_machine,
     "syftbox": syftbox,

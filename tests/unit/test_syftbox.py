@@ -1,12 +1,17 @@
 """What the SyftBox transport adds to the folder: configuration, rules, the daemon's habits and refusals."""
 
 import json
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from doubles.syftbox_daemon import SyftBoxDaemon
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
 
 from syft_flwr_cli.errors import NotThereError, TransportError, UsageError
 from syft_flwr_cli.transports.base import Buffer, BytesContent
@@ -255,36 +260,40 @@ def test_a_rename_alone_does_not_wake_the_stand_in_either(
 # -- what was refused
 
 
-@pytest.mark.parametrize(
-    ("marker", "sentence"),
-    [
-        ("one.request.rejected.20241212153045", "SyftBox refused"),
-        ("one.rejected.20241212153045.request", "SyftBox refused"),
-        ("one.request.syftrejected", "SyftBox refused"),
-        ("one.request.conflict.20241212153045", "two versions"),
-        ("one.request.syftconflict", "two versions"),
-    ],
+MARKERS_OF_REFUSAL = (
+    "one.request.rejected.20241212153045",
+    "one.rejected.20241212153045.request",
+    "one.request.syftrejected",
 )
+MARKERS_OF_CONFLICT = (
+    "one.conflict.request",
+    "one.conflict.20241212153045.request",
+    "one.request.syftconflict",
+)
+
+
+@pytest.mark.parametrize("marker", MARKERS_OF_REFUSAL)
 def test_a_refusal_becomes_an_error_once_and_stays_a_problem(
-    tmp_path: Path, opened: Opened, marker: str, sentence: str
+    tmp_path: Path, opened: Opened, marker: str
 ) -> None:
     alice = opened()
     alice.publish(REQUEST, HELLO, [BOB])
     assert alice.problems() == []
     (space(tmp_path) / REQUEST).rename((space(tmp_path) / REQUEST).with_name(marker))
-    with pytest.raises(TransportError, match=sentence) as raised:
+    with pytest.raises(TransportError, match="SyftBox refused") as raised:
         for _ in range(LOOKS):
             alice.wait(alice.token(), 0.02)
     assert "one.request" in raised.value.what
     assert marker in raised.value.what
     assert str(space(tmp_path)) in raised.value.hint
     alice.publish(REQUEST, HELLO, [BOB])
+    alice.wait(alice.token(), 0.02)
     (problem,) = alice.problems()
-    assert sentence in problem
+    assert "SyftBox refused" in problem
     assert [path for path, _ in alice.list_own()] == [REQUEST]
 
 
-def test_publishing_says_what_was_refused_before(tmp_path: Path, opened: Opened) -> None:
+def test_several_refusals_are_told_in_one_sentence(tmp_path: Path, opened: Opened) -> None:
     alice = opened()
     for name in ("one", "two", "three"):
         alice.publish(REQUEST.replace("one", name), HELLO, [BOB])
@@ -293,7 +302,138 @@ def test_publishing_says_what_was_refused_before(tmp_path: Path, opened: Opened)
         file.rename(f"{file}.rejected.20241212153045")
     with pytest.raises(TransportError, match="and 2 more"):
         for _ in range(LOOKS):
-            alice.publish(f"{TO_BOB}/app/rpc/messages/four.request", HELLO, [BOB])
+            alice.wait(alice.token(), 0.02)
+
+
+# -- false conflicts
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("marker", MARKERS_OF_CONFLICT)
+def test_what_was_set_aside_is_put_back_at_once_and_pushed_again(
+    tmp_path: Path, opened: Opened, marker: str
+) -> None:
+    alice = opened()
+    alice.publish(REQUEST, HELLO, [BOB])
+    file = space(tmp_path) / REQUEST
+    seen = threading.Event()
+    writes = FolderWrites(file.name, seen)
+    observer = Observer()
+    observer.schedule(writes, str(file.parent))
+    observer.start()
+    try:
+        file.rename(file.with_name(marker))
+        assert seen.wait(30), "put back, and written to, with nobody waiting for anything"
+    finally:
+        observer.stop()
+        observer.join()
+    assert files_in(file.parent) == {"one.request": b"hello"}
+    alice.wait(alice.token(), 0.02)
+    assert alice.problems() == []
+
+
+class FolderWrites(FileSystemEventHandler):
+    def __init__(self, name: str, seen: threading.Event) -> None:
+        self._name, self._seen = name, seen
+
+    def on_modified(self, event: FileSystemEvent) -> None:
+        if Path(os.fsdecode(event.src_path)).name == self._name:
+            self._seen.set()
+
+
+@pytest.mark.parametrize("marker", MARKERS_OF_CONFLICT)
+def test_a_marker_of_the_same_content_is_no_news(tmp_path: Path, opened: Opened, marker: str) -> None:
+    alice = opened()
+    alice.publish(REQUEST, HELLO, [BOB])
+    file = space(tmp_path) / REQUEST
+    file.with_name(marker).write_bytes(b"hello")
+    for _ in range(20):
+        alice.wait(alice.token(), 0.02)
+    assert files_in(file.parent) == {"one.request": b"hello"}
+
+
+def test_a_marker_of_what_we_wrote_before_is_no_news(tmp_path: Path, opened: Opened) -> None:
+    alice = opened()
+    alice.publish(REQUEST, BytesContent(b"sealed the first time"), [BOB])
+    alice.publish(REQUEST, HELLO, [BOB])
+    file = space(tmp_path) / REQUEST
+    file.with_name("one.conflict.request").write_bytes(b"sealed the first time")
+    for _ in range(20):
+        alice.wait(alice.token(), 0.02)
+    assert files_in(file.parent) == {"one.request": b"hello"}
+
+
+def test_a_marker_of_what_we_removed_is_removed(tmp_path: Path, opened: Opened) -> None:
+    alice = opened()
+    alice.publish(REQUEST, HELLO, [BOB])
+    file = space(tmp_path) / REQUEST
+    alice.remove(REQUEST)
+    file.with_name("one.conflict.request").write_bytes(b"hello")
+    assert alice.problems() == []
+    assert files_in(file.parent) == {}
+
+
+def test_a_real_conflict_is_told_once_in_a_true_sentence(tmp_path: Path, opened: Opened) -> None:
+    alice = opened()
+    alice.publish(REQUEST, HELLO, [BOB])
+    file = space(tmp_path) / REQUEST
+    file.write_bytes(b"of another machine")
+    file.with_name("one.conflict.request").write_bytes(b"of a third")
+    with pytest.raises(TransportError, match=r"another version of .*one\.request than we wrote"):
+        for _ in range(LOOKS):
+            alice.wait(alice.token(), 0.02)
+    for _ in range(20):
+        alice.wait(alice.token(), 0.02)
+    assert len(alice.problems()) == 1
+
+
+def test_markers_of_an_earlier_process_are_settled_at_the_start(tmp_path: Path, opened: Opened) -> None:
+    opened().publish(REQUEST, HELLO, [BOB])
+    file = space(tmp_path) / REQUEST
+    file.rename(file.with_name("one.conflict.request"))
+    opened()
+    assert files_in(file.parent) == {"one.request": b"hello"}
+
+
+# -- what is pushed
+
+
+def test_nothing_is_pushed_that_the_daemon_would_lose(tmp_path: Path, opened: Opened) -> None:
+    writes: set[str] = set()
+
+    class Writes(FileSystemEventHandler):
+        def on_modified(self, event: FileSystemEvent) -> None:
+            writes.add(Path(os.fsdecode(event.src_path)).name)
+
+    alice = opened()
+    alice.prepare(REQUEST, [BOB])
+    folder = (space(tmp_path) / REQUEST).parent
+    folder.mkdir(parents=True)
+    observer = Observer()
+    observer.schedule(Writes(), str(folder))
+    observer.start()
+    try:
+        for size in (2_000_000, 2_000_001, 3_200_000, 4_100_000, 22_000):
+            alice.publish(REQUEST.replace("one", str(size)), BytesContent(bytes(size)), [BOB])
+        deadline = time.monotonic() + 30
+        while "22000.request" not in writes and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        observer.stop()
+        observer.join()
+    pushed = {name for name in writes if name.endswith(".request") and not name.startswith(".")}
+    assert pushed == {"2000000.request", "22000.request"}
+
+
+def test_the_rules_of_an_outbox_can_be_there_before_anything_is_sent(tmp_path: Path, opened: Opened) -> None:
+    opened().prepare(REQUEST, [BOB])
+    assert access(tmp_path, TO_BOB) == readers_only(BOB)
+    opened().prepare(f"{TO_ALL}/one/payloads/any", [BOB, CAROL])
+    assert access(tmp_path, f"{TO_ALL}/one") == readers_only(BOB, CAROL)
+    assert opened().list_own() == []
 
 
 def test_refusals_of_old_do_not_stop_a_new_run(tmp_path: Path, opened: Opened) -> None:

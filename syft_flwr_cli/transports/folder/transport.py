@@ -10,6 +10,7 @@ files, and nobody but their owner can write them as far as file modes reach.
 
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -28,6 +29,9 @@ from syft_flwr_cli.transports.folder.watch import FolderWatch
 from syft_flwr_cli.transports.wakeup import WakeupSignal
 
 __all__ = ["FolderTransport"]
+
+AWAITED = 256
+"""Folders at the most in which a file was looked for in vain and that are listened to for that."""
 
 
 class FolderTransport:
@@ -77,6 +81,8 @@ class FolderTransport:
         self._events = Events(enabled=events)
         self._times = FolderTimes()
         self._lasting: set[tuple[str, ...]] = set()
+        self._awaiting = threading.Lock()
+        self._awaited: dict[tuple[str, ...], FolderWatch] = {}
         self._prepare()
 
     @property
@@ -93,6 +99,9 @@ class FolderTransport:
     def properties(self) -> Properties:
         """A file costs about as much as a hundred kilobytes inside another one do."""
         return Properties(inline_limit=64 * 1024, listing_cost=0.0001)
+
+    def prepare(self, path: str, readers: Collection[str]) -> None:
+        """Nothing to do: everybody whom the directory is shared with may read."""
 
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
         """Write, sync, rename, sync the folder. ``readers`` are checked, but cannot be enforced."""
@@ -113,13 +122,13 @@ class FolderTransport:
     def open(self, owner: str, path: str) -> BinaryIO:
         """Open a plain file, reached through no symbolic link in the owner's space."""
         *folder, name = self._parts(owner, path)
-        with self._reading(owner, path), posix.entered(self._root, folder) as here:
+        with self._reading(owner, path, folder), posix.entered(self._root, folder) as here:
             return os.fdopen(posix.open_plain_file(name, here), "rb")
 
     def fetch(self, owner: str, path: str, destination: Path) -> None:
         """Link the file to ``destination``, or copy it where the system does not allow that."""
         *folder, name = self._parts(owner, path)
-        with self._reading(owner, path), posix.entered(self._root, folder) as here:
+        with self._reading(owner, path, folder), posix.entered(self._root, folder) as here:
             with os.fdopen(posix.open_plain_file(name, here), "rb") as source:
                 try:
                     with posix.entered(destination.parent.absolute(), ()) as there:
@@ -179,6 +188,8 @@ class FolderTransport:
 
     def close(self) -> None:
         """Stop listening, and let go those who wait."""
+        with self._awaiting:
+            self._awaited.clear()
         self._events.close()
         self._wakeup.notify()
 
@@ -206,16 +217,34 @@ class FolderTransport:
             yield here
 
     @contextmanager
-    def _reading(self, owner: str, path: str) -> Iterator[None]:
+    def _reading(self, owner: str, path: str, folder: Sequence[str]) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             if error.errno in posix.MISSING:
+                if owner != self._email:
+                    self._await(folder)
                 raise NotThereError(
                     f"{owner} has no file {path} (yet).",
                     hint=f"Wait for {owner} to write it, and for it to arrive in {self._root}.",
                 ) from error
             raise self._explain(error, "read", self._root / owner / path) from error
+
+    def _await(self, folder: Sequence[str]) -> None:
+        """Wake those who wait when something comes into a folder in which a file was looked for in vain."""
+        key = tuple(folder)
+        with self._awaiting:
+            watch = self._awaited.pop(key, None)
+            if watch is None:
+                watch = FolderWatch(
+                    self._root, key, self._events, self._wakeup, self._poll_interval, times=self._times
+                )
+            self._awaited[key] = watch
+            idle = [self._awaited.pop(next(iter(self._awaited))) for _ in range(len(self._awaited) - AWAITED)]
+        for one in idle:
+            one.close()
+        with suppress(TransportError):
+            watch.new()
 
     def _explain(self, error: OSError, doing: str, place: Path) -> TransportError:
         if error.errno not in posix.DEAD and not posix.is_folder(self._root / self._email):

@@ -105,6 +105,9 @@ class DriveTransport:
         """Each file costs calls, so small arrays are better bundled, up to what one request carries."""
         return Properties(inline_limit=INLINE_LIMIT, listing_cost=0.3, one_file=ONE_FILE)
 
+    def prepare(self, path: str, readers: Collection[str]) -> None:
+        """Nothing to do: who may read is decided with each file."""
+
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
         """Put a file into its folder, shared with ``readers``; see `Transport.publish`."""
         people = {check_email(reader) for reader in readers}

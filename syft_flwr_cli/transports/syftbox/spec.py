@@ -11,9 +11,11 @@ __all__ = ["SPEC"]
 
 
 def _open(opening: Opening) -> Transport:
+    from syft_flwr_cli.transports.pieces import Pieces
     from syft_flwr_cli.transports.syftbox.transport import SyftBoxTransport
 
-    return SyftBoxTransport(opening.options.get("syftbox_config"), opening.email, opening.poll_interval)
+    config = opening.options.get("syftbox_config")
+    return Pieces(SyftBoxTransport(config, opening.email, opening.poll_interval))
 
 
 def _account(options: Options) -> str | None:

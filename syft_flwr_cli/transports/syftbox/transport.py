@@ -2,26 +2,40 @@
 
 Each participant's messages lie in ``{data_dir}/datasites/{owner}/app_data/flwr/``. Each outbox folder
 there gets a ``syft.pub.yaml`` that lets exactly its recipients read, before the first file in it. A
-file is written once more in place after it has appeared, because that is what makes the daemon upload
-it at once. What the daemon or its server refused becomes an error that says so. It promises what the
+small file is written once more in place after it has appeared, because that is what makes the daemon upload
+it at once; a larger one waits for the daemon's scan. What the daemon set aside without need is put back, and what
+it or its server refused becomes an error that says so. It promises what the
 folder transport promises, to the extent that the daemon runs; it talks to no server itself.
 """
 
 import os
+import queue
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 from syft_flwr_cli.errors import NotThereError, TransportError, UsageError
 from syft_flwr_cli.protocol import names
-from syft_flwr_cli.transports.base import BytesContent, Content
+from syft_flwr_cli.transports.base import BytesContent, Content, Properties
+from syft_flwr_cli.transports.folder.fs_events import Change
 from syft_flwr_cli.transports.folder.sync_artifacts import is_conflict, is_rejected, original_name
 from syft_flwr_cli.transports.folder.transport import FolderTransport
 from syft_flwr_cli.transports.syftbox.config import INSIDE, read_config
+from syft_flwr_cli.transports.syftbox.markers import Digested, Markers
 from syft_flwr_cli.transports.syftbox.rules import RULES_FILE, readers_in, rules
 
-__all__ = ["SyftBoxTransport"]
+__all__ = ["LARGEST_PUSHED", "SyftBoxTransport"]
+
+LARGEST_PUSHED = 2_000_000
+"""Bytes of a file that the daemon pushes reliably. Up to 4 MiB it tries, and loses what is more than 3 MB: such a
+file must never be written to under a name that is pushed."""
+
+LARGEST_IN_PIECES = 20_000_000
+"""Bytes up to which several pushed pieces are sooner there than one file that waits for two scans."""
+
+PACE = 0.03
+"""Seconds between two pushed pieces: the daemon's queue holds 16, the server's 8 for each reader."""
 
 MAX_RULES = 1 << 20
 
@@ -69,18 +83,33 @@ class SyftBoxTransport(FolderTransport):
             events=events,
             inside=INSIDE,
             ignored=[RULES_FILE],
-            after_rename=_write_again,
+            after_rename=_push,
         )
         self._check_interval = poll_interval
         self._check_lock = threading.Lock()
-        self._reported = set(self._markers())
         self._next_check = 0.0
         self._rules_lock = threading.Lock()
         self._rules: dict[str, bytes] = {}
+        self._space = self.root / self.email / INSIDE
+        self._markers = Markers(self._space, _push)
+        self._reported = set(self._markers.settle())
+        self._aside: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._restorer: threading.Thread | None = None
+        self._listened: set[str] = set()
 
-    def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
-        """Let ``readers``, and nobody else, read the outbox folder; then put the file into it."""
-        self._raise_new_problems()
+    @property
+    def properties(self) -> Properties:
+        """What is small is pushed at once; the rest waits for a scan of everything, here and at the reader."""
+        return Properties(
+            inline_limit=64 * 1024,
+            listing_cost=0.0001,
+            largest_quick_file=LARGEST_PUSHED,
+            largest_in_pieces=LARGEST_IN_PIECES,
+            pace=PACE,
+        )
+
+    def prepare(self, path: str, readers: Collection[str]) -> None:
+        """Write the rules of the outbox folder: the server knows them only after the daemon's next scan."""
         folder = self._ruled_folder(path)
         with self._rules_lock:
             wanted = rules(readers if len(path.split("/")) > 2 else [*readers, *self._known_readers(folder)])
@@ -89,7 +118,22 @@ class SyftBoxTransport(FolderTransport):
                 if self._present(place) != wanted:
                     super().publish(place, BytesContent(wanted), ())
                 self._rules[folder] = wanted
-        super().publish(path, content, readers)
+
+    def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
+        """Let ``readers``, and nobody else, read the outbox folder; then put the file into it."""
+        self.prepare(path, readers)
+        if content.size <= LARGEST_PUSHED:  # only what is pushed can be taken for a conflict
+            digested = Digested(content)
+            super().publish(path, digested, readers)
+            self._markers.written(path, digested.digest)
+        else:
+            super().publish(path, content, readers)
+        self._listen(path.rpartition("/")[0])
+
+    def remove(self, path: str) -> None:
+        """Remove a file of one's own, and what the daemon has set aside of it."""
+        super().remove(path)
+        self._markers.removed(path)
 
     def wait(self, token: int, timeout: float) -> int:
         """Wait as ever, and then say what SyftBox has refused since."""
@@ -99,7 +143,39 @@ class SyftBoxTransport(FolderTransport):
 
     def problems(self) -> list[str]:
         """What SyftBox refused, or found in conflict, of what we published: one sentence each."""
-        return [_problem(marker) for marker in self._markers()]
+        return [_problem(marker) for marker in self._markers.settle()]
+
+    def close(self) -> None:
+        """Stop listening, and let go those who wait."""
+        super().close()
+        self._aside.put(None)
+        if self._restorer is not None:
+            self._restorer.join()
+
+    def _listen(self, folder: str) -> None:
+        """Put back at once what the daemon sets aside in a folder of ours: its next scan deletes it elsewhere."""
+
+        def changed(name: str, change: Change) -> None:
+            if change is Change.WHOLE and is_conflict(name):
+                self._aside.put(f"{folder}/{name}")
+
+        with self._check_lock:
+            if folder in self._listened:
+                return
+            self._listened.add(folder)
+            place = self._space / folder
+            try:
+                facts = place.stat()
+            except OSError:
+                return
+            self._events.listen(place, (facts.st_dev, facts.st_ino), changed)
+            if self._restorer is None:
+                self._restorer = threading.Thread(target=self._restore, name="syftbox-markers", daemon=True)
+                self._restorer.start()
+
+    def _restore(self) -> None:
+        while (path := self._aside.get()) is not None:
+            self._markers.settle_one(path)
 
     def _ruled_folder(self, path: str) -> str:
         """The folder whose rules decide who reads ``path``.
@@ -129,28 +205,13 @@ class SyftBoxTransport(FolderTransport):
         except NotThereError:
             return b""
 
-    def _markers(self) -> Sequence[str]:
-        return sorted(self._walk(self.root / self.email / INSIDE, ""))
-
-    def _walk(self, here: Path, path: str) -> Iterator[str]:
-        try:
-            entries = os.scandir(here)
-        except OSError:
-            return  # whatever is wrong with the folder, the next read or write says it
-        with entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    yield from self._walk(here / entry.name, f"{path}{entry.name}/")
-                elif is_conflict(entry.name) or is_rejected(entry.name):
-                    yield f"{path}{entry.name}"
-
     def _raise_new_problems(self) -> None:
         with self._check_lock:
             now = time.monotonic()
             if now < self._next_check:
                 return
             self._next_check = now + self._check_interval
-            new = [marker for marker in self._markers() if marker not in self._reported]
+            new = [marker for marker in self._markers.settle() if marker not in self._reported]
             self._reported.update(new)
         if new:
             more = f" (and {len(new) - 1} more)" if len(new) > 1 else ""
@@ -169,18 +230,19 @@ def _problem(marker: str) -> str:
             f"what we wrote is now {name}."
         )
     return (
-        f"SyftBox found two versions of {subject}: another machine writes as the same participant; "
+        f"SyftBox has another version of {subject} than we wrote: another machine writes as the same participant; "
         f"ours is now {name}."
     )
 
 
-def _write_again(descriptor: int) -> None:
-    """Write the last byte of a file once more.
+def _push(descriptor: int) -> None:
+    """Write the last byte of a small file once more.
 
     SyftBox's daemon uploads a request or a response at once when it sees a *write* to its final name.
     A file that came by a rename has had none, and would wait for the next full scan; one that is
     written under its final name could be uploaded half. So it is renamed first, whole, and then
-    written to without a change.
+    written to without a change. What is too large to be pushed reliably is left to the scan.
     """
-    last = os.fstat(descriptor).st_size - 1
-    os.pwrite(descriptor, os.pread(descriptor, 1, last), last)
+    size = os.fstat(descriptor).st_size
+    if 0 < size <= LARGEST_PUSHED:
+        os.pwrite(descriptor, os.pread(descriptor, 1, size - 1), size - 1)

@@ -52,6 +52,9 @@ class TableTransport:
     def properties(self) -> Properties:
         return Properties(inline_limit=16 * 1024, listing_cost=0.001)
 
+    def prepare(self, path: str, readers: Collection[str]) -> None:
+        """Nothing to do: who may read is decided with each file."""
+
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
         reading = " ".join(names.check_email(reader) for reader in readers)
         path = checked(path)
