@@ -41,7 +41,7 @@ __all__ = ["Inbox", "Stopped"]
 STALE_STOP = 600.0
 """Seconds after which the end of a run that we never took part in is no news any more."""
 
-VERIFY_INTERVAL = 60.0
+VERIFY_INTERVAL = 5.0
 """See `Inbox`."""
 
 _WAIT = 60.0

@@ -50,7 +50,7 @@ STOP_ORDINAL = -1
 """The place of the stop signal: outside the sequence that the ServerApp produces."""
 
 _WAIT = 60.0
-VERIFY_INTERVAL = 60.0
+VERIFY_INTERVAL = 5.0
 """Seconds after which it is checked that the open requests still lie where they were published."""
 
 

@@ -17,6 +17,7 @@ from syft_flwr_cli.errors import BusyError, UsageError
 from syft_flwr_cli.events import Emit, EncryptionOff, IdentityCreated, nobody
 from syft_flwr_cli.project.config import load_project, require_federated
 from syft_flwr_cli.project.settings import Settings, resolve
+from syft_flwr_cli.protocol.names import payload_folder, rpc_folder
 from syft_flwr_cli.security.identity import load_or_create
 from syft_flwr_cli.security.passphrase import passphrase_source
 from syft_flwr_cli.security.roster import Roster
@@ -24,6 +25,7 @@ from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.storage.locks import FileLock
 from syft_flwr_cli.storage.paths import app_dir, make_private_dir, participant_dir
 from syft_flwr_cli.storage.paths import home as default_home
+from syft_flwr_cli.transports.base import Transport
 from syft_flwr_cli.transports.metered import Metered
 from syft_flwr_cli.transports.registry import Opening, open_transport
 
@@ -116,11 +118,22 @@ def open_session(
             emit(EncryptionOff())
         me.flush_audit()
         me.publish_identity([p for p in participants_of(settings) if p != settings.email])
+        _prepare_outboxes(meter, settings)
     except BaseException:
         if lock is not None:
             lock.release()
         raise
     return Session(me, settings, meter, lock)
+
+
+def _prepare_outboxes(transport: Transport, settings: Settings) -> None:
+    """Say who will read our folders before anybody waits for what comes into them."""
+    me, app = settings.email, settings.app_name
+    peers = settings.datasites if me == settings.aggregator else (settings.aggregator,)
+    for peer in peers:
+        transport.prepare(f"{rpc_folder(me, peer, app)}/any", (peer,))
+    if me == settings.aggregator:
+        transport.prepare(f"{payload_folder(me, app)}/any", peers)
 
 
 def _vouched(roster: Roster, owner: str, message: bytes, signature: bytes) -> bool | None:
