@@ -15,9 +15,11 @@ __all__ = [
     "DivergenceError",
     "ExitCode",
     "ForeignHomeError",
+    "NoAnswerError",
     "NotAProjectError",
     "NotApprovedError",
     "NotThereError",
+    "OnlyErrorsError",
     "SyftFlwrError",
     "TooFewRepliesError",
     "TransportError",
@@ -139,6 +141,18 @@ class TooFewRepliesError(SyftFlwrError):
     """Fewer data owners answered in time than the run needs."""
 
     exit_code = EXIT_TOO_FEW_REPLIES
+
+
+class NoAnswerError(SyftFlwrError):
+    """No data owner answered in time, and the ServerApp could not go on without."""
+
+    exit_code = EXIT_MISSING_OWNERS
+
+
+class OnlyErrorsError(SyftFlwrError):
+    """The ServerApp came to its end, but every answer in the last round was an error."""
+
+    exit_code = EXIT_ONLY_ERRORS
 
 
 class AuditError(SyftFlwrError):

@@ -331,6 +331,35 @@ class ReplyMissing(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyLate(Event):
+    """At the end of a run: an answer came after its time, and the ServerApp did not ask for it any more."""
+
+    kind = "reply-late"
+    level = "notice"
+    peer: str
+    type: str
+    round: int
+
+    def sentence(self) -> str:
+        return f"The answer of {self.peer} to {self.type} of round {self.round} came too late to count."
+
+
+@dataclass(frozen=True, slots=True)
+class StillWaiting(Event):
+    """The ServerApp waits for these data owners. ``since`` is when the first was asked, in seconds since 1970."""
+
+    kind = "still-waiting"
+    level = "notice"
+    peers: tuple[str, ...]
+    since: float
+
+    def sentence(self) -> str:
+        some = ", ".join(self.peers[:10]) + (f" and {len(self.peers) - 10} more" if self.peers[10:] else "")
+        since = time.strftime("%d %b %H:%M:%S", time.localtime(self.since))
+        return f"Waiting for {some} since {since}. (Ctrl-C pauses the run; --timeout limits the waiting.)"
+
+
+@dataclass(frozen=True, slots=True)
 class RunDiverged(Event):
     """A ServerApp that was started again did something else than before, and goes on live as it was told to."""
 

@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from syft_flwr_cli.events import Event, ReplyDelivered, ReplyMissing, RequestPrepared, RequestsPublished
+from syft_flwr_cli.events import (
+    Event,
+    ReplyDelivered,
+    ReplyLate,
+    ReplyMissing,
+    RequestPrepared,
+    RequestsPublished,
+)
 
 __all__ = ["RoundLog"]
 
@@ -24,6 +31,7 @@ class _Phase:
     asked: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     before: dict[str, int] = field(default_factory=dict)
     after: dict[str, int] = field(default_factory=dict)
@@ -55,6 +63,8 @@ class RoundLog:
                     self._phase(event.round, event.type).after = dict(self._spent())
                 case ReplyDelivered():
                     self._answered(event)
+                case ReplyLate():
+                    self._phase(event.round, event.type).late.append(event.peer)
                 case ReplyMissing():
                     self._final[event.peer] = False
 
@@ -69,7 +79,6 @@ class RoundLog:
         entry = self._phase(event.round, event.type)
         entry.asked.append(event.peer)
         entry.ended = time.monotonic()
-        self._final[event.peer] = False
 
     def _answered(self, event: ReplyDelivered) -> None:
         entry, who = self._phase(event.round, event.type), event.peer
@@ -83,9 +92,26 @@ class RoundLog:
             entry.metrics[who] = {**entry.metrics.get(who, {}), **event.metrics}
 
     def missing(self) -> list[str]:
-        """Who did not answer the last request it was sent."""
+        """Of whom the last answer that the ServerApp waited for did not come, or was a refusal to take part."""
         with self._lock:
             return sorted(who for who, ok in self._final.items() if not ok)
+
+    def heard(self) -> bool:
+        """Whether the ServerApp got any reply at all."""
+        with self._lock:
+            return any(entry.answered for entry in self._rounds.values())
+
+    def only_errors(self) -> tuple[str, str] | None:
+        """If every reply in the last round was an error: whose was the first of the run, and its first line."""
+        with self._lock:
+            last = max((number for number, _ in self._rounds), default=0)
+            entries = [self._rounds[key] for key in sorted(self._rounds)]
+            ended = [entry for (number, _), entry in self._rounds.items() if number == last]
+            if any(set(entry.answered) - set(entry.failed) for entry in ended):
+                return None
+            if not any(entry.failed for entry in ended):
+                return None
+            return next(iter(next(entry.failed for entry in entries if entry.failed).items()))
 
     def report(self) -> list[dict[str, Any]]:
         """The rounds, as ``--json`` shows them."""
@@ -103,6 +129,7 @@ class RoundLog:
                 "asked": len(set(entry.asked)),
                 "answered": len(set(entry.answered) - set(entry.failed)),
                 "failed": entry.failed,
+                "late": sorted(set(entry.late)),
                 "seconds": round(entry.ended - entry.begun, 4),
                 "bytes_written": 0,
                 **{name: count - entry.before.get(name, 0) for name, count in entry.after.items()},

@@ -26,6 +26,8 @@ from syft_flwr_cli.delivery import retention
 from syft_flwr_cli.errors import (
     DiskError,
     DivergenceError,
+    NoAnswerError,
+    OnlyErrorsError,
     SyftFlwrError,
     TransportError,
     TrustError,
@@ -118,7 +120,7 @@ def run_server_app(
         session.me,
         timeout=settings.timeout,
         default_timeout=settings.default_timeout,
-        min_replies=settings.min_replies,
+        enough=settings.enough,
         code=options.code,
         run_config=dict(options.run_config),
         accept_divergence=options.accept_divergence,
@@ -134,8 +136,8 @@ def run_server_app(
                 app = load()
                 runtime.seed_everything(int(run.facts["seed"], 16), options.dependencies)
                 runtime.run_server(grid, context, app)
-            grid.outbox.check()
-            grid.outbox.finish()
+            grid.finish()
+            error = _only_errors(grid)
         except LEAVES_OPEN:
             raise
         except Exception as raised:
@@ -143,6 +145,8 @@ def run_server_app(
             if isinstance(error, LEAVES_OPEN) or not isinstance(error, Exception):
                 # An app that fails while it is being interrupted has been interrupted.
                 raise error from raised
+            if not grid.rounds.heard() and not isinstance(error, SyftFlwrError) and grid.rounds.missing():
+                error = _no_answer(grid, error)
             error.__cause__ = error.__cause__ or (raised if error is not raised else None)
             log.error("The ServerApp failed: %s\n%s", raised, traceback.format_exc())
         result = ServerResult(
@@ -186,6 +190,27 @@ def _first_failure(grid: SyftGrid, raised: Exception) -> BaseException:
     except BaseException as first:
         return first
     return raised
+
+
+def _only_errors(grid: SyftGrid) -> SyftFlwrError | None:
+    """Flower fails such a run, too, though the strategy goes on to its end without a word."""
+    first = grid.rounds.only_errors()
+    if first is None:
+        return None
+    return OnlyErrorsError(
+        f"Every answer in the last round was an error. The first of the run, from {first[0]}: {first[1]}",
+        hint="The data owner's log says more (run-client shows it, and where it lies). Correct the ClientApp, have it "
+        "approved, and run it again.",
+    )
+
+
+def _no_answer(grid: SyftGrid, error: BaseException) -> SyftFlwrError:
+    """The legacy API, and many an app, cannot go on without any answer, and raise what says little."""
+    return NoAnswerError(
+        f"No data owner has answered ({', '.join(grid.rounds.missing())}), and the ServerApp could not go on without: "
+        f"{type(error).__name__}: {error}",
+        hint="See that they run run-client, and give them more time (--timeout 24h, or no --timeout at all).",
+    )
 
 
 def _begin(session: Session, options: RunOptions) -> tuple[Run, bool]:

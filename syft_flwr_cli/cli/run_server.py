@@ -11,7 +11,6 @@ from syft_flwr_cli.errors import (
     EXIT_INTERRUPTED,
     EXIT_MISSING_OWNERS,
     EXIT_OK,
-    EXIT_ONLY_ERRORS,
     SyftFlwrError,
 )
 from syft_flwr_cli.project.config import load_project, require_federated, split_emails
@@ -47,8 +46,9 @@ def register(app: typer.Typer) -> None:
                 help="How long an answer may take: 90s, 15m, 24h.", metavar="TIME", show_default=False
             ),
         ] = None,
-        min_replies: Annotated[
-            int | None, typer.Option(help="Fewer answers than this end the run.", show_default="1")
+        enough: Annotated[
+            str | None,
+            typer.Option(help="Fewer answers than this end the run.", metavar="N|P%", show_default=False),
         ] = None,
         fresh: Annotated[
             bool, typer.Option("--fresh", help="Withdraw an unfinished run; begin anew.")
@@ -78,7 +78,7 @@ def register(app: typer.Typer) -> None:
             root=root,
             syftbox_config=syftbox_config,
             timeout=timeout,
-            min_replies=min_replies,
+            enough=enough,
         )
         if found.app_name is None:
             require_federated(found)
@@ -163,29 +163,15 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
         print_rounds(result.rounds)
     if error is not None:
         return _report_failure(error, data, as_json)
-    fruitless = _fruitless(result.rounds)
     if as_json:
-        output.emit_json(data, status="incomplete" if result.missing or fruitless else "ok")
-    if fruitless:
-        output.note(f"The ServerApp came to its end, but {fruitless}", style="bold red")
+        output.emit_json(data, status="incomplete" if result.missing else "ok")
     if result.missing:
         output.note(f"Finished, but without {', '.join(result.missing)}.", style="bold yellow")
     else:
         output.note(f"Run {result.run} is complete ({result.seconds:.1f} s).", style="bold green")
     if result.earlier:
         output.note("It was so when the process ended that ran it. Type the same again to begin a new run.")
-    if result.missing:
-        return EXIT_MISSING_OWNERS
-    return EXIT_ONLY_ERRORS if fruitless else EXIT_OK
-
-
-def _fruitless(rounds: list[dict[str, Any]]) -> str:
-    """That nothing but errors came back in the last round, in words; Flower goes on over that without a word."""
-    for phase, facts in (rounds[-1]["phases"] if rounds else {}).items():
-        if facts["failed"] and not facts["answered"]:
-            who, why = next(iter(facts["failed"].items()))
-            return f"in its last round every answer to {phase} was an error. {who}: {why}"
-    return ""
+    return EXIT_MISSING_OWNERS if result.missing else EXIT_OK
 
 
 def _report_failure(error: BaseException, data: dict[str, Any], as_json: bool) -> int:

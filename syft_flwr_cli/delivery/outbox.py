@@ -25,11 +25,10 @@ from syft_flwr_cli.delivery.replay import OutgoingRequest, Replay, SequencedRequ
 from syft_flwr_cli.delivery.response_intake import ResponseIntake, stored_payload
 from syft_flwr_cli.errors import (
     DiskError,
-    SyftFlwrError,
     TransportError,
     TrustError,
 )
-from syft_flwr_cli.events import KeyAwaited, KeyWithdrawn, OwnerAbsent, RequestSent, StoreFailed
+from syft_flwr_cli.events import KeyAwaited, KeyWithdrawn, OwnerAbsent, RequestSent, StillWaiting, StoreFailed
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import Body, decode_body, encode_body
 from syft_flwr_cli.protocol.states import Event, Outgoing
@@ -50,6 +49,12 @@ STOP_ORDINAL = -1
 """The place of the stop signal: outside the sequence that the ServerApp produces."""
 
 _WAIT = 60.0
+LATE_ANSWERS = 12 * 3600.0
+"""Seconds for which an answer can still be collected when nobody waits for it any more: Flower's default."""
+
+SILENCE = (30.0, 3600.0)
+"""Seconds of waiting until it is said for whom: at first, and at most."""
+
 VERIFY_INTERVAL = 5.0
 """Seconds after which it is checked that the open requests still lie where they were published."""
 
@@ -104,6 +109,9 @@ class Outbox:
         self._generation = 0
         self._phase: tuple[Any, ...] = ()
         self._failure: BaseException | None = None
+        self._awaited: set[str] = set()
+        self._silence = SILENCE[0]
+        self._said = time.monotonic()
         self._closed = False
         self._thread = threading.Thread(target=self._receive, name="syft-flwr-outbox", daemon=True)
         self._thread.start()
@@ -325,22 +333,40 @@ class Outbox:
         Requests whose own time is up end without an answer; at ``deadline`` the others stay open.
         """
         with self._changed:
-            while True:
-                self.check()
-                self._expire(ids)
-                waiting = [mid for mid in ids if mid in self._open]
-                now = time.monotonic()
-                if not waiting or (deadline is not None and now >= deadline):
-                    break
-                until = min([self._deadlines[mid] for mid in waiting] + ([deadline] if deadline else []))
-                self._changed.wait(max(0.0, min(until - now, _WAIT)))
+            try:
+                while True:
+                    self.check()
+                    self._expire(ids)
+                    waiting = [mid for mid in ids if mid in self._open]
+                    now = time.monotonic()
+                    if not waiting or (deadline is not None and now >= deadline):
+                        break
+                    self._awaited.update(waiting)
+                    until = min([self._deadlines[mid] for mid in waiting] + ([deadline] if deadline else []))
+                    self._changed.wait(max(0.0, min(until - now, _WAIT)))
+            finally:
+                self._awaited.difference_update(ids)
         return {mid: reply for mid in ids if (reply := self._reply(mid)) is not None}
 
-    def give_up(self, ids: Collection[str]) -> None:
-        """End open requests without an answer: nobody waits for them any more."""
+    def skip(self, ids: Collection[str]) -> None:
+        """Note that a call goes on without the answers to these requests.
+
+        They stay open: an answer can still be collected for as long as Flower keeps a message (twelve hours).
+        """
+        if not ids:
+            return
+        self.me.journal.skip_sent(ids)
         with self._changed:
-            rows = [self._open.pop(mid) for mid in ids if mid in self._open]
-        self._end(rows, Event.DEADLINE)
+            rows = [self._open[mid] for mid in ids if mid in self._open]
+            until = time.monotonic() + LATE_ANSWERS
+            self._deadlines.update({row.id: min(self._deadlines[row.id], until) for row in rows})
+        for row in rows:
+            self.me.emit(OwnerAbsent(row.recipient, row.id, row.created))
+
+    def skipped(self, ids: Collection[str]) -> set[str]:
+        """Those of these requests without whose answers a call went on, in this process or an earlier one."""
+        rows = [self.me.journal.sent(mid) for mid in ids]
+        return {row.id for row in rows if row is not None and row.meta.get("skipped")}
 
     def withdraw(self) -> int:
         """End every open request of the run and remove its file; how many."""
@@ -361,7 +387,8 @@ class Outbox:
         self.me.journal.give_up([row.id for row in rows], event, entries)
         for row in rows:
             self.me.remove(names.request_path(self.me.email, row.recipient, self.me.app, row.id))
-            self.me.emit(OwnerAbsent(row.recipient, row.id, row.created))
+            if event is Event.DEADLINE:
+                self.me.emit(OwnerAbsent(row.recipient, row.id, row.created))
         self.me.flush_audit()
 
     def _expire(self, ids: Collection[str]) -> None:
@@ -378,13 +405,19 @@ class Outbox:
             return None
         return Reply(row, decode_body(row.reply) if row.reply is not None else None)
 
-    def awaited(self) -> dict[str, float]:
-        """Who has not answered, and since when (seconds since 1970)."""
+    def _say_for_whom_is_waited(self) -> float:
+        """Say it, after longer and longer pauses; seconds until the next time."""
+        now = time.monotonic()
         with self._changed:
-            since: dict[str, float] = {}
-            for row in self._open.values():
-                since[row.recipient] = min(row.created, since.get(row.recipient, row.created))
-            return since
+            rows = [self._open[mid] for mid in self._awaited if mid in self._open]
+        if not rows:
+            self._silence, self._said = SILENCE[0], now
+            return self._silence
+        if now >= self._said + self._silence:
+            peers = tuple(sorted({row.recipient for row in rows}))
+            self.me.emit(StillWaiting(peers, min(row.created for row in rows)))
+            self._silence, self._said = min(SILENCE[1], 4 * self._silence), now
+        return max(0.1, self._said + self._silence - now)
 
     def check(self) -> None:
         """Raise what has gone wrong for good, in whichever thread."""
@@ -403,9 +436,8 @@ class Outbox:
             token = self.me.transport.token()
             try:
                 if not self._look():
-                    self.me.wait_for_change(
-                        token, min(_WAIT, self._responses.next_ask()), busy=bool(self._open)
-                    )
+                    pause = min(_WAIT, self._responses.next_ask(), self._say_for_whom_is_waited())
+                    self.me.wait_for_change(token, pause, busy=bool(self._open))
             except (TransportError, DiskError) as error:
                 self.me.emit(StoreFailed(error.what, error.hint))
                 self.me.transport.wait(token, min(_WAIT, self._responses.next_ask()))
@@ -430,6 +462,8 @@ class Outbox:
             except TransportError as error:
                 failures.append(error)
 
+        with self._changed:
+            self._expire(list(self._open))  # an answer that comes now is too late
         attempt(self._seal_waiting)
         self._pending_publication.update({row.id: row for row in self._responses.to_ask_again()})
         attempt(self._publish_owed)
@@ -514,11 +548,3 @@ def _sent_entry(row: RequestRow, now: float) -> dict[str, Any]:
         "run": row.run,
         "digest": row.digest.hex(),
     }
-
-
-def unknown_recipient(node: int) -> SyftFlwrError:
-    """The error for a node id that belongs to no data owner of the run."""
-    return SyftFlwrError(
-        f"The ServerApp sends to node {node}, which is no data owner of this run.",
-        hint="Take node ids from grid.get_node_ids().",
-    )

@@ -17,6 +17,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.app.message import make_message
 from flwr.app.metadata import Metadata
+from flwr.common.constant import ErrorCode
 from flwr.common.serde import (
     message_from_proto,
     message_to_proto,
@@ -40,6 +41,13 @@ __all__ = [
 
 MIN_BLOB = 512
 """Byte strings shorter than this stay in the protobuf."""
+
+_WIDE = -1
+"""Marks a shape with a dimension of 2^31 or more: what follows are two numbers for each, of 31 bits."""
+
+UNAVAILABLE = (
+    "Error: the message is unavailable: it is unknown, its time is over, or its reply was pulled before."
+)
 
 Path = tuple[str | int, ...]
 Loader = Callable[[], bytes | bytearray]
@@ -222,6 +230,29 @@ def error_reply(
     return make_message(metadata, error=Error(code=code, reason=reason))
 
 
+def unavailable(message_id: str, *, run: int, node: int, now: float) -> Message:
+    """What Flower answers for an id that it does not know, or does not know any more.
+
+    ``node`` is the server's own; ``now`` is in seconds since 1970.
+    """
+    metadata = Metadata(
+        run_id=run,
+        message_id="",
+        src_node_id=node,
+        dst_node_id=node,
+        reply_to_message_id=message_id,
+        group_id="",
+        created_at=now,
+        ttl=0,
+        message_type="system",
+    )
+    metadata.delivered_at = ""
+    error = Error(code=ErrorCode.MESSAGE_UNAVAILABLE, reason=UNAVAILABLE)
+    message = make_message(metadata, error=error)
+    message.metadata.__dict__["_message_id"] = message.object_id
+    return message
+
+
 def describe(message: Message, digest: Callable[[Any], str]) -> dict[str, str]:
     """What a message's content is, item by item, in words short enough to compare and to show."""
     lines: dict[str, str] = {}
@@ -256,13 +287,27 @@ def _light_arrays(name: str, record: ArrayRecord, packed: Packed) -> ArrayRecord
     light = ArrayRecord()
     for key, array in record.items():
         data = array.data
-        if len(data) < MIN_BLOB:
+        if len(data) < MIN_BLOB and all(size < 1 << 31 for size in array.shape):
             light[key] = array
             continue
         packed.places.append((name, key))
         packed.blobs.append(data)
-        light[key] = Array(array.dtype, tuple(array.shape), array.stype, b"")
+        light[key] = Array(array.dtype, _narrow(array.shape), array.stype, b"")
     return light
+
+
+def _narrow(shape: Sequence[int]) -> tuple[int, ...]:
+    """A shape whose dimensions protobuf can write, which has 32 bits for each; `_wide` undoes it."""
+    if all(0 <= size < 1 << 31 for size in shape):
+        return tuple(shape)
+    return (_WIDE, *(part for size in shape for part in (size >> 31, size & 0x7FFFFFFF)))
+
+
+def _wide(shape: Sequence[int]) -> tuple[int, ...]:
+    if not shape or shape[0] != _WIDE:
+        return tuple(shape)
+    parts = iter(shape[1:])
+    return tuple((high << 31) + low for high, low in zip(parts, parts, strict=True))
 
 
 def _light_config(name: str, record: ConfigRecord, packed: Packed) -> ConfigRecord:
@@ -293,9 +338,9 @@ def _fill(content: RecordDict, places: Sequence[Path], loaders: Sequence[Loader]
             if isinstance(record, ArrayRecord):
                 array = record[key]
                 if lazy:
-                    record[key] = LazyArray(array.dtype, tuple(array.shape), array.stype, load)
+                    record[key] = LazyArray(array.dtype, _wide(array.shape), array.stype, load)
                 else:
-                    array.data = bytes(load())
+                    array.data, array.shape = bytes(load()), _wide(array.shape)
             elif isinstance(record, ConfigRecord) and len(place) == 3:
                 cast(list[bytes], record[key])[int(place[2])] = bytes(load())
             elif isinstance(record, ConfigRecord):

@@ -15,6 +15,7 @@ from typing import Any
 
 from syft_flwr_cli.errors import NotAProjectError, UsageError
 from syft_flwr_cli.project.duration import parse_duration
+from syft_flwr_cli.project.enough import Enough, parse_enough
 from syft_flwr_cli.protocol.names import check_app_name, check_email
 from syft_flwr_cli.transports.registry import check_transport
 
@@ -48,7 +49,7 @@ class Project:
     clientapp: str
     raw: Mapping[str, Any] = field(repr=False)
     timeout: float | None = None
-    min_replies: int | None = None
+    enough: Enough | None = None
     retention: float | None = None
     fingerprints: Mapping[str, str] = field(default_factory=dict)
 
@@ -196,7 +197,7 @@ def _federation(file: Path, table: Mapping[str, Any]) -> dict[str, Any]:
         "transport": read("transport", lambda value: check_transport(_text(value))),
         "timeout": read("timeout", lambda value: parse_duration(value, "timeout")),
         "retention": read("retention", lambda value: parse_duration(value, "retention")),
-        "min_replies": read("min_replies", _count),
+        "enough": read("enough", parse_enough) or read("min_replies", parse_enough),
         "fingerprints": read("fingerprints", _fingerprints) or {},
     }
 
@@ -211,12 +212,6 @@ def _texts(value: Any) -> list[str]:
     if not isinstance(value, list):
         raise UsageError(f"{str(value)[:40]} is no list.", hint='Write a list of texts: ["…", "…"].')
     return [_text(item) for item in value]
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise UsageError(f"{str(value)[:40]} is no count.", hint="Write a whole number of at least 1.")
-    return value
 
 
 def _fingerprints(value: Any) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.config import Project, check_participants, require_federated
 from syft_flwr_cli.project.duration import parse_duration
+from syft_flwr_cli.project.enough import Enough, parse_enough
 from syft_flwr_cli.project.own_settings import FILE_NAME, layers, read_own, remember
 from syft_flwr_cli.protocol.names import check_app_name, check_email
 from syft_flwr_cli.transports.registry import check_transport, find_spec
@@ -32,7 +33,6 @@ __all__ = [
 
 Role = Literal["aggregator", "data owner"]
 
-DEFAULT_TIMEOUT = 120.0
 DEFAULT_POLL_INTERVAL = 3.0
 DEFAULT_RETENTION = 7 * 86400.0
 
@@ -43,7 +43,7 @@ VARIABLES: Mapping[str, str] = {
     "SYFT_FLWR_ROOT": "the shared folder of the local transport; --root comes before it",
     "DATA_DIR": "a data owner's data; --data comes before it",
     "SYFT_FLWR_ENCRYPTION_ENABLED": "false signs messages without sealing them, for debugging (default: true)",
-    "SYFT_FLWR_MSG_TIMEOUT": "how long an answer may take where nothing else says it, in seconds",
+    "SYFT_FLWR_MSG_TIMEOUT": "how long an answer may take where nothing else says it, in seconds (default: no limit)",
     "SYFT_FLWR_POLL_INTERVAL": "seconds between two looks at the store (default: 3)",
     "SYFT_FLWR_HOME": "where keys, journals and approvals are kept on this machine",
     "SYFT_FLWR_PASSPHRASE": "the passphrase of the keys, where they have one",
@@ -61,8 +61,9 @@ class Settings:
     """One participant's settings in one app. All times in seconds.
 
     ``timeout`` is None unless a flag, the own settings or the project set one; ``default_timeout`` then
-    holds for messages that bring no timeout of their own. ``transport_options`` are the chosen transport's
-    own options that have a value, by key (see `TransportSpec`); paths among them and ``data`` are absolute.
+    holds for calls that bring no timeout of their own, and None is without limit. ``transport_options`` are the
+    chosen transport's own options that have a value, by key (see `TransportSpec`); paths among them and ``data``
+    are absolute.
     """
 
     email: str
@@ -75,9 +76,9 @@ class Settings:
     data: Path | None
     encryption: bool
     timeout: float | None
-    default_timeout: float
+    default_timeout: float | None
     poll_interval: float
-    min_replies: int
+    enough: Enough | None
     retention: float
 
     @property
@@ -102,7 +103,7 @@ def resolve(
     syftbox_config: Path | None = None,
     data: Path | None = None,
     timeout: str | float | None = None,
-    min_replies: int | None = None,
+    enough: str | int | None = None,
 ) -> Settings:
     """Combine everything that can set a value; see the module's first paragraph for the order.
 
@@ -116,7 +117,7 @@ def resolve(
         ``SYFT_FLWR_HOME``.
     role : Role | None
         What the command is for; an e-mail of the other role is refused.
-    email, app_name, aggregator, datasites, transport, root, syftbox_config, data, timeout, min_replies
+    email, app_name, aggregator, datasites, transport, root, syftbox_config, data, timeout, enough
         The flags (or the arguments of the Python API); None where none was given.
 
     Raises
@@ -142,11 +143,11 @@ def resolve(
     me = _email(look, email, spec, look.options(spec, flags))
     look = _Lookup(environ, home / FILE_NAME, list(layers(own, app, me)))
     center, owners = _sides(me, center, owners, role)
-    count = look.count(min_replies, "--min-replies", "min_replies", project.min_replies if project else None)
-    if count > len(owners):
+    wanted = look.enough(enough, project.enough if project else None)
+    if wanted is not None and wanted.count > len(owners):
         raise UsageError(
-            f"{count} replies are asked for, but there are {len(owners)} data owners.",
-            hint="Lower min_replies, or name more data owners.",
+            f"{wanted} answers are to be enough, but there are {len(owners)} data owners.",
+            hint="Lower enough, or name more data owners.",
         )
     options = look.options(spec, flags)
     spec.require(options)
@@ -161,13 +162,12 @@ def resolve(
         data=look.path(data, "DATA_DIR", "data"),
         encryption=look.switch("SYFT_FLWR_ENCRYPTION_ENABLED", "encryption", default=True),
         timeout=look.seconds(timeout, "--timeout", None, "timeout", project.timeout if project else None),
-        default_timeout=look.seconds(None, "", "SYFT_FLWR_MSG_TIMEOUT", "default_timeout", DEFAULT_TIMEOUT)
-        or DEFAULT_TIMEOUT,
+        default_timeout=look.seconds(None, "", "SYFT_FLWR_MSG_TIMEOUT", "default_timeout", None),
         poll_interval=look.seconds(
             None, "", "SYFT_FLWR_POLL_INTERVAL", "poll_interval", DEFAULT_POLL_INTERVAL
         )
         or DEFAULT_POLL_INTERVAL,
-        min_replies=count,
+        enough=wanted,
         retention=look.seconds(None, "", None, "retention", project.retention if project else None)
         or DEFAULT_RETENTION,
     )
@@ -248,15 +248,11 @@ class _Lookup:
             )
         return text in _TRUE
 
-    def count(self, flag: int | None, flag_name: str, key: str, rest: int | None) -> int:
-        value, where = self.find(flag, flag_name, None, key)
+    def enough(self, flag: str | int | None, rest: Enough | None) -> Enough | None:
+        value, where = self.find(flag, "--enough", None, "enough")
         if value is None:
-            return rest or 1
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise UsageError(
-                f"{where}: {str(value)[:40]!r} is no count.", hint="Give a whole number of at least 1."
-            )
-        return value
+            value, where = self.own("min_replies")  # what it was called before it could be a share
+        return rest if value is None else parse_enough(value, where)
 
 
 def _app_name(text: str | None) -> str:

@@ -59,28 +59,31 @@ def test_a_data_owner_that_is_missing_is_named_and_the_exit_code_is_3(
     train = server.data["rounds"][0]["phases"]["train"]
     assert (train["asked"], train["answered"]) == (2, 1)
     (told,) = json.loads(result.read_text())["told"]
-    assert [isinstance(reply, int) for reply in told] == [False, True], "the app got an error reply for it"
+    assert [isinstance(reply, int) for reply in told] == [True], (
+        "the app got the replies that came, as in Flower"
+    )
 
 
 def test_too_few_answers_end_the_run_with_exit_code_15(federated: Federate, tmp_path: Path) -> None:
     federation = federated("averaging")
     client = federation.start_client(federation.owners[0])
     client.wait_for("is ready")
-    server = federation.start_server("--min-replies", "2", "--json", timeout="3s").wait(15)
+    server = federation.start_server("--enough", "2", "--json", timeout="3s").wait(15)
     client.wait(0)
     assert server.document["status"] == "error"
     assert federation.owners[1] in server.data["error"]
 
 
-@pytest.mark.parametrize(("app", "code"), [("averaging", 15), ("veteran", 1)])
-def test_nobody_there_at_all_ends_the_run(federated: Federate, tmp_path: Path, app: str, code: int) -> None:
+@pytest.mark.parametrize("app", ["averaging", "veteran"])
+def test_nobody_there_at_all_is_said_alike_in_both_apis(
+    federated: Federate, tmp_path: Path, app: str
+) -> None:
     federation = federated(app)
     words = run_config(tmp_path / "result", num_server_rounds=1)
-    server = federation.start_server("--json", *words, timeout="2s").wait(code)
+    server = federation.start_server("--json", *words, timeout="2s").wait(3)
     assert server.data["missing"]
     for email in server.data["missing"]:
         assert f"{email} has not answered" in server.err
-    assert server.data["missing"][0] in server.data["error"]
 
 
 def test_the_round_timeout_of_the_legacy_api_ends_the_wait_for_who_is_missing(
@@ -128,7 +131,8 @@ def test_a_client_app_that_cannot_be_imported_is_told_to_the_aggregator(
     module = federation.project / "averaging" / "client_app.py"
     module.write_text("import a_library_that_nobody_has\n" + module.read_text())
     clients = federation.start_clients()
-    server = federation.start_server("--json", "--run-config", "num-server-rounds=1").wait(0)
+    server = federation.start_server("--json", "--run-config", "num-server-rounds=1").wait(18)
+    assert "a_library_that_nobody_has" in server.data["error"]
     train = server.data["rounds"][0]["phases"]["train"]
     assert train["answered"] == 0
     for email, client in zip(federation.owners, clients, strict=True):

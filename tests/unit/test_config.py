@@ -13,6 +13,7 @@ from syft_flwr_cli.project.config import (
     split_emails,
 )
 from syft_flwr_cli.project.duration import parse_duration
+from syft_flwr_cli.project.enough import Enough
 from syft_flwr_cli.project.federate import federate
 
 PLAIN = """\
@@ -38,7 +39,7 @@ datasites = ["do1@a.example", "DO2@b.example", "do1@A.example"]
 transport = "p2p"
 timeout = "24h"
 retention = 3600
-min_replies = 2
+enough = "60%%"
 
 [tool.syft_flwr.fingerprints]
 "do1@a.example" = "%s"
@@ -107,7 +108,7 @@ def test_a_federated_project_is_read_with_checked_values(tmp_path: Path) -> None
     assert project.aggregator == "ds@lab.example"
     assert project.datasites == ("do1@a.example", "do2@b.example")
     assert project.transport == "gdrive"
-    assert (project.timeout, project.retention, project.min_replies) == (86400.0, 3600.0, 2)
+    assert (project.timeout, project.retention, project.enough) == (86400.0, 3600.0, Enough(share=0.6))
     assert project.fingerprints == {"do1@a.example": "ab" * 32}
 
 
@@ -160,6 +161,8 @@ def test_what_a_flower_app_needs_is_asked_for_by_name(tmp_path: Path, missing: s
         ("transport", 'transport = "pigeon"'),
         ("timeout", 'timeout = "soon"'),
         ("retention", "retention = -1"),
+        ("enough", "enough = 0"),
+        ("enough", 'enough = "101%"'),
         ("min_replies", "min_replies = 0"),
         ("fingerprints", 'fingerprints = {"a@b.example" = "xyz"}'),
     ],

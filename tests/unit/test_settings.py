@@ -11,6 +11,7 @@ import pytest
 from syft_flwr_cli import app_environment
 from syft_flwr_cli.errors import NotAProjectError, UsageError
 from syft_flwr_cli.project.config import Project, load_project
+from syft_flwr_cli.project.enough import Enough
 from syft_flwr_cli.project.settings import Settings, remember, resolve
 
 APP = "ds@lab.example_study_1700000000"
@@ -70,8 +71,8 @@ def test_defaults_hold_when_nobody_says_anything(project: Project, home: Path) -
     assert (settings.transport, settings.root, settings.app_name) == ("local", Path("/shared"), APP)
     assert settings.encryption is True
     assert settings.timeout is None
-    assert (settings.default_timeout, settings.poll_interval) == (120.0, 3.0)
-    assert (settings.min_replies, settings.retention) == (1, 7 * 86400.0)
+    assert (settings.default_timeout, settings.poll_interval) == (None, 3.0)
+    assert (settings.enough, settings.retention) == (None, 7 * 86400.0)
     assert settings.data is None
 
 
@@ -101,7 +102,7 @@ poll_interval = 7
 """,
     )
     settings = settle(project, home)
-    assert (settings.poll_interval, settings.retention, settings.min_replies) == (7.0, 8 * 86400.0, 2)
+    assert (settings.poll_interval, settings.retention, settings.enough) == (7.0, 8 * 86400.0, Enough(2))
     assert settle(project, home, email="do2@b.example").poll_interval == 8.0
 
 
@@ -131,7 +132,7 @@ def test_the_environment_comes_before_the_own_settings(project: Project, home: P
 
 def test_a_variable_set_to_nothing_is_not_set(project: Project, home: Path) -> None:
     settings = settle(project, home, {"SYFT_FLWR_MSG_TIMEOUT": "", "SYFT_FLWR_ENCRYPTION_ENABLED": " "})
-    assert (settings.default_timeout, settings.encryption) == (120.0, True)
+    assert (settings.default_timeout, settings.encryption) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -196,9 +197,9 @@ def test_datasites_given_by_flag_replace_those_of_the_project(project: Project, 
 
 
 def test_more_replies_than_data_owners_cannot_be_asked_for(project: Project, home: Path) -> None:
-    assert settle(project, home, min_replies=2).min_replies == 2
-    with pytest.raises(UsageError, match="3 replies"):
-        settle(project, home, min_replies=3)
+    assert settle(project, home, enough=2).enough == Enough(2)
+    with pytest.raises(UsageError, match="3 answers"):
+        settle(project, home, enough=3)
 
 
 def test_a_program_without_a_project_gives_names_itself(home: Path) -> None:

@@ -149,6 +149,17 @@ class OutgoingTable(Table):
                 )
             hear(db, audit)
 
+    def skip_sent(self, ids: Iterable[str]) -> None:
+        """Note that a call went on without the answers to these requests, which stay open; all or none.
+
+        A run that is taken up again goes on without them at the same place, whatever has come meanwhile.
+        """
+        with self._db.change("skip") as db:
+            db.executemany(
+                "UPDATE sent SET meta=json_set(meta, '$.skipped', json('true')) WHERE id=?",
+                [(mid,) for mid in ids],
+            )
+
     def sent(self, mid: str) -> RequestRow | None:
         """One request of ours."""
         row = self._db.one("SELECT * FROM sent WHERE id=?", mid)

@@ -1,0 +1,95 @@
+"""The rules of waiting: how long a call waits for its replies, and when what came is too little.
+
+A timeout in the call wins; else what a person set (``--timeout``, own settings, project); else
+``SYFT_FLWR_MSG_TIMEOUT``; else there is no limit. Two values that Flower passes without being asked count as none:
+the 3,600 s of `Strategy.start`, and a message's default time to live of twelve hours. The legacy API has no timeout
+in its calls; it gives a round's timeout to the messages as their time to live, so that counts as the call's. Pure.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from syft_flwr_cli.errors import TooFewRepliesError
+from syft_flwr_cli.project.enough import Enough
+
+__all__ = ["NO_LIMIT", "STRATEGY_TIMEOUT", "AnswerCount", "lifetime", "wait_limit"]
+
+STRATEGY_TIMEOUT = 3600.0
+"""What `Strategy.start` passes to every call unless it is told otherwise, in seconds."""
+
+NO_LIMIT = 10 * 365 * 86400.0
+"""Seconds until a message expires whose app set no time to live: the envelope has to name some time."""
+
+
+def wait_limit(
+    timeout: float | None,
+    ttls: Collection[float],
+    *,
+    default_ttl: float,
+    chosen: float | None,
+    default: float | None,
+) -> float | None:
+    """How many seconds a call waits; None is without limit.
+
+    Parameters
+    ----------
+    timeout : float, optional
+        The call's own.
+    ttls : collection of float
+        The times to live of its messages.
+    default_ttl : float
+        The one that Flower gives to a message whose app says nothing.
+    chosen, default : float, optional
+        What a person set, and the default where one is set.
+    """
+    if timeout is not None and timeout != STRATEGY_TIMEOUT:
+        return max(0.0, timeout)
+    if ttls and all(ttl != default_ttl for ttl in ttls):
+        return None  # the messages expire by themselves
+    return chosen if chosen is not None else default
+
+
+def lifetime(ttl: float, age: float, default_ttl: float) -> float:
+    """Seconds for which a message may still be answered, ``age`` seconds after it was made."""
+    return NO_LIMIT if ttl == default_ttl else ttl - age
+
+
+@dataclass(slots=True)
+class AnswerCount:
+    """Counts who was asked and who answered well in the phases of a run, and says when that is too little.
+
+    A call with several messages is a phase of its own and is judged when it returns. The legacy API makes a call
+    for every message, each in a thread of its own: those of a phase are judged when the next phase begins.
+    """
+
+    enough: Enough | None
+    _open: dict[tuple[int, str], tuple[set[str], set[str]]] = field(default_factory=dict)
+
+    def begin(self, phase: tuple[int, str]) -> None:
+        """A request of ``phase`` is about to go out. Raises `TooFewRepliesError` for the phase before."""
+        for other in [key for key in self._open if key != phase]:
+            asked, good = self._open.pop(other)
+            self._judge(asked, good)
+
+    def returned(self, phase: tuple[int, str], asked: Sequence[str], good: Collection[str]) -> None:
+        """A call that waited for replies returns. Raises `TooFewRepliesError`."""
+        if len(asked) > 1:
+            self._judge(set(asked), set(good))
+        else:
+            known = self._open.setdefault(phase, (set(), set()))
+            known[0].update(asked)
+            known[1].update(good)
+
+    def finish(self) -> None:
+        """The ServerApp is through. Raises `TooFewRepliesError` for the last phase."""
+        self.begin((-1, ""))
+
+    def _judge(self, asked: set[str], good: set[str]) -> None:
+        if self.enough is None or len(good) >= self.enough.of(len(asked)):
+            return
+        raise TooFewRepliesError(
+            f"{len(good)} of {len(asked)} data owners answered; the run needs {self.enough}. "
+            f"No answer of use from {', '.join(sorted(asked - good))}.",
+            hint="Give them more time (--timeout 24h), find out what keeps them (their run-client says it), "
+            "or ask for fewer (--enough).",
+        )
