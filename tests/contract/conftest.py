@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from factories_gdrive import GDRIVE
+from factories_object_store import OBJECT_STORES
 from federations import ALICE, BOB, CAROL, FEDERATIONS, Federation, Setting
 
 from syft_flwr_cli.transports.base import Transport
 
-EVERY = FEDERATIONS | GDRIVE
+EVERY = FEDERATIONS | GDRIVE | OBJECT_STORES
 
 
 @pytest.fixture(params=sorted(EVERY))

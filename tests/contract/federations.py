@@ -54,6 +54,8 @@ class Federation:
         Whether the store itself keeps a file from those it is not for.
     outage : Callable[[], AbstractContextManager[None]] | None
         Takes the store away for a while; None if that cannot be staged.
+    knows_order : bool
+        Whether the store's times tell which of two files came first, however quickly they came.
     load : int
         How many files the heavier tests write.
     """
@@ -62,6 +64,7 @@ class Federation:
     patience: float = 30.0
     enforces_readers: bool = False
     outage: Callable[[], AbstractContextManager[None]] | None = None
+    knows_order: bool = True
     load: int = 40
     opened: list[Transport] = field(default_factory=list)
 
