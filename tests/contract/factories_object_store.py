@@ -1,70 +1,75 @@
-"""Object stores for the conformance suite: a strict server for S3 on this machine, in a process of its own.
+"""Object stores for the conformance suite: a strict server for S3 on this machine, reached through a proxy that can fail.
 
 Parts are small here, so that the suite's files are uploaded in several of them.
 """
 
-import atexit
 import os
 import secrets
-import socket
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
-from time import monotonic
 
+from doubles.s3 import ACCESS, SECRET, s3_server
+from doubles.unreliable_http import UnreliableProxy
 from federations import POLL, Federation, Setting
 
-__all__ = ["OBJECT_STORES", "s3_server"]
+from syft_flwr_cli.transports.base import Transport
+from syft_flwr_cli.transports.metered import Retrying
+
+__all__ = ["OBJECT_STORES"]
 
 PART = 64 << 10
 
 
-@cache
-def s3_server() -> str:
-    """Start moto's server with one bucket, once for all tests of this process; its endpoint."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    atexit.register(server.kill)
-    endpoint = f"http://127.0.0.1:{port}"
-    deadline = monotonic() + 60
-    while True:
-        try:
-            request = urllib.request.Request(f"{endpoint}/federation", method="PUT")
-            urllib.request.urlopen(request, timeout=5)
-            return endpoint
-        except OSError:
-            if monotonic() > deadline or server.poll() is not None:
-                raise
-
-
-def moto(setting: Setting) -> Federation:
+def bucket(setting: Setting, endpoint: str) -> Callable[[str], Transport]:
+    """Views of one prefix, each with a state of its own, as on machines of their own."""
     from syft_flwr_cli.transports.object_store.open import open_object_store
 
     before = dict(os.environ)
     setting.stack.callback(os.environ.update, before)
-    os.environ.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing", AWS_REGION="us-east-1")
-    endpoint, prefix = s3_server(), secrets.token_hex(8)
-    number = count()
-    return Federation(
-        open=lambda email: open_object_store(
-            f"s3://federation/{prefix}?endpoint={endpoint}",
-            email=email,
-            state_dir=setting.place / f"state {next(number)}",
-            poll_interval=POLL,
-            part=PART,
-        ),
-        knows_order=False,
-        load=12,
+    os.environ.update(AWS_ACCESS_KEY_ID=ACCESS, AWS_SECRET_ACCESS_KEY=SECRET, AWS_REGION="us-east-1")
+    number, prefix = count(), secrets.token_hex(8)
+    return lambda email: open_object_store(
+        f"s3://federation/{prefix}?endpoint={endpoint}",
+        email=email,
+        state_dir=setting.place / f"state {next(number)}",
+        poll_interval=POLL,
+        part=PART,
     )
 
 
-OBJECT_STORES: dict[str, Callable[[Setting], Federation]] = {"moto-s3": moto}
+def moto(setting: Setting) -> Federation:
+    proxy = UnreliableProxy(s3_server())
+    setting.stack.callback(proxy.close)
+
+    @contextmanager
+    def outage() -> Iterator[None]:
+        proxy.out = True
+        yield
+        proxy.out = False
+
+    return Federation(open=bucket(setting, proxy.address), knows_order=False, outage=outage, load=12)
+
+
+def bad_moto(setting: Setting) -> Federation:
+    proxy = UnreliableProxy(s3_server(), rate=0.2, seed=5)
+    setting.stack.callback(proxy.close)
+    view = bucket(setting, proxy.address)
+    return Federation(
+        open=lambda email: Retrying(view(email), first=0.01, longest=0.2, patience=60.0),
+        knows_order=False,
+        patience=60.0,
+        load=6,
+    )
+
+
+def given(setting: Setting) -> Federation:
+    """A server that somebody else has started, such as MinIO or one that ignores conditions."""
+    return Federation(
+        open=bucket(setting, os.environ["SYFT_FLWR_TEST_S3"]), knows_order=False, patience=60.0, load=12
+    )
+
+
+OBJECT_STORES: dict[str, Callable[[Setting], Federation]] = {"moto-s3": moto, "bad-moto-s3": bad_moto}
+if "SYFT_FLWR_TEST_S3" in os.environ:
+    OBJECT_STORES["given-s3"] = given

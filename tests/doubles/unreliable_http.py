@@ -28,6 +28,7 @@ class UnreliableProxy:
         self.rate, self.out = rate, False
         self._random, self._lock = random.Random(seed), threading.Lock()
         self.failed = 0
+        self.requests: list[tuple[str, str]] = []
         proxy, where = self, urlsplit(target)
 
         class Handler(BaseHTTPRequestHandler):
@@ -38,6 +39,7 @@ class UnreliableProxy:
 
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                proxy.requests.append((self.command, self.path))
                 fault = proxy.draw()
                 if fault == "refuse":
                     self.answer(503, [], b"<Error><Code>SlowDown</Code></Error>")
