@@ -28,6 +28,7 @@ _BUILT_IN = (
     "syft_flwr_cli.transports.folder.spec",
     "syft_flwr_cli.transports.syftbox.spec",
     "syft_flwr_cli.transports.gdrive.spec",
+    "syft_flwr_cli.transports.object_store.spec",
 )
 
 

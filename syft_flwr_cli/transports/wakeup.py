@@ -25,10 +25,13 @@ class WakeupSignal:
     ----------
     ceiling : float
         The longest time, in seconds, that anybody waits without being told to look again.
+    quickest : float
+        Seconds between two looks right after something has happened.
     """
 
-    def __init__(self, ceiling: float) -> None:
-        self._ceiling = max(ceiling, QUICKEST)
+    def __init__(self, ceiling: float, quickest: float = QUICKEST) -> None:
+        self._ceiling = max(ceiling, quickest)
+        self._quickest = quickest
         self._condition = threading.Condition()
         self._token = 0
         self._pace = self._ceiling
@@ -69,8 +72,8 @@ class WakeupSignal:
         """Start again at the quickest pace, because something has happened that may go on."""
         with self._condition:
             self._happened = time.monotonic()
-            self._pace = min(QUICKEST, self._ceiling)
-        self.expect(QUICKEST)
+            self._pace = self._quickest
+        self.expect(self._quickest)
 
     def wait(self, token: int, timeout: float) -> int:
         """Wait until the token exceeds ``token``, at most ``timeout`` seconds; the token then."""

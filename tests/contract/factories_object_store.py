@@ -1,4 +1,4 @@
-"""Object stores for the conformance suite: a strict server for S3 on this machine, reached through a proxy that can fail.
+"""Object stores for the conformance suite: a strict S3 server on this machine, behind a proxy that can fail.
 
 Parts are small here, so that the suite's files are uploaded in several of them.
 """
@@ -14,7 +14,7 @@ from doubles.unreliable_http import UnreliableProxy
 from federations import POLL, Federation, Setting
 
 from syft_flwr_cli.transports.base import Transport
-from syft_flwr_cli.transports.metered import Retrying
+from syft_flwr_cli.transports.retry import Retrying
 
 __all__ = ["OBJECT_STORES"]
 
@@ -56,7 +56,7 @@ def bad_moto(setting: Setting) -> Federation:
     setting.stack.callback(proxy.close)
     view = bucket(setting, proxy.address)
     return Federation(
-        open=lambda email: Retrying(view(email), first=0.01, longest=0.2, patience=60.0),
+        open=lambda email: Retrying(view(email), 60.0, read_timeout=60.0, first=0.01, longest=0.2),
         knows_order=False,
         patience=60.0,
         load=6,

@@ -17,7 +17,9 @@ SECRET = os.environ.get("SYFT_FLWR_TEST_S3_SECRET", "testing-secret")
 
 @cache
 def s3_server() -> str:
-    """Start moto's server with one bucket, once for all tests of this process; its endpoint."""
+    """The endpoint of the server that was given; else moto's server is started, once for this process."""
+    if given := os.environ.get("SYFT_FLWR_TEST_S3"):
+        return given
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -26,6 +26,7 @@ class UnreliableProxy:
 
     def __init__(self, target: str, rate: float = 0.0, seed: int = 1) -> None:
         self.rate, self.out = rate, False
+        self.dropped: set[str] = set()
         self._random, self._lock = random.Random(seed), threading.Lock()
         self.failed = 0
         self.requests: list[tuple[str, str]] = []
@@ -48,7 +49,9 @@ class UnreliableProxy:
                     self.close_connection = True
                     return
                 upstream = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
-                headers = {k: v for k, v in self.headers.items() if k.lower() not in _PER_CONNECTION}
+                headers = {
+                    k: v for k, v in self.headers.items() if k.lower() not in _PER_CONNECTION | proxy.dropped
+                }
                 upstream.request(self.command, self.path, body, headers)
                 reply = upstream.getresponse()
                 data = reply.read()

@@ -19,7 +19,7 @@ from syft_flwr_cli.transports.spec import Opening
 from syft_flwr_cli.transports.syftbox.transport import SyftBoxTransport
 
 ALICE, BOB = "alice@a.example", "bob@b.example"
-BUILT_IN = ("local", "syftbox", "gdrive")
+BUILT_IN = ("local", "syftbox", "gdrive", "s3")
 
 
 def opened(name: str, place: Path, **options: Any) -> Transport:

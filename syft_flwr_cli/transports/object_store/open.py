@@ -52,7 +52,7 @@ def open_object_store(
     if parts.scheme not in SCHEMES or not parts.netloc:
         raise UsageError(
             f"{address!r} is not the address of an object store.",
-            hint="Give --root s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX.",
+            hint="Set SYFT_FLWR_BUCKET to s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX.",
         )
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     if parts.scheme == "s3" and "endpoint" not in options:

@@ -7,6 +7,8 @@ never a mixture of two.
 
 import io
 import os
+import random
+import time
 from collections.abc import Callable
 
 import obstore
@@ -15,14 +17,23 @@ from obstore.store import ObjectStore
 from syft_flwr_cli.transports.base import Buffer, TransientError
 from syft_flwr_cli.transports.object_store.errors import explained
 from syft_flwr_cli.transports.object_store.keys import Marker, part_key
+from syft_flwr_cli.transports.retry import policy
 
-__all__ = ["RangeReader", "open_object", "open_parts"]
+__all__ = ["RangeReader", "ReplacedError", "open_object", "open_parts"]
 
 WINDOW = 4 << 20
 """Bytes of one ranged request, and so about what a stream holds in memory."""
 
 Fetch = Callable[[int, int], bytes]
 """The bytes from a start to an end (exclusive)."""
+
+
+RANGE_TIMEOUT = 20.0
+"""Seconds for which one range is tried again."""
+
+
+class ReplacedError(TransientError):
+    """The file was replaced while it was read: the same range can never come."""
 
 
 class RangeReader(io.RawIOBase):
@@ -74,11 +85,28 @@ class RangeReader(io.RawIOBase):
         return len(taken)
 
 
+def _patiently(fetch: Fetch) -> Fetch:
+    """Try a range again where that may help: whoever reads a stream cannot begin anew for each failure."""
+
+    def try_again(start: int, end: int) -> bytes:
+        attempts = policy(
+            RANGE_TIMEOUT,
+            lambda error: type(error) is TransientError,
+            first=0.1,
+            longest=2.0,
+            sleep=time.sleep,
+            chance=random.Random(),
+        )
+        return attempts(fetch, start, end)
+
+    return try_again
+
+
 def _range(store: ObjectStore, name: str, key: str, start: int, end: int, tag: str | None) -> bytes:
     with explained(name, f"read {key}"):
         answer = obstore.get(store, key, options={"range": (start, end)})
         if tag is not None and answer.meta["e_tag"] != tag:
-            raise TransientError(
+            raise ReplacedError(
                 f"{key} was replaced while it was read.", hint="It is read again from the beginning."
             )
         data = bytes(answer.bytes())
@@ -105,7 +133,7 @@ def open_object(store: ObjectStore, name: str, key: str) -> io.BufferedReader:
         whole = first
         return io.BufferedReader(RangeReader(len(whole), lambda start, end: whole[start:end]))
     return io.BufferedReader(
-        RangeReader(size, lambda start, end: _range(store, name, key, start, end, tag)), WINDOW
+        RangeReader(size, _patiently(lambda start, end: _range(store, name, key, start, end, tag))), WINDOW
     )
 
 
@@ -120,4 +148,4 @@ def open_parts(store: ObjectStore, name: str, owner: str, marker: Marker) -> io.
             store, name, part_key(owner, marker.upload, number), inner, min(part, inner + end - start), None
         )
 
-    return io.BufferedReader(RangeReader(marker.size, fetch), WINDOW)
+    return io.BufferedReader(RangeReader(marker.size, _patiently(fetch)), WINDOW)

@@ -19,7 +19,7 @@ from obstore.store import ObjectStore
 
 from syft_flwr_cli.errors import NotThereError, TransportError
 from syft_flwr_cli.protocol import names
-from syft_flwr_cli.transports.base import Content, Cost, Entry, Properties, Usage, Watch
+from syft_flwr_cli.transports.base import Content, Cost, FileInfo, Properties, Usage, Watch
 from syft_flwr_cli.transports.object_store.errors import explained
 from syft_flwr_cli.transports.object_store.keys import (
     PART_SIZE,
@@ -31,7 +31,7 @@ from syft_flwr_cli.transports.object_store.keys import (
 )
 from syft_flwr_cli.transports.object_store.stream import open_object, open_parts
 from syft_flwr_cli.transports.object_store.upload import Uploader
-from syft_flwr_cli.transports.wakeup import Bell
+from syft_flwr_cli.transports.wakeup import WakeupSignal
 
 __all__ = ["ObjectStoreTransport"]
 
@@ -72,8 +72,7 @@ class ObjectStoreTransport:
     ) -> None:
         self._store, self._name, self._part = store, name, part
         self._email = names.check_email(email)
-        self._bell = Bell(poll_interval)
-        self._quickest = min(QUICKEST, poll_interval)
+        self._signal = WakeupSignal(poll_interval, min(QUICKEST, poll_interval))
         self._uploader = Uploader(store, name, self._email, state_dir / "uploads", part)
         self._calls = 0
         self._lock = threading.Lock()
@@ -87,9 +86,10 @@ class ObjectStoreTransport:
     @property
     def properties(self) -> Properties:
         """A request costs tens of milliseconds, so that larger arrays stay inside their message."""
-        return Properties(
-            inline_limit=256 * 1024, listing_cost=0.03, wakes_readers=False, one_file=self._part
-        )
+        return Properties(inline_limit=256 * 1024, listing_cost=0.03, one_file=self._part)
+
+    def prepare(self, path: str, readers: Collection[str]) -> None:
+        """Nothing to do: the policy of the bucket decides who may read."""
 
     def publish(self, path: str, content: Content, readers: Collection[str]) -> None:
         """Write an object, or parts and then their marker."""
@@ -108,7 +108,7 @@ class ObjectStoreTransport:
             self._delete(key)
         if before is not None and before != marker:
             self._delete_large(before)
-        self._bell.expect(self._quickest)
+        self._signal.reset_backoff()
 
     def open(self, owner: str, path: str) -> BinaryIO:
         """Open a file for streaming, with bounded memory."""
@@ -149,19 +149,19 @@ class ObjectStoreTransport:
 
     def watch(self, owner: str, folder: str) -> Watch:
         """Begin to look at a folder; it need not be there."""
-        return _PrefixWatch(self, object_key(owner, folder), self._bell, self._quickest)
+        return _PrefixWatch(self, object_key(owner, folder), self._signal)
 
     def token(self) -> int:
         """A number that grows whenever something may have changed."""
-        return self._bell.token()
+        return self._signal.token()
 
     def wait(self, token: int, timeout: float) -> int:
         """Wait until `token()` exceeds ``token`` or ``timeout`` seconds have passed; the token now."""
-        return self._bell.wait(token, timeout)
+        return self._signal.wait(token, timeout)
 
     def wake(self) -> None:
         """Let every thread that waits look again."""
-        self._bell.ring()
+        self._signal.notify()
 
     def remove(self, path: str) -> None:
         """Remove a file of one's own, with its parts; an absent one is no error."""
@@ -172,11 +172,11 @@ class ObjectStoreTransport:
             self._delete_large(large)
         self._delete(key)
 
-    def list_own(self, folder: str = "") -> list[tuple[str, Entry]]:
+    def list_own(self, folder: str = "") -> list[tuple[str, FileInfo]]:
         """Every file of one's own below ``folder``, with its path, sorted by path."""
         start = object_key(self._email, folder) if folder else encode(self._email)
         own = f"{encode(self._email)}/"
-        found: dict[str, Entry] = {}
+        found: dict[str, FileInfo] = {}
         for item in self._list(f"{start}/"):
             key = item["path"].removeprefix(own)
             if not key.startswith(".parts/"):
@@ -196,14 +196,14 @@ class ObjectStoreTransport:
 
     def close(self) -> None:
         """Let go those who wait."""
-        self._bell.ring()
+        self._signal.notify()
 
-    def level(self, prefix: str) -> list[tuple[str, Entry, str]]:
+    def level(self, prefix: str) -> list[tuple[str, FileInfo, str]]:
         """The files right below a prefix: name, facts and version, oldest first."""
         self._count()
         with explained(self._name, f"list {prefix}"):
             listed = obstore.list_with_delimiter(self._store, f"{prefix}/")["objects"]
-        files: dict[str, tuple[str, Entry, str]] = {}
+        files: dict[str, tuple[str, FileInfo, str]] = {}
         for item in listed:
             key = str(item["path"]).removeprefix(f"{prefix}/")
             large = parse_marker(key) is not None
@@ -261,13 +261,13 @@ class ObjectStoreTransport:
 
 
 class _PrefixWatch:
-    def __init__(self, transport: ObjectStoreTransport, prefix: str, bell: Bell, quickest: float) -> None:
-        self._transport, self._prefix, self._bell, self._quickest = transport, prefix, bell, quickest
+    def __init__(self, transport: ObjectStoreTransport, prefix: str, signal: WakeupSignal) -> None:
+        self._transport, self._prefix, self._signal = transport, prefix, signal
         self._known: dict[str, str] = {}
         self._lock = threading.Lock()
         self._closed = False
 
-    def new(self) -> list[Entry]:
+    def new(self) -> list[FileInfo]:
         """What has appeared or changed since the last call, oldest first."""
         with self._lock:
             if self._closed:
@@ -276,7 +276,7 @@ class _PrefixWatch:
             fresh = [entry for name, entry, tag in seen if self._known.get(name, "") != tag]
             self._known = {name: tag for name, _, tag in seen}
         if fresh:
-            self._bell.expect(self._quickest)
+            self._signal.reset_backoff()
         return fresh
 
     def close(self) -> None:
@@ -290,7 +290,7 @@ def _folder_of(prefix: str) -> str:
     return prefix.rpartition("/")[0]
 
 
-def _entry(key: str, item: Any) -> tuple[str, Entry]:
+def _entry(key: str, item: Any) -> tuple[str, FileInfo]:
     marker = parse_marker(key)
     path, size = (marker.name, marker.size) if marker else (decode(key), int(item["size"]))
-    return path, Entry(path.rsplit("/", 1)[-1], size, item["last_modified"].timestamp())
+    return path, FileInfo(path.rsplit("/", 1)[-1], size, item["last_modified"].timestamp())
