@@ -93,7 +93,8 @@ def environment(place: Path, email: str) -> dict[str, str]:
 def words(command: str, project: Project, email: str, root: Path) -> list[str]:
     """A command line of a participant."""
     tool = [sys.executable, "-m", "syft_flwr_cli", command, str(project.path)]
-    return [*tool, "--email", email, "--root", str(root)]
+    data = ["--no-data"] if command == "run-client" else []
+    return [*tool, "--email", email, "--root", str(root), *data]
 
 
 def run(

@@ -186,6 +186,86 @@ class EncryptionOff(Event):
         return "Encryption is switched OFF for debugging: messages are signed, but anybody can read them."
 
 
+# What an owner's app gets, and what waits for the owner
+
+
+@dataclass(frozen=True, slots=True)
+class DataChosen(Event):
+    """An app begins with these data: ``private``, ``mock`` or ``none``. The path stays on this machine."""
+
+    kind = "data"
+    app_name: str
+    data: str
+    path: str
+    files: int
+    bytes: int
+
+    def sentence(self) -> str:
+        if self.data == "mock":
+            return "The app runs on mock data, as you said (--mock); the aggregator is told so."
+        if self.data == "none":
+            return "The app gets no data, as you said (--no-data); the aggregator is told so."
+        return f"The app reads your data: {self.path} ({self.files} files, {self.bytes:,} bytes)."
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionAwaited(Event):
+    """Something waits for the owner's decision; ``next`` is the command to type."""
+
+    kind = "decision-awaited"
+    level = "alarm"
+    repeats = float("inf")
+    email: str
+    what: str
+    next: str
+
+    def sentence(self) -> str:
+        return f"{_closed(self.what)} Decide with: {self.next}"
+
+
+@dataclass(frozen=True, slots=True)
+class AppServed(Event):
+    """A node serves an app from now on."""
+
+    kind = "app-served"
+    email: str
+    app_name: str
+    aggregator: str
+
+    def sentence(self) -> str:
+        return f"Serving {self.app_name} for {self.aggregator}."
+
+
+@dataclass(frozen=True, slots=True)
+class AppLetGo(Event):
+    """A node serves an app no more; ``reason`` is empty where it was only worked off."""
+
+    kind = "app-let-go"
+    level = "detail"
+    email: str
+    app_name: str
+    reason: str = ""
+
+    def sentence(self) -> str:
+        return f"{self.app_name} is served no more{': ' + self.reason if self.reason else '.'}"
+
+
+@dataclass(frozen=True, slots=True)
+class AppFailed(Event):
+    """An app cannot be served at the moment; a node tries it again."""
+
+    kind = "app-failed"
+    level = "warning"
+    repeats = 600.0
+    email: str
+    app_name: str
+    error: str
+    hint: str = ""
+
+    def sentence(self) -> str:
+        return f"{self.app_name} is not served: {_closed(self.error)} {self.hint}".strip()
+
+
 # Messages
 
 
@@ -309,7 +389,7 @@ class RequestsPublished(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReplyDelivered(Event):
-    """The ServerApp got a reply: metrics, or an error. ``partakes`` is False if it was not executed."""
+    """The ServerApp got a reply: metrics or an error; whether it was executed (``partakes``), and on which data."""
 
     kind = "reply"
     level = "detail"
@@ -319,6 +399,7 @@ class ReplyDelivered(Event):
     metrics: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
     partakes: bool = True
+    data: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

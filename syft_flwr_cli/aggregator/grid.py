@@ -309,14 +309,15 @@ class SyftGrid(Grid):
                     delivered.append(self._unavailable(mid))
                 continue
             found = self._replies.message(mid, who, asked, reply, reply.body, self.run.run_id)
-            self._note(found, number, who, asked)
+            self._note(found, number, who, asked, reply.body.data)
             delivered.append(found.message)
         return delivered
 
-    def _note(self, found: Delivered, number: int, who: str, asked: Metadata) -> None:
+    def _note(self, found: Delivered, number: int, who: str, asked: Metadata, data: str | None) -> None:
         metrics = codec.metrics_of(found.message) if found.error is None else {}
         kind = asked.message_type
-        self._emit(events.ReplyDelivered(who, kind, number, metrics, found.error, found.partakes))
+        reply = events.ReplyDelivered(who, kind, number, metrics, found.error, found.partakes, data)
+        self._emit(reply)
 
     def _unavailable(self, mid: str) -> Message:
         return codec.unavailable(mid, run=self.run.run_id, node=runtime.SERVER_NODE_ID, now=time.time())

@@ -52,6 +52,7 @@ class RoundLog:
         self._lock = threading.Lock()
         self._rounds: dict[tuple[int, str], _Phase] = {}
         self._final: dict[str, bool] = {}
+        self._data: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
         """Hear of an event."""
@@ -86,6 +87,8 @@ class RoundLog:
         entry.after = dict(self._spent())
         entry.answered.append(who)
         self._final[who] = event.partakes
+        if event.data is not None:
+            self._data[who] = event.data
         if event.error is not None:
             entry.failed[who] = event.error.splitlines()[0][:500] if event.error else "error"
         else:
@@ -112,6 +115,11 @@ class RoundLog:
             if not any(entry.failed for entry in ended):
                 return None
             return next(iter(next(entry.failed for entry in entries if entry.failed).items()))
+
+    def data(self) -> dict[str, str]:
+        """What each data owner says its app was given, of those that say it: ``private``, ``mock`` or ``none``."""
+        with self._lock:
+            return dict(sorted(self._data.items()))
 
     def report(self) -> list[dict[str, Any]]:
         """The rounds, as ``--json`` shows them."""

@@ -85,6 +85,8 @@ class ServerResult:
     error: BaseException | None = None
     earlier: bool = False
     """Whether the run was complete before this process, and nobody had been told."""
+    data: dict[str, str] = field(default_factory=dict)
+    """What each data owner says its app was given: ``private``, ``mock`` or ``none``."""
 
 
 def new_run_id() -> int:
@@ -157,6 +159,7 @@ def run_server_app(
             grid.rounds.report(),
             context,
             error,
+            data=grid.rounds.data(),
         )
         _end(session, grid, result)
     finally:
@@ -179,7 +182,14 @@ def _untold(session: Session, context: Context) -> ServerResult | None:
     context.run_id, context.node_id = int(run.run), runtime.SERVER_NODE_ID
     facts = run.result
     return ServerResult(
-        run.run, facts["resumed"], facts["seconds"], facts["missing"], facts["rounds"], context, earlier=True
+        run.run,
+        facts["resumed"],
+        facts["seconds"],
+        facts["missing"],
+        facts["rounds"],
+        context,
+        earlier=True,
+        data=facts.get("data", {}),
     )
 
 
@@ -264,6 +274,7 @@ def _end(session: Session, grid: SyftGrid, result: ServerResult) -> None:
         "seconds": result.seconds,
         "missing": result.missing,
         "rounds": result.rounds,
+        "data": result.data,
     }
     _close_run(session, grid, result.run, "the run is complete", "finished", facts)
 

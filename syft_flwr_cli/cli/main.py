@@ -22,6 +22,7 @@ COMMANDS = (
     "bootstrap",
     "run_server",
     "run_client",
+    "node",
     "stop",
     "simulate",
     "demo",

@@ -8,11 +8,12 @@ import typer
 
 from syft_flwr_cli.cli.options import Email, Json, ProjectPath, Root, SyftboxConfig, TransportName
 from syft_flwr_cli.errors import EXIT_INTERRUPTED, EXIT_OK, UsageError
+from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
     from syft_flwr_cli.execution.worker_process import WorkerProcess
 
-__all__ = ["register"]
+__all__ = ["interpreter_of", "register", "size_of"]
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +21,8 @@ def register(app: typer.Typer) -> None:
 
     @app.command(
         "run-client",
-        epilog="Example: syft-flwr run-client study --email do1@a.example --root /shared --data ~/records",
+        epilog="Examples: syft-flwr run-client study --email do1@a.example --root /shared --data ~/records   ·   "
+        "syft-flwr run-client study --mock",
     )
     def run_client(
         project: ProjectPath = Path(),
@@ -32,6 +34,8 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option(help="Your data: what the app sees as DATA_DIR.", metavar="DIR", show_default=False),
         ] = None,
+        mock: Annotated[bool, typer.Option("--mock", help="Run on data that the app makes up.")] = False,
+        no_data: Annotated[bool, typer.Option("--no-data", help="The app needs no data.")] = False,
         node_config: Annotated[
             str | None, typer.Option(help='Values for the app, as "k=v".', metavar="K=V", show_default=False)
         ] = None,
@@ -64,14 +68,13 @@ def register(app: typer.Typer) -> None:
             raise UsageError(f"Unknown isolation {isolation!r}.", hint="Use subprocess or inline.")
         early = _begin_to_import(project) if isolation == "subprocess" and python is None else None
 
-        from syft_flwr_cli.consent import gate
         from syft_flwr_cli.node import node
         from syft_flwr_cli.project.config import load_project
         from syft_flwr_cli.project.settings import remember, resolve
         from syft_flwr_cli.project.values import parse_values
-        from syft_flwr_cli.session import session
+        from syft_flwr_cli.services import owner_app
+        from syft_flwr_cli.services.data_choice import choose_data, remember_data
         from syft_flwr_cli.storage.paths import home
-        from syft_flwr_cli.ui import output
         from syft_flwr_cli.ui.console_reporter import ConsoleReporter
 
         found = load_project(project)
@@ -86,47 +89,31 @@ def register(app: typer.Typer) -> None:
             syftbox_config=syftbox_config,
             data=data,
         )
-        if settings.data is not None and not settings.data.exists():
-            raise UsageError(
-                f"There is no {settings.data}.", hint="Give the folder with your data with --data DIR."
-            )
-        interpreter = _interpreter(python)
-        own = interpreter is None and isolation == "subprocess"
-        code = gate.approved_code(here, settings.email, found, with_environment=own)
-        if code.environment is not None:
-            interpreter = code.environment.interpreter
-            output.note(
-                f"The app runs in the project's environment {code.environment.root}, as you approved it."
-            )
-        options = node.NodeOptions(
+        choice = choose_data(settings, here, data=data, mock=mock, no_data=no_data)
+        options = owner_app.AppOptions(
             keep_alive=keep_alive,
-            code=code.digest,
-            mods=code.policy.required_mods,
             isolation=isolation,
-            python=interpreter,
-            environment=None if code.environment is None else code.environment.digest,
-            check=code.check_environment,
-            elsewhere=found.path,
-            memory_limit=_size(memory_limit),
+            python=interpreter_of(python),
+            memory_limit=size_of(memory_limit),
             node_config=parse_values(node_config, "--node-config"),
         )
-        opened = session.open_session(
-            settings,
-            here,
-            emit=ConsoleReporter(verbose),
-            fingerprints=found.fingerprints,
-            require_verified=require_verified,
+        app = owner_app.prepare_app(here, found, settings, choice, options)
+        if app.code.environment is not None:
+            output.note(
+                f"The app runs in the project's environment {app.code.environment.root}, as you approved it."
+            )
+        # Should an environment have turned up since, the app runs in that.
+        early = early if app.options.python is None else None
+        opened = owner_app.open_app(
+            app, here, emit=ConsoleReporter(verbose), require_verified=require_verified, early=early
         )
+        session, checks = opened.session, opened.gate
         try:
-            remember(here, settings.app_name, email=settings.email, root=root, data=data)
-            app = load_project(code.copy).clientapp
-            # Should an environment have turned up since, the app runs in that.
-            early = early if interpreter is None else None
-            runner = node.make_runner(opened, code.copy, app, options, early)
-            checks = gate.Gate(code, opened.me.journal, len(settings.datasites))
-            result = node.run_node(opened, runner, options, checks, checks.over)
+            remember(here, settings.app_name, email=settings.email, root=root)
+            remember_data(here, settings, choice)
+            result = node.run_node(session, opened.runner, app.options, checks, checks.over)
             if checks.closed is not None:
-                node.told(opened, result)
+                node.told(session, result)
                 raise checks.closed
             if as_json:
                 runs = [{"run_id": s.run, "reason": s.reason, "answered": s.answered} for s in result.stopped]
@@ -134,9 +121,9 @@ def register(app: typer.Typer) -> None:
                     {"email": settings.email, "app_name": settings.app_name, "runs": runs},
                     status="interrupted" if result.interrupted else "ok",
                 )
-            node.told(opened, result)
+            node.told(session, result)
         finally:
-            opened.close()
+            session.close()
         if result.interrupted:
             output.note("Interrupted; nothing is lost. The same command goes on.", style="bold")
             return EXIT_INTERRUPTED
@@ -160,7 +147,8 @@ def _begin_to_import(project: Path) -> "WorkerProcess | None":
     return early
 
 
-def _interpreter(given: Path | None) -> Path | None:
+def interpreter_of(given: Path | None) -> Path | None:
+    """What ``--python`` names; `UsageError` if it is not there."""
     if given is None:
         return None
     if not given.exists():
@@ -168,7 +156,8 @@ def _interpreter(given: Path | None) -> Path | None:
     return given.absolute()
 
 
-def _size(text: str | None) -> int | None:
+def size_of(text: str | None) -> int | None:
+    """What ``--memory-limit`` says, in bytes; `UsageError` if it is no size."""
     if text is None:
         return None
     units = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}

@@ -156,6 +156,7 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
         "earlier": result.earlier,
         "seconds": round(result.seconds, 3),
         "rounds": result.rounds,
+        "data": result.data,
     }
     if not as_json:
         from syft_flwr_cli.ui.rounds import print_rounds
@@ -165,6 +166,10 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
         return _report_failure(error, data, as_json)
     if as_json:
         output.emit_json(data, status="incomplete" if result.missing else "ok")
+    for use in ("mock", "none"):
+        if some := [who for who, what in result.data.items() if what == use]:
+            said = "on mock data" if use == "mock" else "without data"
+            output.note(f"{_listed(some)} ran {said}, as they say.", style="yellow")
     if result.missing:
         output.note(f"Finished, but without {', '.join(result.missing)}.", style="bold yellow")
     else:
@@ -172,6 +177,10 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
     if result.earlier:
         output.note("It was so when the process ended that ran it. Type the same again to begin a new run.")
     return EXIT_MISSING_OWNERS if result.missing else EXIT_OK
+
+
+def _listed(emails: list[str]) -> str:
+    return emails[0] if len(emails) == 1 else f"{', '.join(emails[:-1])} and {emails[-1]}"
 
 
 def _report_failure(error: BaseException, data: dict[str, Any], as_json: bool) -> int:

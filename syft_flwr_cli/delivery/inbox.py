@@ -97,6 +97,8 @@ class Inbox:
         Says in a sentence why a request is not executed though it is genuine; None lets it pass.
     verify_interval : float
         Seconds after which it is checked that responses nobody has acknowledged still lie where they were put.
+    data : str, optional
+        What the app was given (see `Body`); stated in every response.
     """
 
     def __init__(
@@ -108,12 +110,14 @@ class Inbox:
         code: str | None = None,
         gate: Callable[[Task], str | None] | None = None,
         verify_interval: float = VERIFY_INTERVAL,
+        data: str | None = None,
     ) -> None:
         self.me = me
         self.aggregator = aggregator
         self._execute = execute
         self._code = code
-        self._responses = ResponseOutbox(me, aggregator, code, verify_interval)
+        self._data = data
+        self._responses = ResponseOutbox(me, aggregator, code, verify_interval, data)
         self._gate = gate
         self._started = me.clock()
         self._folder = names.rpc_folder(aggregator, me.email, me.app)
@@ -431,6 +435,8 @@ class Inbox:
             entry = {"event": "run-started", "time": now, "run": header.run, "peer": self.aggregator}
             if self._code:
                 entry["code"] = self._code
+            if self._data:
+                entry["data"] = self._data
             self._end_earlier(header)
             self.me.journal.begin_run(header.run, "data owner", now, self._facts(header), entry)
             self.me.emit(events.RunJoined(header.run))

@@ -239,6 +239,8 @@ class ResponseIntake:
         }
         if body.code:
             entry["code"] = body.code
+        if body.data:
+            entry["data"] = body.data
         answers.append(Answer(mid, item.reply, now, entry))
         self._me.emit(ResponseReceived(row.recipient, mid, body.error and first_line(body.error[1])))
 

@@ -41,10 +41,18 @@ class ResponseOutbox:
         Seconds after which it is checked that responses nobody has acknowledged still lie where they were put.
     """
 
-    def __init__(self, me: Participant, aggregator: str, code: str | None, verify_interval: float) -> None:
+    def __init__(
+        self,
+        me: Participant,
+        aggregator: str,
+        code: str | None,
+        verify_interval: float,
+        data: str | None = None,
+    ) -> None:
         self._me = me
         self._aggregator = aggregator
         self._code = code
+        self._data = data
         self._verify_interval = verify_interval
         self._folder = names.rpc_folder(me.email, aggregator, me.app)
         self._checked = time.monotonic()
@@ -142,6 +150,7 @@ class ResponseOutbox:
             slots=tuple(layout.slots),
             payloads=tuple(refs),
             code=self._code,
+            data=self._data,
             error=outcome.error,
         )
         public = me.peer(self._aggregator, fresh=True)

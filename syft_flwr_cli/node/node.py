@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flwr.app import Context
     from flwr.clientapp import ClientApp
 
-__all__ = ["NodeOptions", "NodeResult", "run_node", "syftbox_flwr_client", "told"]
+__all__ = ["AppNode", "NodeOptions", "NodeResult", "run_node", "syftbox_flwr_client", "told"]
 
 RETRY_TIMEOUT = 5.0
 """Seconds for which a failing store is tried again at once; after that, with everything else that waits."""
@@ -60,6 +60,8 @@ class NodeOptions:
         Raises `NotApprovedError` if the app may no longer be started.
     elsewhere : Path, optional
         Where the project lies of which an approved copy is run: nothing is imported from there.
+    data : str, optional
+        What the app is given: ``private``, ``mock`` or ``none``; stated in every response.
     """
 
     keep_alive: bool = False
@@ -72,6 +74,7 @@ class NodeOptions:
     environment: str | None = None
     check: Callable[[], object] | None = None
     elsewhere: Path | None = None
+    data: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,90 @@ def _bytecode(directory: Path, environment: str | None) -> Path | None:
     return make_private_dir(mine)
 
 
+class AppNode:
+    """Serves the requests of one app, in whichever thread calls it; `interrupt` may be called from another.
+
+    Parameters
+    ----------
+    session : Session
+        The data owner in this app.
+    runner : Runner
+        Runs the app.
+    options : NodeOptions
+        What is stated in the responses.
+    gate : callable, optional
+        Says why a genuine request is not executed; None lets it pass.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        runner: Runner,
+        options: NodeOptions,
+        gate: Callable[[Task], str | None] | None = None,
+    ) -> None:
+        self._session = session
+        self._runner = runner
+        session.me.retry_timeout = RETRY_TIMEOUT
+        self._prune()
+        aggregator = session.settings.aggregator
+        self._inbox = Inbox(session.me, aggregator, runner, code=options.code, gate=gate, data=options.data)
+        self._interrupted = threading.Event()
+        self._reported = 0
+        self.besides: Callable[[], None] = lambda: None
+        """Called now and then by whoever stays: about once a minute, and after everything that is done."""
+
+    @property
+    def stopped(self) -> list[Stopped]:
+        """The runs that ended since this began."""
+        return self._inbox.stopped
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was asked to end."""
+        return self._interrupted.is_set()
+
+    def interrupt(self) -> None:
+        """Let `serve` or `work_off` end soon, after the request that is being executed."""
+        self._interrupted.set()
+        self._inbox.interrupt()
+
+    def serve(self, until: Callable[[], bool]) -> None:
+        """Serve until ``until()``, which is asked after everything that is done, or an interrupt."""
+        self._inbox.recover()
+        me = self._session.me
+        me.emit(NodeReady(me.email, self._session.settings.aggregator))
+        self._inbox.serve(until)
+
+    def work_off(self) -> int:
+        """Do all that is there and can be done now; how many steps that took."""
+        self._inbox.recover()
+        steps = 0
+        self.besides()
+        while not self._interrupted.is_set() and self._inbox.step():
+            steps += 1
+            self.report_ends()
+        return steps
+
+    def report_ends(self) -> None:
+        """Note that the ends of runs have been said, and tidy up after them: for whoever stays."""
+        while self._reported < len(self._inbox.stopped):
+            self._session.me.journal.mark_reported(self._inbox.stopped[self._reported].run)
+            self._reported += 1
+            self._prune()
+        self.besides()
+
+    def close(self) -> None:
+        """Let go of the worker and the folders; the session stays open."""
+        self._inbox.close()
+        self._runner.close()
+        self._prune()
+
+    def _prune(self) -> None:
+        settings = self._session.settings
+        retention.prune_expired(self._session.me, [settings.aggregator], settings.retention)
+
+
 def run_node(
     session: Session,
     runner: Runner,
@@ -144,39 +231,21 @@ def run_node(
     ended, and says whether the node is to end in spite of ``keep_alive``. Whoever has shown the result calls
     `told`.
     """
-    me = session.me
-    me.retry_timeout = RETRY_TIMEOUT
-    aggregator, keep = session.settings.aggregator, session.settings.retention
-    retention.prune_expired(me, [aggregator], keep)
     runner.start()
-    inbox = Inbox(me, aggregator, runner, code=options.code, gate=gate)
-    interrupted = threading.Event()
-    ends: list[Stopped] = []
-
-    def interrupt() -> None:
-        interrupted.set()
-        inbox.interrupt()
+    node = AppNode(session, runner, options, gate)
 
     def done() -> bool:
         if not options.keep_alive:
-            return bool(inbox.stopped)
-        # Whoever stays has said so of each run, and tidies up between two.
-        while len(ends) < len(inbox.stopped):
-            ends.append(inbox.stopped[len(ends)])
-            me.journal.mark_reported(ends[-1].run)
-            retention.prune_expired(me, [aggregator], keep)
-        return bool(ends) and over(inbox.stopped)
+            return bool(node.stopped)
+        node.report_ends()
+        return bool(node.stopped) and over(node.stopped)
 
     try:
-        inbox.recover()
-        with on_interrupt(interrupt, raises=False):
-            me.emit(NodeReady(me.email, aggregator))
-            inbox.serve(done)
+        with on_interrupt(node.interrupt, raises=False):
+            node.serve(done)
     finally:
-        inbox.close()
-        runner.close()
-    retention.prune_expired(me, [aggregator], keep)
-    return NodeResult(list(inbox.stopped), interrupted.is_set())
+        node.close()
+    return NodeResult(list(node.stopped), node.interrupted)
 
 
 def told(session: Session, result: NodeResult) -> None:

@@ -25,7 +25,7 @@ __all__ = ["FILE_NAME", "REMEMBERED", "layers", "read_own", "remember"]
 
 FILE_NAME = "settings.toml"
 
-REMEMBERED = ("email", "root", "data", "syftbox_config")
+REMEMBERED = ("email", "root", "data", "data_use", "syftbox_config")
 """What `remember` may write; everything else in the file is the participant's own hand."""
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "remember",
     "resolve",
     "transport_options",
+    "variable_path",
 ]
 
 Role = Literal["aggregator", "data owner"]
@@ -177,6 +178,12 @@ def named_email(flag: str | None, environ: Mapping[str, str] | None = None) -> s
     """The e-mail that a flag or the environment names, checked; None if neither does."""
     text = flag or (os.environ if environ is None else environ).get("SYFTBOX_EMAIL", "").strip()
     return check_email(text) if text else None
+
+
+def variable_path(name: str, environ: Mapping[str, str] | None = None) -> Path | None:
+    """The path that an environment variable names; None if it is not set."""
+    text = (os.environ if environ is None else environ).get(name, "").strip()
+    return Path(text) if text else None
 
 
 def transport_options(spec: TransportSpec, home: Path, app_name: str, **flags: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from syft_flwr_cli.protocol.strict_json import read_object
 from syft_flwr_cli.protocol.text import check_text, make_text
 
 __all__ = [
+    "DATA_USES",
     "ENCRYPTION_MISMATCH",
     "Body",
     "ConfigValue",
@@ -45,6 +46,8 @@ MAX_PAYLOAD_SIZE = 1 << 40
 _LENGTH = struct.Struct(">I")
 
 _CONFIG = "config."
+
+DATA_USES = ("private", "mock", "none")
 
 Path = tuple[str | int, ...]
 ConfigValue = str | int | float | bool
@@ -114,6 +117,8 @@ class Body:
         What the aggregator chose of the run config, by key; the rest is the project's.
     stop : Stop, optional
         The run is over.
+    data : str, optional
+        What a data owner's app was given: ``private``, ``mock`` or ``none`` (`DATA_USES`).
     """
 
     type: str
@@ -128,6 +133,7 @@ class Body:
     error: tuple[int, str] | None = None
     run_config: Mapping[str, ConfigValue] = field(default_factory=dict)
     stop: Stop | None = None
+    data: str | None = None
 
 
 def encode_body(body: Body) -> bytes:
@@ -143,6 +149,8 @@ def encode_body(body: Body) -> bytes:
     facts: dict[str, ConfigValue] = {f"{_CONFIG}{key}": value for key, value in body.run_config.items()}
     if body.stop is not None:
         facts |= {"action": "stop", "reason": make_text(body.stop.reason, MAX_TEXT)}
+    if body.data is not None:
+        facts["data"] = body.data
     meta: dict[str, Any] = {
         "type": body.type,
         "group": body.group,
@@ -213,6 +221,7 @@ def _decode(data: bytes) -> Body:
         error=_error(meta.get("error")),
         run_config={k.removeprefix(_CONFIG): v for k, v in facts.items() if k.startswith(_CONFIG)},
         stop=Stop(str(facts.get("reason", ""))) if facts.get("action") == "stop" else None,
+        data=str(facts["data"]) if facts.get("data") in DATA_USES else None,
     )
 
 

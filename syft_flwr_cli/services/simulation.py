@@ -212,6 +212,8 @@ class _Cast:
         words = self._words("run-client", email)
         if data is not None:
             words += ["--data", str(data.absolute())]
+        elif not {"--data", "--mock", "--no-data"} & set(self._federation.client_options):
+            words += ["--mock"]  # a project that brings no mock data makes some up, or needs none
         own = find_interpreter(self._federation.project)
         if own is not None and not any(
             word.startswith("--python") for word in self._federation.client_options

@@ -1,0 +1,170 @@
+"""An app at a data owner, made ready to run: approved code, chosen data, keys, store, worker. Asks and prints nothing.
+
+`run-client` runs one, a node runs all that its owner has approved: both begin here, and both run nothing but the
+approved copy.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from syft_flwr_cli.consent import approvals
+from syft_flwr_cli.consent.gate import ApprovedCode, Gate, approved_code
+from syft_flwr_cli.errors import NotApprovedError, UsageError
+from syft_flwr_cli.events import DataChosen, Emit, nobody
+from syft_flwr_cli.execution.runner import Runner
+from syft_flwr_cli.execution.worker_process import WorkerProcess
+from syft_flwr_cli.node import node
+from syft_flwr_cli.project.config import Project, load_project
+from syft_flwr_cli.project.settings import Settings
+from syft_flwr_cli.security.identity import FILE_NAME, read_public
+from syft_flwr_cli.services.data_choice import DataChoice
+from syft_flwr_cli.session.session import Session, open_session
+from syft_flwr_cli.storage.paths import participant_dir
+
+__all__ = ["AppOptions", "OpenApp", "OwnerApp", "approved_projects", "open_app", "prepare_app"]
+
+
+@dataclass(frozen=True, slots=True)
+class AppOptions:
+    """How the app is run; see `node.NodeOptions`."""
+
+    keep_alive: bool = False
+    isolation: str = "subprocess"
+    python: Path | None = None
+    memory_limit: int | None = None
+    node_config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerApp:
+    """An app that may run: its settings, the approved code, and what it gets."""
+
+    settings: Settings
+    project: Project
+    code: ApprovedCode
+    data: DataChoice
+    options: node.NodeOptions
+
+
+@dataclass(frozen=True, slots=True)
+class OpenApp:
+    """An app that is open: its session, what runs it, and what decides of each request."""
+
+    session: Session
+    runner: Runner
+    gate: Gate
+
+
+def prepare_app(
+    home: Path, project: Project, settings: Settings, data: DataChoice, options: AppOptions
+) -> OwnerApp:
+    """Find the approved copy of ``project`` and how it is to be run.
+
+    Raises
+    ------
+    NotApprovedError
+        If the owner has not approved exactly these files, or this environment.
+    """
+    own = options.python is None and options.isolation == "subprocess"
+    code = approved_code(home, settings.email, project, with_environment=own)
+    environment = code.environment
+    return OwnerApp(
+        replace(settings, data=data.path),
+        project,
+        code,
+        data,
+        node.NodeOptions(
+            keep_alive=options.keep_alive,
+            code=code.digest,
+            mods=code.policy.required_mods,
+            isolation=options.isolation,
+            python=options.python if environment is None else environment.interpreter,
+            environment=None if environment is None else environment.digest,
+            check=code.check_environment,
+            # A node knows the approved copy alone; whoever reviewed a folder must not import from that.
+            elsewhere=None if project.path == code.copy else project.path,
+            memory_limit=options.memory_limit,
+            node_config=options.node_config,
+            data=data.use,
+        ),
+    )
+
+
+def open_app(
+    app: OwnerApp,
+    home: Path,
+    *,
+    emit: Emit = nobody,
+    require_verified: bool = False,
+    early: WorkerProcess | None = None,
+) -> OpenApp:
+    """Open what the app needs; whoever calls closes the session.
+
+    Parameters
+    ----------
+    app : OwnerApp
+        What is to run.
+    home : Path
+        ``SYFT_FLWR_HOME``.
+    emit : callable
+        Hears what happens.
+    require_verified : bool
+        Refuse an aggregator whose key was never compared.
+    early : WorkerProcess, optional
+        A worker that was started before it was known what for.
+
+    Raises
+    ------
+    BusyError
+        If another process of this participant serves the app.
+    """
+    fingerprints = app.project.fingerprints
+    opened = open_session(
+        app.settings, home, emit=emit, fingerprints=fingerprints, require_verified=require_verified
+    )
+    try:
+        data = app.data
+        emit(DataChosen(app.settings.app_name, data.use, str(data.path or ""), data.files, data.bytes))
+        component = load_project(app.code.copy).clientapp
+        runner = node.make_runner(opened, app.code.copy, component, app.options, early)
+        gate = Gate(app.code, opened.me.journal, len(app.settings.datasites))
+    except BaseException:
+        opened.close()
+        raise
+    return OpenApp(opened, runner, gate)
+
+
+def approved_projects(
+    home: Path, email: str, warn: Callable[[str], None] = lambda sentence: None
+) -> list[Project]:
+    """The projects that ``email`` has approved, one of each app, the version approved last; from their checked copies.
+
+    ``warn`` hears of those that cannot be used.
+    """
+    directory = participant_dir(home, email)
+    if not (directory / FILE_NAME).exists():
+        return []
+    public, _ = read_public(directory, email)
+    latest: dict[str, tuple[float, str]] = {}
+    for path in sorted((directory / "approvals").glob("*.json")):
+        try:
+            found = approvals.read_decision(directory, path.stem, public)
+        except NotApprovedError as error:
+            warn(error.what)
+            continue
+        if found is None or found.decision != "approve":
+            continue
+        if found.time > latest.get(found.app_name, (0.0, ""))[0]:
+            latest[found.app_name] = (found.time, found.digest)
+    projects = []
+    for name, (_, digest) in sorted(latest.items()):
+        try:
+            project = load_project(approvals.code_dir(directory) / digest)
+        except UsageError as error:
+            warn(f"{name}: {error.what}")
+            continue
+        if project.app_name == name and email in project.datasites:
+            projects.append(project)
+    return projects
