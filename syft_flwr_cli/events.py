@@ -349,6 +349,82 @@ class OwnerAbsent(Event):
         return f"{self.peer} has not answered a request of {since}; going on without."
 
 
+# Offers
+
+
+@dataclass(frozen=True, slots=True)
+class OfferSent(Event):
+    """A project offer lies in the store for a data owner."""
+
+    kind = "offer-sent"
+    peer: str
+    project: str
+    revision: int
+
+    def sentence(self) -> str:
+        return f"Offered {self.project} (version {self.revision}) to {self.peer}."
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReceived(Event):
+    """A project offer of an aggregator's has come, or one was withdrawn."""
+
+    kind = "offer-received"
+    level = "notice"
+    peer: str
+    project: str
+    revision: int
+
+    def sentence(self) -> str:
+        return f"{self.peer} offers {self.project} (version {self.revision})."
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAwaited(Event):
+    """A data owner waits for an aggregator to offer a project."""
+
+    kind = "offer-awaited"
+    repeats = float("inf")
+    peer: str
+
+    def sentence(self) -> str:
+        return f"Waiting for {self.peer} to offer a project (its share or run-server sends it). Ctrl-C ends waiting."
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionReceived(Event):
+    """A data owner's decision about an offered project has come: ``approved`` or ``rejected``."""
+
+    kind = "decision"
+    level = "notice"
+    peer: str
+    project: str
+    decision: str
+    message: str = ""
+
+    def sentence(self) -> str:
+        return f"{self.peer} has {self.decision} {self.project}" + (
+            f": {self.message}" if self.message else "."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionsAwaited(Event):
+    """A run is pending until these data owners have decided about the project."""
+
+    kind = "decisions-awaited"
+    repeats = float("inf")
+    peers: tuple[str, ...]
+    project: str
+
+    def sentence(self) -> str:
+        return (
+            f"Pending: {', '.join(self.peers)} has not decided about {self.project} yet."
+            if len(self.peers) == 1
+            else f"Pending: {', '.join(self.peers)} have not decided about {self.project} yet."
+        )
+
+
 # A run, at the aggregator
 
 

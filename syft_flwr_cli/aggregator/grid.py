@@ -17,6 +17,7 @@ from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
 from syft_flwr_cli import events
+from syft_flwr_cli.aggregator.membership import Membership
 from syft_flwr_cli.aggregator.replies import Delivered, Replies
 from syft_flwr_cli.aggregator.requests import Drafts, accepted
 from syft_flwr_cli.aggregator.round_log import RoundLog
@@ -63,6 +64,8 @@ class SyftGrid(Grid):
         Digest of the project that the data owners are expected to run.
     run_config : dict, optional
         Overrides of the run config; they travel with each request.
+    members : callable, optional
+        Which of the data owners take part at the moment; all of them, always, if None.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class SyftGrid(Grid):
         run_config: dict[str, Any] | None = None,
         accept_divergence: bool = False,
         spent: Callable[[], Mapping[str, int]] = dict,
+        members: Callable[[], Sequence[str]] | None = None,
     ) -> None:
         self.app_name = names.check_app_name(app_name.removeprefix("flwr/"))
         self.datasites = [names.check_email(email) for email in datasites]
@@ -98,6 +102,8 @@ class SyftGrid(Grid):
         self._code = code
         self._run_config = dict(run_config or {})
         self._accept_divergence = accept_divergence
+        self._members = members
+        self._membership: Membership | None = None
         self._run: Run | None = None
         self._outbox: Outbox | None = None
         self._asked: dict[str, tuple[int, str, Metadata]] = {}
@@ -124,6 +130,8 @@ class SyftGrid(Grid):
         self._outbox = Outbox(
             self.client, str(run_object.run_id), self.datasites, accept_divergence=self._accept_divergence
         )
+        if self._members is not None:
+            self._membership = Membership(self.client.journal, str(run_object.run_id), self._members)
 
     @property
     def run(self) -> Run:
@@ -151,15 +159,27 @@ class SyftGrid(Grid):
         return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
 
     def get_node_ids(self) -> list[int]:
-        """The node ids of the data owners, whether they are there at the moment or not."""
+        """The node ids of the data owners who take part, whether they are there at the moment or not."""
         self._check()
         self._warn_if_waiting()
-        return list(self._emails)
+        return [names.node_id(email) for email in self._taking_part()]
 
     def get_nodes(self) -> list[NodeInfo]:
-        """The data owners, as Flower describes nodes; their e-mails are the names."""
+        """The data owners who take part, as Flower describes nodes; their e-mails are the names."""
         self._check()
-        return [NodeInfo(node_id=node, name=email, status=ONLINE) for node, email in self._emails.items()]
+        return [
+            NodeInfo(node_id=names.node_id(email), name=email, status=ONLINE) for email in self._taking_part()
+        ]
+
+    def absent_members(self) -> list[str]:
+        """Data owners who did not take part when the ServerApp was last told who does."""
+        if self._membership is None:
+            return []
+        there = self._membership.last()
+        return [email for email in self.datasites if email not in there]
+
+    def _taking_part(self) -> list[str]:
+        return list(self.datasites) if self._membership is None else self._membership.ask()
 
     def get_client_email(self, node_id: int) -> str | None:
         """The e-mail of the data owner behind a node id; None if there is none."""
@@ -276,6 +296,8 @@ class SyftGrid(Grid):
         now = time.time()
         requests = [drafts.draft(m, self._emails[m.metadata.dst_node_id], now) for m in messages]
         rounds = [self._begin_round(request) for request in requests]
+        if self._membership is not None:
+            self._membership.commit()
         ids = outbox.push(requests)
         for kind, number in dict.fromkeys(zip((d.body.type for d in requests), rounds, strict=True)):
             self._emit(events.RequestsPublished(kind, number))

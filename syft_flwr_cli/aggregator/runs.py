@@ -63,6 +63,8 @@ class RunOptions:
         Digest of the project.
     dependencies : sequence of str
         What the project depends on.
+    members : callable, optional
+        Which data owners take part at the moment; all of them, always, if None.
     """
 
     run_config: Mapping[str, Any] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class RunOptions:
     accept_divergence: bool = False
     code: str | None = None
     dependencies: Sequence[str] = ()
+    members: Callable[[], Sequence[str]] | None = None
 
 
 @dataclass(slots=True)
@@ -127,6 +130,7 @@ def run_server_app(
         run_config=dict(options.run_config),
         accept_divergence=options.accept_divergence,
         spent=session.spent,
+        members=options.members,
     )
     begun = time.monotonic()
     error: BaseException | None = None
@@ -155,7 +159,7 @@ def run_server_app(
             run.run,
             resumed,
             time.monotonic() - begun,
-            grid.rounds.missing(),
+            sorted({*grid.rounds.missing(), *grid.absent_members()}),
             grid.rounds.report(),
             context,
             error,

@@ -35,7 +35,7 @@ from syft_flwr_cli.security.public_identity import PublicIdentity
 from syft_flwr_cli.security.sealing import SealedPayload, content_digest, open_payload
 from syft_flwr_cli.transports.base import BytesContent, Watch
 
-__all__ = ["Check", "Mailbox", "Posted"]
+__all__ = ["Check", "Mailbox", "Posted", "payload_for"]
 
 Check = Callable[[str, Record], None]
 """Raises `RefusedError` if a record of this sender cannot be one of its kind."""
@@ -55,6 +55,14 @@ class Posted:
     sent: list[Sent] = field(default_factory=list)
     waiting: list[Sent] = field(default_factory=list)
     """Of recipients who have published no key yet."""
+
+
+def payload_for(content: bytes, before: Payload | None = None) -> Payload:
+    """How records are to speak of ``content``: as ``before``, if that is of the same content, else anew."""
+    digest = content_digest([content])
+    if before is not None and before.digest == digest:
+        return before
+    return Payload(str(uuid.uuid4()), secrets.token_bytes(32), len(content), digest)
 
 
 class Mailbox:
@@ -124,14 +132,10 @@ class Mailbox:
             me.remove(names.request_path(me.email, sent.recipient, APP, old, record.kind))
         self.store.published(sent, public.fingerprint)
 
-    def put_payload(self, content: bytes, readers: Collection[str], before: Payload | None = None) -> Payload:
-        """Write a payload for ``readers``; as ``before`` if that is of the same content, for more readers."""
-        digest = content_digest([content])
-        if before is None or before.digest != digest:
-            before = Payload(str(uuid.uuid4()), secrets.token_bytes(32), len(content), digest)
-        path = names.payload_path(self.me.email, APP, before.id)
-        self.me.publish(path, SealedPayload(before.key, [content]), readers)
-        return before
+    def publish_payload(self, content: bytes, payload: Payload, readers: Collection[str]) -> None:
+        """Write a payload, made by `payload_for` of the same content, for ``readers``; repeating it is harmless."""
+        path = names.payload_path(self.me.email, APP, payload.id)
+        self.me.publish(path, SealedPayload(payload.key, [content]), readers)
 
     def remove_payload(self, payload: Payload) -> None:
         """Take a payload back."""

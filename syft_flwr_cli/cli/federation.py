@@ -73,12 +73,12 @@ def _next(project: Project, root: Path | None) -> Iterator[str]:
     yield ""
     yield "Next, on this machine alone, with the mock data:"
     yield f"  syft-flwr simulate {where}"
-    yield "Then for real; everybody gets this folder, the same bytes for all. The aggregator:"
+    yield "Then for real. The aggregator offers the project, and runs it with those who approve it:"
+    yield f"  syft-flwr share {where} --email {project.aggregator}{at}"
     yield f"  syft-flwr run-server {where} --email {project.aggregator}{at}"
-    yield "Every data owner looks at the code that is to run, approves it, and runs it:"
+    yield "Every data owner receives it, looks at what would run, decides, and runs it (before or after run-server):"
     for owner in project.datasites:
-        yield f"  syft-flwr review {where} --email {owner}"
-        yield f"  syft-flwr run-client {where} --email {owner}{at} --data DATA_FOLDER"
+        yield f"  syft-flwr join {project.aggregator} --email {owner}{at}"
 
 
 def _short(path: Path) -> str:

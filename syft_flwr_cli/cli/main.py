@@ -20,6 +20,9 @@ __all__ = ["load", "run"]
 COMMANDS = (
     "init",
     "bootstrap",
+    "share",
+    "join",
+    "projects",
     "run_server",
     "run_client",
     "node",

@@ -14,6 +14,7 @@ from syft_flwr_cli.cli.options import Email, Json, ProjectPath
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
+    from syft_flwr_cli.services.joining import Offered
     from syft_flwr_cli.services.review import Decision
 
 __all__ = ["register"]
@@ -73,12 +74,14 @@ def _review(
     from syft_flwr_cli.project.config import load_project, require_federated
     from syft_flwr_cli.project.settings import remember, resolve
     from syft_flwr_cli.security.passphrase import passphrase_source
+    from syft_flwr_cli.services import joining
     from syft_flwr_cli.services import review as service
     from syft_flwr_cli.storage.paths import home
     from syft_flwr_cli.ui.review import describe, describe_decision, show
 
-    federated = require_federated(load_project(path))
     here = home()
+    folder = joining.locate(here, path, email)
+    federated = require_federated(load_project(folder))
     settings = resolve(
         federated,
         home=here,
@@ -104,7 +107,26 @@ def _review(
         passphrase = passphrase_source(settings.email)
         reviewed = service.decide(reviewed, decision, passphrase, with_environment=not no_environment)
         document |= describe_decision(reviewed.shown, reviewed.shown.decided, reviewed.place)
+        # Wherever these very files lie: whoever offered them is told.
+        offer = joining.offer_of_files(here, settings.email, reviewed.shown.manifest.digest)
+        if offer is not None:
+            _answer(here, settings.email, offer, decision)
     if as_json:
         output.emit_json(document)
     else:
         show(document)
+
+
+def _answer(here: Path, email: str, offer: "Offered", decision: "Decision") -> None:
+    """Tell the aggregator what was decided about its offer, now or as soon as the store can be reached."""
+    from syft_flwr_cli.errors import SyftFlwrError
+    from syft_flwr_cli.services import joining
+    from syft_flwr_cli.ui.console_reporter import ConsoleReporter
+
+    try:
+        sent = joining.answer_now(here, email, offer, decision, ConsoleReporter())
+    except SyftFlwrError as error:
+        output.note(f"{offer.aggregator} cannot be told at the moment: {error.what}", "yellow")
+        sent = False
+    if not sent:
+        output.note(f"It is told by the next: syft-flwr join {offer.aggregator}")

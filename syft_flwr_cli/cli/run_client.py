@@ -66,6 +66,7 @@ def register(app: typer.Typer) -> None:
         """Run the ClientApp on your data until the aggregator ends the run."""
         if isolation not in ("subprocess", "inline"):
             raise UsageError(f"Unknown isolation {isolation!r}.", hint="Use subprocess or inline.")
+        project = _folder(project, email)
         early = _begin_to_import(project) if isolation == "subprocess" and python is None else None
 
         from syft_flwr_cli.node import node
@@ -128,6 +129,16 @@ def register(app: typer.Typer) -> None:
             output.note("Interrupted; nothing is lost. The same command goes on.", style="bold")
             return EXIT_INTERRUPTED
         return EXIT_OK
+
+
+def _folder(project: Path, email: str | None) -> Path:
+    """The project's folder; ``project`` may be the name of one that was offered."""
+    if project.exists():
+        return project
+    from syft_flwr_cli.services.joining import locate
+    from syft_flwr_cli.storage.paths import home
+
+    return locate(home(), project, email)
 
 
 def _begin_to_import(project: Path) -> "WorkerProcess | None":

@@ -59,13 +59,26 @@ def register(app: typer.Typer) -> None:
                 "--accept-divergence", help="Go on live where the ServerApp does not repeat itself."
             ),
         ] = False,
+        start_with: Annotated[
+            str | None,
+            typer.Option(
+                "--start-with",
+                help="Of a shared project: begin once so many have approved it.",
+                metavar="N|P%",
+                show_default="all have decided",
+            ),
+        ] = None,
         require_verified: Annotated[
             bool, typer.Option("--require-verified", help="Refuse peers whose key was never compared.")
         ] = False,
         verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say every message.")] = False,
         as_json: Json = False,
     ) -> int:
-        """Run the project's ServerApp; take up its unfinished run if there is one."""
+        """Run the project's ServerApp; take up its unfinished run if there is one.
+
+        Of a project that was shared, the run begins when all data owners who were asked have decided, and goes
+        on with those who approved; who approves later takes part from the next round.
+        """
         found = load_project(project)
         here = home()
         settings = resolve(
@@ -85,8 +98,10 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.aggregator import runs
         from syft_flwr_cli.execution.output import app_stdout
         from syft_flwr_cli.flower import runtime
+        from syft_flwr_cli.services import participation
         from syft_flwr_cli.session import session
 
+        rule = participation.parse_start_rule(start_with)
         # What the library logs is said here in a sentence, and with its traceback only under --debug.
         logging.getLogger("syft_flwr").addHandler(logging.NullHandler())
         override = runtime.parse_run_config(run_config)
@@ -98,14 +113,17 @@ def register(app: typer.Typer) -> None:
             fingerprints=found.fingerprints,
             require_verified=require_verified,
         )
+        partakers: participation.Participation | None = None
         try:
             remember(here, settings.app_name, email=settings.email, root=root)
+            partakers = participation.begin(opened, here, found, rule, fresh=fresh)
             options = runs.RunOptions(
                 run_config=override,
                 fresh=fresh,
                 accept_divergence=accept_divergence,
                 code=_code(found.path),
                 dependencies=_dependencies(found.raw),
+                members=None if partakers is None else partakers.members,
             )
             # The result has stdout to itself: what the app prints goes to its log and to stderr.
             with app_stdout(opened.me.directory / "logs" / "app.log"):
@@ -121,6 +139,8 @@ def register(app: typer.Typer) -> None:
         except KeyboardInterrupt:
             return _paused(opened, project)
         finally:
+            if partakers is not None:
+                partakers.close()
             opened.close()
 
 

@@ -25,7 +25,7 @@ __all__ = ["FILE_NAME", "REMEMBERED", "layers", "read_own", "remember"]
 
 FILE_NAME = "settings.toml"
 
-REMEMBERED = ("email", "root", "data", "data_use", "syftbox_config")
+REMEMBERED = ("email", "root", "data", "data_use", "syftbox_config", "transport")
 """What `remember` may write; everything else in the file is the participant's own hand."""
 
 
@@ -67,7 +67,7 @@ def remember(home: Path, app_name: str, *, email: str | None = None, **values: P
     email : str | None
         Whose it is. Remembered too, as the e-mail of the next command that names none.
     values
-        Any of ``root``, ``data``, ``syftbox_config``; a path is stored absolute.
+        Any of ``root``, ``data``, ``syftbox_config``, ``transport``; a path is stored absolute.
 
     Raises
     ------

@@ -45,6 +45,11 @@ class Roster:
         self._require_verified = require_verified
         self._last: tuple[tuple[int, ...], dict[str, Entry]] | None = None
 
+    @property
+    def require_verified(self) -> bool:
+        """Whether only keys that a person has compared are accepted."""
+        return self._require_verified
+
     def get(self, email: str) -> Entry | None:
         """The entry of ``email``, trusted or revoked; None if it was never met."""
         return self._read().get(check_email(email))

@@ -135,8 +135,8 @@ def _environment(review: Review, environment: Environment, approved: bool) -> di
     }
 
 
-def show(document: Mapping[str, Any]) -> None:
-    """Print a review for people."""
+def show(document: Mapping[str, Any], *, ending: bool = True) -> None:
+    """Print a review for people; without its ``ending``, what was decided and what to type next is left out."""
     console = output.out()
     _line(console, f"{document['project']} {document['version']}", "bold")
     _pairs(
@@ -165,6 +165,8 @@ def show(document: Mapping[str, Any]) -> None:
     if document["environment"] and not document["environment"]["approved"]:
         _line(console, _FOREIGN_ENVIRONMENT.format(ENVIRONMENT), "bold yellow")
     _line(console, _NO_SANDBOX)
+    if not ending:
+        return
     _line(console, _verdict(document), "bold")
     _line(console, f"next: {document['next']}")
 

@@ -50,13 +50,12 @@ made theirs/main.py
 
 Next, on this machine alone, with the mock data:
   syft-flwr simulate theirs
-Then for real; everybody gets this folder, the same bytes for all. The aggregator:
+Then for real. The aggregator offers the project, and runs it with those who approve it:
+  syft-flwr share theirs --email ds@lab.example --root SHARED_FOLDER
   syft-flwr run-server theirs --email ds@lab.example --root SHARED_FOLDER
-Every data owner looks at the code that is to run, approves it, and runs it:
-  syft-flwr review theirs --email do1@a.example
-  syft-flwr run-client theirs --email do1@a.example --root SHARED_FOLDER --data DATA_FOLDER
-  syft-flwr review theirs --email do2@b.example
-  syft-flwr run-client theirs --email do2@b.example --root SHARED_FOLDER --data DATA_FOLDER
+Every data owner receives it, looks at what would run, decides, and runs it (before or after run-server):
+  syft-flwr join ds@lab.example --email do1@a.example --root SHARED_FOLDER
+  syft-flwr join ds@lab.example --email do2@b.example --root SHARED_FOLDER
 """
     again = first.replace(
         "changed theirs/pyproject.toml\nmade theirs/main.py",

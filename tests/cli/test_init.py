@@ -38,13 +38,12 @@ made study/study/task.py
 
 Next, on this machine alone, with the mock data:
   syft-flwr simulate study
-Then for real; everybody gets this folder, the same bytes for all. The aggregator:
+Then for real. The aggregator offers the project, and runs it with those who approve it:
+  syft-flwr share study --email ds@lab.example --root SHARED_FOLDER
   syft-flwr run-server study --email ds@lab.example --root SHARED_FOLDER
-Every data owner looks at the code that is to run, approves it, and runs it:
-  syft-flwr review study --email do1@a.example
-  syft-flwr run-client study --email do1@a.example --root SHARED_FOLDER --data DATA_FOLDER
-  syft-flwr review study --email do2@b.example
-  syft-flwr run-client study --email do2@b.example --root SHARED_FOLDER --data DATA_FOLDER
+Every data owner receives it, looks at what would run, decides, and runs it (before or after run-server):
+  syft-flwr join ds@lab.example --email do1@a.example --root SHARED_FOLDER
+  syft-flwr join ds@lab.example --email do2@b.example --root SHARED_FOLDER
 """
     )
     table = tomllib.loads((shell.folder / "study" / "pyproject.toml").read_text())["tool"]["syft_flwr"]

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from syft_flwr_cli.audit.log import AuditLog
-from syft_flwr_cli.catalogue.mailbox import Mailbox
+from syft_flwr_cli.catalogue.mailbox import Mailbox, payload_for
 from syft_flwr_cli.catalogue.record_store import RecordStore
 from syft_flwr_cli.catalogue.records import APP, Record, record_bytes, record_id
 from syft_flwr_cli.delivery.participant import Participant
+from syft_flwr_cli.events import Event, MessageRejected
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.header import Header
 from syft_flwr_cli.protocol.rejection import RefusedError
@@ -33,10 +34,9 @@ class World:
         self.now = 1_750_000_000.0
         self.refused: list[str] = []
 
-    def emit(self, event: str, facts: object) -> None:
-        if event == "refused":
-            assert isinstance(facts, dict)
-            self.refused.append(facts["sentence"])
+    def emit(self, event: Event) -> None:
+        if isinstance(event, MessageRejected):
+            self.refused.append(event.detail)
 
     def identity(self, email: str) -> Identity:
         return Identity.create(email, 1.0, hashlib.shake_256(email.encode()).digest(SECRETS_SIZE))
@@ -229,8 +229,12 @@ def test_a_payload_is_read_by_all_who_know_its_key_and_no_further_than_promised(
     two: tuple[Mailbox, Mailbox], world: World
 ) -> None:
     ds, do = two
-    payload = ds.put_payload(b"content" * 1000, [DO])
-    assert ds.put_payload(b"content" * 1000, [DO], payload) == payload
+    payload = payload_for(b"content" * 1000)
+    assert payload_for(b"content" * 1000, payload) == payload
+    assert payload_for(b"other", payload).key != payload.key
+    assert do.read_payload(DS, payload) is None
+    for _ in range(2):
+        ds.publish_payload(b"content" * 1000, payload, [DO])
     content = do.read_payload(DS, payload)
     assert content is not None and bytes(content) == b"content" * 1000
     path = names.payload_path(DS, APP, payload.id)

@@ -1,0 +1,144 @@
+"""``syft-flwr share``: offer a project to its data owners."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syft_flwr_cli.cli.options import Email, Json, ProjectPath, Root, SyftboxConfig, TransportName
+
+if TYPE_CHECKING:
+    from syft_flwr_cli.services.offers import Shared
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+
+    @app.command(epilog='Example: syft-flwr share study --to do1@a.example --message "five rounds, please"')
+    def share(
+        project: ProjectPath = Path(),
+        to: Annotated[
+            str | None,
+            typer.Option("--to", help="Whom to ask.", metavar="E,E", show_default="all data owners"),
+        ] = None,
+        message: Annotated[
+            str, typer.Option("--message", "-m", help="What they read with it.", metavar="TEXT")
+        ] = "",
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Show which files would be offered; send nothing.")
+        ] = False,
+        email: Email = None,
+        transport: TransportName = None,
+        root: Root = None,
+        syftbox_config: SyftboxConfig = None,
+        as_json: Json = False,
+    ) -> None:
+        """Offer the project, as its files are now, to the data owners, who decide whether it runs.
+
+        Nobody copies a folder: the files travel sealed through the shared store. After a change, share again: the
+        data owners see the difference. run-server sends what still waits for a data owner's key.
+        """
+        from syft_flwr_cli.project.config import load_project, require_federated, split_emails
+        from syft_flwr_cli.project.settings import remember, resolve
+        from syft_flwr_cli.services import offers
+        from syft_flwr_cli.services.federation import open_federation
+        from syft_flwr_cli.storage.paths import home
+        from syft_flwr_cli.ui import output
+        from syft_flwr_cli.ui.console_reporter import ConsoleReporter
+
+        found = require_federated(load_project(project))
+        if dry_run:
+            _show_files(found, as_json)
+            return
+        here = home()
+        settings = resolve(
+            found,
+            home=here,
+            role="aggregator",
+            email=email or found.aggregator,
+            transport=transport,
+            root=root,
+            syftbox_config=syftbox_config,
+        )
+        federation = open_federation(settings, here, emit=ConsoleReporter(), fingerprints=found.fingerprints)
+        try:
+            remember(here, settings.app_name, email=settings.email, root=root)
+            shared = offers.share(federation, found, split_emails(to) if to else None, message)
+        finally:
+            federation.close()
+        if as_json:
+            output.emit_json(_facts(shared))
+        else:
+            _show(shared, project, settings.email)
+
+
+def _facts(shared: "Shared") -> dict[str, Any]:
+    from syft_flwr_cli.ui.offers import standing_facts
+
+    return {
+        **standing_facts(shared.standing),
+        "new": shared.new,
+        "files": [entry.path for entry in shared.manifest.entries],
+        "bytes": sum(entry.size for entry in shared.manifest.entries),
+        "sent": list(shared.sent),
+        "waiting": list(shared.waiting),
+    }
+
+
+def _show(shared: "Shared", project: Path, aggregator: str) -> None:
+    import shlex
+
+    from syft_flwr_cli.ui import output
+    from syft_flwr_cli.ui.offers import show_standing
+
+    offer, entries = shared.offer, shared.manifest.entries
+    how = "Shared" if shared.new else "Already shared, unchanged:"
+    size = sum(entry.size for entry in entries)
+    say = output.out().print
+    say(
+        f"{how} {offer.project}, version {offer.revision} ({len(entries)} files, {size:,} bytes; "
+        f"digest {offer.digest[:16]}).",
+        markup=False,
+    )
+    show_standing(shared.standing)
+    where = "" if str(project) == "." else f" {shlex.quote(str(project))}"
+    if shared.waiting:
+        say(
+            f"No key of {', '.join(shared.waiting)} is published yet; the offer goes out by itself when there is one, "
+            "as soon as run-server runs.",
+            markup=False,
+        )
+    say("", markup=False)
+    say("Each data owner types:", markup=False)
+    say(f"  syft-flwr join {aggregator} --email OWNER --root SHARED_FOLDER", markup=False)
+    say(f"next: syft-flwr run-server{where}", markup=False)
+
+
+def _show_files(project: Any, as_json: bool) -> None:
+    from syft_flwr_cli.consent.manifest import make_manifest
+    from syft_flwr_cli.consent.source_tree import LEFT_OUT, LEFT_OUT_AT_TOP, LEFT_OUT_ENDINGS, excluded_paths
+    from syft_flwr_cli.protocol.printable import visible
+    from syft_flwr_cli.ui import output
+
+    manifest = make_manifest(project.path)
+    excluded = sorted(excluded_paths(project.path))
+    rules = [*sorted(LEFT_OUT), *(f"{name} (at the top)" for name in sorted(LEFT_OUT_AT_TOP))]
+    rules += [f"*{ending}" for ending in LEFT_OUT_ENDINGS]
+    if as_json:
+        files = [
+            {"path": entry.path, "mode": entry.mode, "size": entry.size, "sha256": entry.sha256}
+            for entry in manifest.entries
+        ]
+        output.emit_json(
+            {"digest": manifest.digest, "files": files, "excluded": excluded, "always_left_out": rules}
+        )
+        return
+    say = output.out().print
+    for entry in manifest.entries:
+        say(f"{entry.size:>12,}  {visible(entry.path)}", markup=False)
+    say(f"digest: {manifest.digest}", markup=False)
+    say(f"left out by [tool.syft_flwr] exclude: {', '.join(excluded) or 'nothing'}", markup=False)
+    say(f"left out always: {', '.join(rules)}", markup=False)
+    output.note("Nothing was sent.")

@@ -1,0 +1,220 @@
+"""A project reaches its data owners through the shared folder, and runs with those who approve it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from participants import AGGREGATOR, OWNERS, Federation, Process, federate, until
+
+from syft_flwr_cli.protocol import names
+
+DO1, DO2 = OWNERS
+
+GATED = """
+import json, time
+from pathlib import Path
+from flwr.app import ConfigRecord, Context, Message, RecordDict
+from flwr.serverapp import Grid, ServerApp
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    place, counts = Path(str(context.run_config["save-to"])), []
+    for number in range(3):
+        nodes = sorted(grid.get_node_ids())
+        question = RecordDict({"config": ConfigRecord({"number": number})})
+        asked = [Message(question, node, "query", group_id=str(number)) for node in nodes]
+        replies = [reply for reply in grid.send_and_receive(asked) if reply.has_content()]
+        counts.append([len(nodes), len(replies)])
+        place.write_text(json.dumps(counts))
+        while not place.with_name(f"go-{number}").exists():
+            time.sleep(0.05)
+"""
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Iterator[Federation]:
+    made = federate(tmp_path, "averaging")
+    made.root.mkdir()
+    made.variables["SYFT_FLWR_POLL_INTERVAL"] = "0.3"
+    yield made
+    made.close()
+
+
+def gated(federation: Federation) -> Path:
+    """Have the ServerApp ask everybody three times, and wait for the file ``go-N`` after time N; where it counts."""
+    (federation.project / "averaging" / "server_app.py").write_text(GATED)
+    return federation.place / "counts.json"
+
+
+def share(federation: Federation, *words: str, code: int = 0) -> Process:
+    given = ["share", str(federation.project), "--root", str(federation.root), *words]
+    return federation.run(*given, "--json", email=AGGREGATOR, code=code)
+
+
+def join(federation: Federation, email: str, *words: str) -> Process:
+    given = ["join", AGGREGATOR, "--email", email, "--root", str(federation.root), "--wait", "80s"]
+    return federation.command(*given, *words, email=email)
+
+
+def approving(federation: Federation, email: str, *words: str) -> Process:
+    data = str(federation.data(email))
+    return join(federation, email, "--approve", "--data", data, "--run", *words)
+
+
+def decisions(federation: Federation) -> dict[str, str | None]:
+    listed = federation.run("projects", "list", "--json", "--email", AGGREGATOR, email=AGGREGATOR).data
+    return {one["email"]: one["decision"] for one in listed["offered"][0]["asked"]}
+
+
+def test_a_shared_project_runs_without_a_folder_being_copied(federation: Federation) -> None:
+    shared = share(federation, "--message", "three rounds").data
+    assert shared["waiting"] == list(OWNERS)
+    owners = [approving(federation, email) for email in OWNERS]
+    server = federation.start_server("--json").wait(0)
+    for owner in owners:
+        owner.wait(0)
+        assert f"{AGGREGATOR} says: three rounds" in owner.out
+    assert server.data["missing"] == []
+    assert decisions(federation) == {DO1: "approve", DO2: "approve"}
+    listed = federation.run("projects", "list", "--json", email=DO1).data["received"]
+    assert [one["decision"] for one in listed] == ["approve"]
+    assert share(federation).data["new"] is False
+
+
+def test_a_run_waits_until_all_have_decided_and_goes_on_without_who_rejects(federation: Federation) -> None:
+    (federation.project / "averaging" / "server_app.py").write_text(
+        (federation.project / "averaging" / "server_app.py")
+        .read_text()
+        .replace("min_available_nodes=2", "min_available_nodes=1, min_train_nodes=1, min_evaluate_nodes=1")
+    )
+    share(federation)
+    first = approving(federation, DO1)
+    server = federation.start_server("--json")
+    server.wait_for(f"Pending: {DO2} has not decided")
+    join(federation, DO2, "--reject", "--message", "not our data").wait(0)
+    server.wait(3)
+    first.wait(0)
+    assert f"{DO2} has rejected averaging: not our data" in server.err
+    assert server.data["missing"] == [DO2]
+    assert decisions(federation) == {DO1: "approve", DO2: "reject"}
+
+
+def test_a_run_that_nobody_approves_ends_in_a_sentence(federation: Federation) -> None:
+    share(federation)
+    rejecting = [join(federation, email, "--reject") for email in OWNERS]
+    server = federation.start_server().wait(3)
+    for one in rejecting:
+        one.wait(0)
+    assert "Nobody has approved averaging" in server.err
+
+
+def test_who_approves_later_takes_part_from_the_next_round_also_after_a_kill(federation: Federation) -> None:
+    counts = gated(federation)
+    share(federation)
+    owners = [approving(federation, DO1)]
+    words = ("--start-with", "1", "--run-config", f"save-to='{counts}'")
+    server = federation.start_server("--json", *words)
+    until(counts.exists, "the first round")
+    owners.append(approving(federation, DO2))
+    server.wait_for(f"{DO2} has approved")
+    (federation.place / "go-0").touch()
+    until(lambda: len(json.loads(counts.read_text() or "[]")) == 2, "the second round")
+    server.signal(9).wait(None)
+    again = federation.start_server("--json", *words)
+    again.wait_for("Taking up run")
+    (federation.place / "go-1").touch()
+    (federation.place / "go-2").touch()
+    again.wait(0)
+    for owner in owners:
+        owner.wait(0)
+    assert json.loads(counts.read_text()) == [[1, 1], [2, 2], [2, 2]]
+
+
+def test_a_new_version_reaches_an_owner_as_a_difference(federation: Federation) -> None:
+    share(federation)
+    owner = join(federation, DO1, "--approve")
+    federation.start_server("--json")
+    owner.wait(0)
+    task = federation.project / "averaging" / "task.py"
+    task.write_text(task.read_text() + "\n# a remark that came later\n")
+    server = federation.start_server().wait(11)
+    assert "already works on" in server.err
+    federation.processes[-2].signal(2).wait(130)
+    refused = federation.start_server().wait(2)
+    assert "changed since they were shared" in refused.err
+    shared = share(federation).data
+    assert shared["new"] is True and shared["revision"] == 2
+    assert decisions(federation) == {DO1: None, DO2: None}
+    looked = join(federation, DO1).wait(2)
+    assert "--approve or --reject is missing" in looked.err
+    assert "+# a remark that came later" in looked.out
+    join(federation, DO1, "--approve").wait(0)
+
+
+def test_review_works_on_an_offer_by_its_name_and_tells_the_aggregator(federation: Federation) -> None:
+    share(federation)
+    owner = join(federation, DO1, "--approve")
+    server = federation.start_server("--json", "--start-with", "2")
+    server.wait_for(f"{DO1} has approved")
+    owner.wait(0)
+    home = federation.home(DO1)  # where no folder is called so
+    shown = federation.run("review", "averaging", "--json", email=DO1, folder=home).data
+    assert shown["state"] == "approved"
+    federation.run("review", "averaging", "--reject", email=DO1, folder=home)
+    server.wait_for(f"{DO1} has rejected")
+    federation.run("review", str(federation.project), "--approve", email=DO1)
+    server.wait_for(f"{DO1} has approved", times=2)
+    unknown = federation.run("review", "nothing", "--email", DO1, email=DO1, code=2)
+    assert "No project called 'nothing' is offered" in unknown.err
+
+
+def test_a_withdrawn_offer_is_gone(federation: Federation) -> None:
+    share(federation)
+    owner = join(federation, DO1, "--approve")
+    federation.start_server("--json").wait_for(f"{DO1} has approved")
+    owner.wait(0)
+    federation.processes[-1].signal(2).wait(130)
+    federation.run("projects", "withdraw", "averaging", "--root", str(federation.root), email=AGGREGATOR)
+    assert federation.run("projects", "list", "--json", email=AGGREGATOR).data["offered"] == []
+    given = ["join", AGGREGATOR, "--email", DO1, "--wait", "1s"]
+    assert "has not offered a project" in federation.run(*given, email=DO1, code=13).err
+    assert federation.run("projects", "list", "--json", email=DO1).data["received"] == []
+
+
+def test_an_altered_bundle_is_refused_and_nothing_is_unpacked(federation: Federation) -> None:
+    share(federation)
+    server = federation.start_server()
+    waiting = join(federation, DO1)
+    waiting.wait_for("asks. Its key")
+    waiting.wait(2)
+    home = federation.home(DO1) / "participants" / DO1
+    for tree in (home / "projects").iterdir():
+        for folder in [tree, *tree.rglob("*")]:
+            folder.chmod(0o700)
+        shutil.rmtree(tree)
+    place = federation.root / AGGREGATOR / names.payload_folder(AGGREGATOR, "federation")
+    (payload,) = place.iterdir()
+    altered = bytearray(payload.read_bytes())
+    altered[100] ^= 1
+    payload.chmod(0o600)
+    payload.write_bytes(altered)
+    refused = join(federation, DO1, "--approve").wait(12)
+    assert "altered" in refused.err
+    assert not list((home / "projects").iterdir())
+    server.signal(2)
+
+
+def test_without_a_terminal_join_names_what_is_missing(federation: Federation) -> None:
+    unknown = federation.run("join", "--email", DO1, email=DO1, code=2)
+    assert "join ds@lab.example" in unknown.err
+    nowhere = federation.run("join", AGGREGATOR, "--email", DO1, email=DO1, code=2)
+    assert "--root DIR" in nowhere.err
+    mistyped = str(federation.root) + "x"
+    absent = federation.run("join", AGGREGATOR, "--email", DO1, "--root", mistyped, email=DO1, code=13)
+    assert "There is no folder" in absent.err
+    assert not Path(mistyped).exists()
