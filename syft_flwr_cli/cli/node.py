@@ -80,7 +80,7 @@ def register(app: typer.Typer) -> None:
         An app is started when there is work for it. With --once it ends with 0 if nothing is left to do, and with 19
         if something waits for your decision.
         """
-        from syft_flwr_cli.cli.run_client import interpreter_of, size_of
+        from syft_flwr_cli.cli.run_client import size_of
         from syft_flwr_cli.events import Publisher
         from syft_flwr_cli.services import serving
         from syft_flwr_cli.services.current_participant import current_participant
@@ -102,7 +102,7 @@ def register(app: typer.Typer) -> None:
             mock=mock,
             no_data=no_data,
             options=AppOptions(
-                keep_alive=True, python=interpreter_of(python), memory_limit=size_of(memory_limit)
+                keep_alive=True, python=python, memory_limit=size_of(memory_limit)
             ),
             max_workers=max_workers,
             require_verified=require_verified,

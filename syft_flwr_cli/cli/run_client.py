@@ -13,7 +13,7 @@ from syft_flwr_cli.ui import output
 if TYPE_CHECKING:
     from syft_flwr_cli.execution.worker_process import WorkerProcess
 
-__all__ = ["interpreter_of", "register", "size_of"]
+__all__ = ["register", "size_of"]
 
 
 def register(app: typer.Typer) -> None:
@@ -94,7 +94,7 @@ def register(app: typer.Typer) -> None:
         options = owner_app.AppOptions(
             keep_alive=keep_alive,
             isolation=isolation,
-            python=interpreter_of(python),
+            python=python,
             memory_limit=size_of(memory_limit),
             node_config=parse_values(node_config, "--node-config"),
         )
@@ -156,15 +156,6 @@ def _begin_to_import(project: Path) -> "WorkerProcess | None":
     early = WorkerProcess(elsewhere=project.absolute(), copies=home())
     click.get_current_context().call_on_close(early.end)
     return early
-
-
-def interpreter_of(given: Path | None) -> Path | None:
-    """What ``--python`` names; `UsageError` if it is not there."""
-    if given is None:
-        return None
-    if not given.exists():
-        raise UsageError(f"There is no {given}.", hint="Give an existing interpreter with --python PATH.")
-    return given.absolute()
 
 
 def size_of(text: str | None) -> int | None:

@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from syft_flwr_cli.consent.source_tree import excluded_paths, file_paths, open_plain, read_blocks
+from syft_flwr_cli.consent.source_tree import (
+    check_encoding,
+    excluded_paths,
+    file_paths,
+    open_plain,
+    read_blocks,
+)
 from syft_flwr_cli.errors import NotApprovedError, NotAProjectError
 from syft_flwr_cli.storage.paths import make_private_dir
 
@@ -85,10 +91,13 @@ def make_manifest(root: Path) -> Manifest:
     ------
     NotAProjectError
         If there is a symbolic link or something else that is no file, a name that is not the same on every
-        machine, too many files (20,000), or a file that cannot be read.
+        machine, too many files (20,000), a file that cannot be read, one that Python runs by itself, or a source
+        that is not in UTF-8.
     """
-    excluded = excluded_paths(root)
-    return Manifest(tuple(_read_entry(root, path) for path in file_paths(root, excluded)))
+    paths = list(file_paths(root, excluded_paths(root)))
+    for path in paths:
+        check_encoding(root, path)
+    return Manifest(tuple(_read_entry(root, path) for path in paths))
 
 
 def compare(old: Manifest, new: Manifest) -> Changes:

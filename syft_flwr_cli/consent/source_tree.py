@@ -6,6 +6,7 @@ the same on every machine or do not show as what they are. It does not know what
 """
 
 import os
+import re
 import stat
 import tomllib
 import unicodedata
@@ -47,9 +48,14 @@ LEFT_OUT_ENDINGS = (".pyc", ".pyo", ".egg-info")
 
 RUN_AT_START = frozenset({"sitecustomize", "usercustomize"})
 """Modules that Python runs by itself wherever they lie on its path, as the project's folder does in an environment
-that it was installed into in editable form: before anything can keep it from that."""
+that it was installed into in editable form: before anything can keep it from that, with the bytecode that may lie
+beside it. No project may have one, not even an empty one."""
+
+SOURCES = (".py", ".pyw", ".pyi", ".pth")
 
 _BLOCK = 1 << 20
+_COOKIE = re.compile(rb"#.*?coding[:=][ \t]*([-\w.]+)")
+_PLAIN_ENCODINGS = frozenset({b"utf-8", b"utf8", b"ascii", b"us-ascii"})
 
 
 def excluded_paths(root: Path) -> frozenset[str]:
@@ -105,9 +111,9 @@ def file_paths(root: Path, excluded: frozenset[str] | None) -> Iterator[str]:
         known: set[str] = set()
         for item in _listing(root / folder):
             path = folder + item.name
+            if excluded is not None and item.name.partition(".")[0].casefold() in RUN_AT_START:
+                raise _refused(path, "would be run by Python by itself, before anything can look after it")
             if excluded is not None and (path in excluded or _is_left_out(item.name, at_top=not folder)):
-                if item.name.partition(".")[0].casefold() in RUN_AT_START:
-                    raise _refused(path, "is run by Python by itself and cannot be left out")
                 continue
             check_name(item.name, path)
             if item.name.casefold() in known:
@@ -141,6 +147,31 @@ def read_blocks(descriptor: int) -> Iterator[bytes]:
     """The rest of an open file, in pieces of 1 MiB."""
     while block := os.read(descriptor, _BLOCK):
         yield block
+
+
+def check_encoding(root: Path, path: str) -> None:
+    """Refuse a Python source that says it is in another encoding than UTF-8: it may run what reads as a comment.
+
+    Raises
+    ------
+    NotAProjectError
+        If one of its first two lines names an encoding (PEP 263) that is neither UTF-8 nor ASCII.
+    """
+    if not path.lower().endswith(SOURCES):
+        return
+    descriptor = open_plain(root, path)
+    with os.fdopen(descriptor, "rb") as stream:
+        # As Python's own tokenizer counts lines, which also ends them at a lone carriage return; and more lines than
+        # the two that count, as a first line can be continued.
+        head = stream.read(_BLOCK).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n", 3)[:3]
+    for line in head:
+        for named in _COOKIE.findall(line):
+            if named.lower().replace(b"_", b"-").removesuffix(b"-sig") not in _PLAIN_ENCODINGS:
+                raise NotAProjectError(
+                    f"{path} says that it is written in {named.decode('ascii', 'replace')[:40]!r}: what runs could be "
+                    "other than what reads, so the project has no digest.",
+                    hint="Write the file in UTF-8, without a line that names an encoding.",
+                )
 
 
 def _listing(folder: Path) -> list[os.DirEntry[str]]:

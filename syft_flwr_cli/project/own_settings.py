@@ -19,7 +19,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.storage.paths import locked, write_private
+from syft_flwr_cli.storage.paths import locked, refuse_if_shared, write_private
 
 __all__ = ["FILE_NAME", "REMEMBERED", "layers", "read_own", "remember"]
 
@@ -36,9 +36,12 @@ def read_own(home: Path) -> Mapping[str, Any]:
     ------
     UsageError
         If it is no valid TOML.
+    TrustError
+        If others can write to it.
     """
     file = home / FILE_NAME
     try:
+        refuse_if_shared(file)
         return tomllib.loads(file.read_bytes().decode("utf-8"))
     except FileNotFoundError:
         return {}

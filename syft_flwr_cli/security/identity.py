@@ -28,7 +28,7 @@ from syft_flwr_cli.security.public_identity import (
     parse_public,
 )
 from syft_flwr_cli.security.sealing import SEALING_SEED_SIZE, SealingKey
-from syft_flwr_cli.storage.paths import create_private, read_private, write_private
+from syft_flwr_cli.storage.paths import create_private, read_private, refuse_if_shared, write_private
 
 __all__ = [
     "FILE_NAME",
@@ -246,6 +246,7 @@ def save(directory: Path, identity: Identity, passphrase: bytes | None) -> None:
 def _read(path: Path, email: str) -> tuple[KeyFile, PublicIdentity]:
     email = check_email(email)
     try:
+        refuse_if_shared(path.parent)
         file = parse_key_file(read_private(path, MAX_KEY_FILE))
         public = parse_public(file.document)
     except FileNotFoundError as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 from syft_flwr_cli.consent import approvals
 from syft_flwr_cli.consent.gate import ApprovedCode, Gate, approved_code
+from syft_flwr_cli.consent.interpreter import choose_interpreter
 from syft_flwr_cli.errors import NotApprovedError, UsageError
 from syft_flwr_cli.events import DataChosen, Emit, nobody
 from syft_flwr_cli.execution.runner import Runner
@@ -67,7 +68,8 @@ def prepare_app(
     NotApprovedError
         If the owner has not approved exactly these files, or this environment.
     """
-    own = options.python is None and options.isolation == "subprocess"
+    python = choose_interpreter(options.python, project.path)
+    own = python is None and options.isolation == "subprocess"
     code = approved_code(home, settings.email, project, with_environment=own)
     environment = code.environment
     return OwnerApp(
@@ -80,7 +82,7 @@ def prepare_app(
             code=code.digest,
             mods=code.policy.required_mods,
             isolation=options.isolation,
-            python=options.python if environment is None else environment.interpreter,
+            python=python if environment is None else environment.interpreter,
             environment=None if environment is None else environment.digest,
             check=code.check_environment,
             # A node knows the approved copy alone; whoever reviewed a folder must not import from that.

@@ -7,6 +7,7 @@ between processes is here too. It knows paths, and nothing of what is in the fil
 
 import glob
 import os
+import shlex
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ __all__ = [
     "make_private_dir",
     "participant_dir",
     "read_private",
+    "refuse_if_shared",
     "sync_directory",
     "write_private",
 ]
@@ -41,16 +43,47 @@ def home() -> Path:
     ------
     UsageError
         If it cannot be made.
+    TrustError
+        If others can write there.
     """
     named = os.environ.get("SYFT_FLWR_HOME", "")
     path = Path(named).expanduser().absolute() if named else platformdirs.user_data_path("syft-flwr")
     try:
-        return make_private_dir(path)
+        refuse_if_shared(make_private_dir(path))
+        with suppress(FileNotFoundError):
+            refuse_if_shared(path / "participants")
+        return path
     except OSError as error:
         raise UsageError(
             f"The home {path} cannot be made: {error.strerror or error}.",
             hint="Set SYFT_FLWR_HOME to a directory that you may write to.",
         ) from error
+
+
+def refuse_if_shared(path: Path) -> None:
+    """Refuse a file or directory that decides what is trusted or run here, and that others could change.
+
+    Raises
+    ------
+    TrustError
+        If its group or others can write to it, or it is somebody else's.
+    FileNotFoundError
+        If it is not there.
+    """
+    if os.name != "posix":
+        return
+    found = path.stat()
+    mode, user = stat.S_IMODE(found.st_mode), os.geteuid()
+    if mode & 0o022:
+        raise TrustError(
+            f"Others can write to {path} (mode {mode:04o}), and with it decide what is trusted and run here.",
+            hint=f"Look at what is there, then type: chmod go-w {shlex.quote(str(path))}",
+        )
+    if user != 0 and found.st_uid not in (0, user):
+        raise TrustError(
+            f"{path} belongs to another user (uid {found.st_uid}), who decides then what is trusted and run here.",
+            hint="Set SYFT_FLWR_HOME to a directory of your own.",
+        )
 
 
 def participant_dir(home: Path, email: str) -> Path:

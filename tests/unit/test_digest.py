@@ -118,15 +118,49 @@ def test_what_a_build_or_a_run_leaves_behind_is_neither_counted_nor_copied(
     assert not (copy_tree(manifest, project, copies) / left_out).exists()
 
 
-@pytest.mark.parametrize("name", ["sitecustomize.py", "usercustomize.pyc", "sitecustomize"])
-def test_what_python_runs_by_itself_cannot_be_left_out(project: Path, name: str) -> None:
-    (project / "pyproject.toml").write_text(f'[tool.syft_flwr]\nexclude = ["app/{name}"]\n')
-    (project / "app" / name).write_text("raise SystemExit")
-    with pytest.raises(NotAProjectError, match="is run by Python by itself"):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sitecustomize.py",
+        "usercustomize.pyc",
+        "sitecustomize",
+        "SiteCustomize.so",
+        "usercustomize/__init__.py",
+    ],
+)
+@pytest.mark.parametrize("excluded", [True, False])
+def test_no_project_has_what_python_runs_by_itself(project: Path, name: str, excluded: bool) -> None:
+    """Not even an empty one, approved as it is: the bytecode beside it is not, and is what would run."""
+    listed = f'exclude = ["app/{name.partition("/")[0]}"]' if excluded else ""
+    (project / "pyproject.toml").write_text(f"[tool.syft_flwr]\n{listed}\n")
+    (project / "app" / name).parent.mkdir(exist_ok=True)
+    (project / "app" / name).write_text("")
+    with pytest.raises(NotAProjectError, match="would be run by Python by itself"):
         make_manifest(project)
-    (project / "pyproject.toml").unlink()
-    if not name.endswith(".pyc"):
-        assert f"app/{name}" in paths(project)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"# coding: unicode_escape\n# harmless \\nimport os\n",
+        b"#!/usr/bin/python\n# -*- coding: utf-7 -*-\n",
+        b"\n\t\x0c# vim: set fileencoding=latin-1 :\n",
+        b"'a'\r# coding:rot13\r",
+        b"\xef\xbb\xbf# coding=cp037\n",
+    ],
+)
+def test_a_source_in_another_encoding_than_utf_8_is_refused(project: Path, source: bytes) -> None:
+    (project / "app" / "odd.py").write_bytes(source)
+    with pytest.raises(NotAProjectError, match="says that it is written in"):
+        make_manifest(project)
+
+
+@pytest.mark.parametrize(
+    "source", [b"# coding: utf-8\n", b"# -*- coding: UTF_8 -*-\n", b"x = open(p, encoding='latin-1')\n", b""]
+)
+def test_a_source_that_says_utf_8_or_nothing_is_taken(project: Path, source: bytes) -> None:
+    (project / "app" / "plain.py").write_bytes(source)
+    assert "app/plain.py" in paths(project)
 
 
 def test_a_package_called_build_deeper_down_counts(project: Path) -> None:
