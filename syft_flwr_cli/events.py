@@ -641,6 +641,19 @@ class PayloadDamaged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RunConfigDiffers(Event):
+    """The aggregator set a run config that differs from the approved one, as the owner's policy allows."""
+
+    kind = "run-config"
+    level = "notice"
+    run: str
+    detail: str
+
+    def sentence(self) -> str:
+        return f"{self.detail}."
+
+
+@dataclass(frozen=True, slots=True)
 class RequestNotExecuted(Event):
     """The owner's approval or policy did not let a request pass; the aggregator was told."""
 

@@ -292,7 +292,7 @@ class SyftGrid(Grid):
     def _push(self, messages: list[Message]) -> list[str]:
         outbox, run = self.outbox, self.run.run_id
         messages = [m for m in messages if accepted(m, run, self._emails.__contains__)]
-        drafts = Drafts(self._code, self._run_config)
+        drafts = Drafts(self._code, self._run_config, len(self.datasites))
         now = time.time()
         requests = [drafts.draft(m, self._emails[m.metadata.dst_node_id], now) for m in messages]
         rounds = [self._begin_round(request) for request in requests]

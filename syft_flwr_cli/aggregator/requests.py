@@ -71,11 +71,14 @@ class Drafts:
         Digest of the project that the data owners are expected to run.
     run_config : mapping
         What travels with each request: the overrides of the run.
+    owners : int, optional
+        How many data owners the run has, which each of them is told.
     """
 
-    def __init__(self, code: str | None, run_config: Mapping[str, Any]) -> None:
+    def __init__(self, code: str | None, run_config: Mapping[str, Any], owners: int | None = None) -> None:
         self._code = code
         self._run_config = dict(run_config)
+        self._owners = owners
         self._digests = Digests()
         self._seen: dict[int, _Content] = {}
 
@@ -95,6 +98,7 @@ class Drafts:
             skeleton=codec.with_metadata(message, content.packed.skeleton),
             code=self._code,
             run_config=self._run_config,
+            owners=self._owners,
         )
         return OutgoingRequest(
             recipient=recipient,

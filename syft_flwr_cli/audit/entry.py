@@ -44,6 +44,7 @@ EVENTS = (
     "verified",
     "revoked",
     "run-started",
+    "run-config",
     "run-finished",
     "stopped",
     "removed",

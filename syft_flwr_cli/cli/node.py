@@ -101,9 +101,7 @@ def register(app: typer.Typer) -> None:
             data=data,
             mock=mock,
             no_data=no_data,
-            options=AppOptions(
-                keep_alive=True, python=python, memory_limit=size_of(memory_limit)
-            ),
+            options=AppOptions(keep_alive=True, python=python, memory_limit=size_of(memory_limit)),
             max_workers=max_workers,
             require_verified=require_verified,
             presence=presence,

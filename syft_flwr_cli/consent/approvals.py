@@ -47,7 +47,9 @@ __all__ = [
     "read_decision",
     "remove_undecided",
     "require_approved",
+    "require_decision",
     "require_environment",
+    "statement_path",
 ]
 
 Decision = Literal["approve", "reject"]
@@ -157,7 +159,7 @@ def decide(
     audit.append([event])
     statement = _statement(approval)
     signed = {**statement, "signature": encode_base64(identity.sign(_TAG + canonical(statement)))}
-    write_private(_path(participant, manifest.digest), canonical(signed))
+    write_private(statement_path(participant, manifest.digest), canonical(signed))
     return approval
 
 
@@ -169,7 +171,7 @@ def read_decision(participant: Path, digest: str, public: PublicIdentity) -> App
     NotApprovedError
         If there is a statement that does not hold: damaged, or not signed by ``public``.
     """
-    path = _path(participant, digest)
+    path = statement_path(participant, digest)
     try:
         data = read_private(path, MAX_STATEMENT)
     except FileNotFoundError:
@@ -224,20 +226,39 @@ def require_approved(
     NotApprovedError
         If this participant has not approved exactly these files; the hint is the command to type.
     """
-    hint = f"Look at it, then decide: syft-flwr review {_quoted(root)} --email {public.email} --diff"
-    found = read_decision(participant, manifest.digest, public)
-    if found is None:
+    if read_decision(participant, manifest.digest, public) is None:
         before = latest_approved(participant, public, app_name, project)
         raise NotApprovedError(
             f"{public.email} has not approved this version of {project} "
             f"(digest {manifest.digest[:16]}…){_difference(before, manifest)}.",
-            hint=hint,
+            hint=_look_again(root, public),
         )
-    if found.decision != "approve":
-        raise NotApprovedError(
-            f"{public.email} rejected this version of {project} (digest {manifest.digest[:16]}…).", hint=hint
-        )
+    found = require_decision(participant, manifest.digest, public, root, project)
     return copy_tree(found.manifest, root, code_dir(participant))
+
+
+def require_decision(
+    participant: Path, digest: str, public: PublicIdentity, root: Path, project: str
+) -> Approval:
+    """The approval of a digest, as it holds now.
+
+    Raises
+    ------
+    NotApprovedError
+        If there is none, or the last decision was to reject it.
+    """
+    found = read_decision(participant, digest, public)
+    if found is not None and found.decision == "approve":
+        return found
+    word = "has no decision any more about" if found is None else "rejected"
+    raise NotApprovedError(
+        f"{public.email} {word} this version of {project} (digest {digest[:16]}…).",
+        hint=_look_again(root, public),
+    )
+
+
+def _look_again(root: Path, public: PublicIdentity) -> str:
+    return f"Look at it, then decide: syft-flwr review {_quoted(root)} --email {public.email} --diff"
 
 
 def require_environment(
@@ -275,7 +296,7 @@ def require_environment(
 def remove_undecided(participant: Path, keep: str) -> None:
     """Remove the copies of code that was only looked at, except the one of digest ``keep``."""
     for copy in code_dir(participant).glob("[0-9a-f]*"):
-        if copy.name != keep and not _path(participant, copy.name).exists():
+        if copy.name != keep and not statement_path(participant, copy.name).exists():
             remove_copy(copy)
 
 
@@ -303,7 +324,8 @@ def _summary(changes: Changes) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _path(participant: Path, digest: str) -> Path:
+def statement_path(participant: Path, digest: str) -> Path:
+    """Where the decision about a digest lies, if there is one."""
     return participant / "approvals" / f"{digest}.json"
 
 

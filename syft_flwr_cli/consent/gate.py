@@ -2,21 +2,33 @@
 
 The app is imported from a read-only copy that is checked against the approved manifest, before the node
 starts and again before each run. It is run with the project's own environment only as that was approved, which
-is checked then and at every start of the app's process. A request that expects other code, or that the owner's
-policy does not allow, is answered with an error that says so and is not executed.
+is checked then and at every start of the app's process. A request that expects other code or another run config, or
+that the owner's policy does not allow, is answered with an error that says so and is not executed. The decision and
+the policy are looked at with every request, before it is executed and before what came of it is answered.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from syft_flwr_cli.audit.log import AuditLog
 from syft_flwr_cli.consent import approvals
 from syft_flwr_cli.consent.environment import Environment, read_environment
 from syft_flwr_cli.consent.manifest import Manifest, make_manifest
-from syft_flwr_cli.consent.policy import Policy, check_request, read_policy
+from syft_flwr_cli.consent.policy import (
+    Policy,
+    Request,
+    allow_any_config,
+    check_request,
+    plain_type,
+    policy_files,
+    read_policy,
+)
+from syft_flwr_cli.consent.reread import Reread
+from syft_flwr_cli.consent.run_config import approved_config, differences, refuse_config
 from syft_flwr_cli.delivery.inbox import Stopped
 from syft_flwr_cli.delivery.task import Task
 from syft_flwr_cli.errors import NotApprovedError, SyftFlwrError
@@ -35,13 +47,17 @@ class ApprovedCode:
     """Code that may run: its digest, the checked copy, and who may say that it still may.
 
     ``environment`` is the project's own, where the app is run with that; `check_environment` says whether it
-    still may be, at less cost than ``recheck``, which looks at everything.
+    still may be, at less cost than ``recheck``, which looks at everything. ``policy`` is what held when this was
+    made; ``decision`` and ``rules`` say what holds now. ``run_config`` is the approved one.
     """
 
     digest: str
     copy: Path
     policy: Policy
     environment: Environment | None
+    run_config: Mapping[str, Any]
+    decision: Reread[None] = field(repr=False)
+    rules: Reread[Policy] = field(repr=False)
     recheck: Callable[[], object] = field(repr=False)
     check_environment: Callable[[], object] = field(repr=False)
 
@@ -89,8 +105,26 @@ def approved_code(
     if load_project(copy).raw != project.raw:
         # It was read before it was approved, and whoever can write there has been quick.
         raise _changed(project.name, project.path, email)
-    policy = read_policy(home, personal)
-    return ApprovedCode(manifest.digest, copy, policy, found, recheck, check_environment)
+
+    def decided() -> None:
+        approvals.require_decision(personal, manifest.digest, identity.public, project.path, project.name)
+        if found is not None:
+            approvals.require_environment(
+                personal, manifest.digest, identity.public, found, project.path, project.name
+            )
+
+    rules = Reread(policy_files(home, personal), lambda: read_policy(home, personal))
+    return ApprovedCode(
+        digest=manifest.digest,
+        copy=copy,
+        policy=rules.now(),
+        environment=found,
+        run_config=approved_config(project.raw),
+        decision=Reread([approvals.statement_path(personal, manifest.digest)], decided),
+        rules=rules,
+        recheck=recheck,
+        check_environment=check_environment,
+    )
 
 
 def _environment(personal: Path, digest: str, public: PublicIdentity, project: Project) -> Environment | None:
@@ -117,8 +151,12 @@ def _changed(name: str, root: Path, email: str) -> NotApprovedError:
 
 
 def approve(home: Path, email: str, project: Project) -> str:
-    """Approve the files of ``project`` in the name of ``email``; the digest. For simulations and tests."""
+    """Approve the files of ``project`` in the name of ``email``, with any run config; the digest.
+
+    For simulations and tests, whose data owners are the one who runs them.
+    """
     personal = participant_dir(home, email)
+    allow_any_config(personal)
     now = time.time()
     identity, _ = load_or_create(personal, email, now)
     manifest = make_manifest(project.path)
@@ -151,18 +189,29 @@ class Gate:
         Counts the requests, whatever the messages say of rounds.
     participants : int
         How many data owners the project names.
+    note : callable
+        Hears, by run, what was let pass and should be known all the same.
     """
 
-    def __init__(self, code: ApprovedCode, journal: Journal, participants: int) -> None:
+    def __init__(
+        self,
+        code: ApprovedCode,
+        journal: Journal,
+        participants: int,
+        note: Callable[[str, str], None] = lambda run, sentence: None,
+    ) -> None:
         self._code = code
         self._journal = journal
         self._participants = participants
+        self._note = note
         self._runs: set[str] = set()
+        self._noted: set[tuple[str, str]] = set()
         self.closed: SyftFlwrError | None = None
         self._closed_in = ""
+        self._says = ""
 
     def __call__(self, work: Task) -> str | None:
-        """Look at one request."""
+        """Look at one request, before it is executed or once more before what came of it is answered."""
         expected = work.body.code
         if expected is not None and expected != self._code.digest:
             return (
@@ -170,16 +219,77 @@ class Gate:
                 "data owner has approved and runs"
             )
         if self.closed is None and work.run not in self._runs:
-            try:
-                self._code.recheck()
-            except SyftFlwrError as error:
-                self.closed, self._closed_in = error, work.run
-            self._runs.add(work.run)
-        if self.closed is not None:
             # Where the files lie is the data owner's own business.
-            return "the files of the project at the data owner are not those any more that it has approved"
-        number = self._journal.count_requests(work.run, work.body.type, work.id)
-        return check_request(self._code.policy, work.body.type, number, self._participants)
+            self._check(
+                self._code.recheck,
+                work.run,
+                "the files of the project at the data owner are not those any more that it has approved",
+            )
+            self._runs.add(work.run)
+        self._check(self._code.decision.now, work.run, "the data owner does not approve this code any more")
+        policy = self._policy(work.run)
+        if policy is None:
+            return self._says
+        return (
+            check_request(policy, self._request(work))
+            or self._check_owners(work)
+            or self._config(policy, work)
+        )
+
+    def _check(self, check: Callable[[], object], run: str, says: str) -> None:
+        """Close the gate if ``check`` fails."""
+        if self.closed is None:
+            try:
+                check()
+            except SyftFlwrError as error:
+                self.closed, self._closed_in, self._says = error, run, says
+
+    def _policy(self, run: str) -> Policy | None:
+        """The policy as it is now; None if nothing may be executed any more."""
+        says = "the data owner has changed its policy, and its node has to be started again"
+        self._check(self._code.rules.now, run, "the policy of the data owner cannot be read")
+        if self.closed is None and self._code.rules.now().required_mods != self._code.policy.required_mods:
+            error = NotApprovedError(
+                "The policy's required_mods have changed since this node was started, and it runs the app with those "
+                "of before.",
+                hint="Start it again with the same command.",
+            )
+            self.closed, self._closed_in, self._says = error, run, says
+        return None if self.closed is not None else self._code.rules.now()
+
+    def _request(self, work: Task) -> Request:
+        kind = plain_type(work.body.type)
+        return Request(
+            message_type=work.body.type,
+            round_number=self._journal.count_requests(work.run, (kind, f"{kind}.default"), work.id),
+            participants=self._participants,
+            stated=work.body.owners,
+            run_number=self._journal.count_runs(work.run),
+        )
+
+    def _check_owners(self, work: Task) -> str | None:
+        """How many data owners a run has is said once: with its first request here."""
+        run = self._journal.run(work.run)
+        before = None if run is None else run.facts.get("owners")
+        if run is None or before == work.body.owners:
+            return None
+        return (
+            f"The aggregator says now that this run has {work.body.owners} data owners, and said before that it has "
+            f"{before}"
+        )
+
+    def _config(self, policy: Policy, work: Task) -> str | None:
+        """Why the run config is not accepted; one that differs from the approved one and is, is noted once a run."""
+        different = differences(self._code.run_config, work.body.run_config)
+        refusal = refuse_config(policy.run_config, self._code.run_config, different)
+        if refusal is None and different:
+            listed = ", ".join(f"{key} = {value!r:.80}" for key, value in different)
+            if (work.run, listed) not in self._noted:
+                self._noted.add((work.run, listed))
+                self._note(
+                    work.run, f"The run config differs from the approved one, as the policy allows: {listed}"
+                )
+        return refusal
 
     def over(self, stopped: Iterable[Stopped]) -> bool:
         """Whether the run in which the gate was closed is over: there is nothing left to say to anybody."""

@@ -9,14 +9,26 @@ off. The checks are pure; whoever calls them counts rounds by its own journal, n
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from syft_flwr_cli.consent.run_config import ANY_KEY, Allowance, parse_allowances
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.own_settings import FILE_NAME
+from syft_flwr_cli.storage.paths import create_private, refuse_if_shared
 
-__all__ = ["POLICY_FILE", "Policy", "check_request", "parse_policy", "read_policy"]
+__all__ = [
+    "POLICY_FILE",
+    "Policy",
+    "Request",
+    "allow_any_config",
+    "check_request",
+    "parse_policy",
+    "plain_type",
+    "policy_files",
+    "read_policy",
+]
 
 POLICY_FILE = "policy.toml"
 """The participant's own policy, in its directory."""
@@ -25,6 +37,31 @@ _TABLE = "[tool.syft_flwr.policy]"
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _MESSAGE_TYPE = re.compile(rf"{_NAME}(\.({_NAME}|\*))?\Z")
 _MOD = re.compile(rf"{_NAME}(\.{_NAME})*:{_NAME}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the rules are applied to, as the data owner knows it, whatever the message says of itself.
+
+    Parameters
+    ----------
+    message_type : str
+        Flower's, such as ``train`` or ``query.mean``.
+    round_number : int
+        Which request of this type it is in this run, from 1, as counted by the data owner.
+    participants : int
+        How many data owners the approved project names.
+    stated : int, optional
+        How many data owners the signed request says that the run has; None where it does not say.
+    run_number : int
+        Which run of this app it belongs to, from 1, as counted by the data owner.
+    """
+
+    message_type: str
+    round_number: int = 1
+    participants: int = 1
+    stated: int | None = None
+    run_number: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +79,21 @@ class Policy:
         How many data owners a run must have, at least.
     required_mods : tuple[str, ...]
         ``module:attribute`` of mods put around the app, the first outermost.
+    max_runs : int | None
+        How many runs of one app are executed, at most.
+    run_config : tuple[Allowance, ...]
+        What the aggregator may set of the run config otherwise than it was approved; by default nothing.
+    error_texts : bool
+        Whether what the app says of its errors goes to the aggregator; by default only the class of an exception.
     """
 
     message_types: tuple[str, ...] | None = None
     max_rounds: int | None = None
     min_participants: int = 1
     required_mods: tuple[str, ...] = ()
+    max_runs: int | None = None
+    run_config: tuple[Allowance, ...] = ()
+    error_texts: bool = False
 
     def rules(self) -> list[str]:
         """Each rule in force as a sentence for people; empty if there is none."""
@@ -56,11 +102,27 @@ class Policy:
             rules.append(f"Only these message types are executed: {', '.join(self.message_types) or 'none'}.")
         if self.max_rounds is not None:
             rules.append(f"At most {self.max_rounds} requests of each type are executed in a run.")
+        if self.max_runs is not None:
+            rules.append(f"At most {self.max_runs} runs of an app are executed.")
+        if self.run_config:
+            rules.append(f"The aggregator may set of the run config: {', '.join(map(str, self.run_config))}.")
+        if self.error_texts:
+            rules.append("What an app says of its errors goes to the aggregator.")
         if self.min_participants > 1:
             rules.append(f"A run must have at least {self.min_participants} data owners.")
         if self.required_mods:
             rules.append(f"These mods are put around the app: {', '.join(self.required_mods)}.")
         return rules
+
+
+def policy_files(home: Path, participant: Path) -> tuple[Path, Path]:
+    """Where the policy of a participant stands, the narrower last."""
+    return home / FILE_NAME, participant / POLICY_FILE
+
+
+def allow_any_config(participant: Path) -> None:
+    """Let the aggregator set any run config, where the participant has no policy of its own yet."""
+    create_private(participant / POLICY_FILE, f'{_TABLE}\nrun_config = {{ "{ANY_KEY}" = true }}\n'.encode())
 
 
 def read_policy(home: Path, participant: Path) -> Policy:
@@ -77,10 +139,12 @@ def read_policy(home: Path, participant: Path) -> Policy:
     ------
     UsageError
         If a file is no TOML, or a key or value of the policy is not understood.
+    TrustError
+        If others can write to one.
     """
     table: dict[str, Any] = {}
     where = home / FILE_NAME
-    for file in (home / FILE_NAME, participant / POLICY_FILE):
+    for file in policy_files(home, participant):
         found = _table(file)
         parse_policy(found, str(file))  # so that a mistake is reported where it stands
         table |= found
@@ -96,7 +160,7 @@ def parse_policy(table: Mapping[str, Any], where: str) -> Policy:
     UsageError
         If a key or value is not understood.
     """
-    known = {"message_types", "max_rounds", "min_participants", "required_mods"}
+    known = {field.name for field in fields(Policy)}
     if unknown := sorted(set(table) - known):
         raise _mistake(where, unknown[0], f"is not known (known are {', '.join(sorted(known))})")
     types = table.get("message_types")
@@ -109,44 +173,54 @@ def parse_policy(table: Mapping[str, Any], where: str) -> Policy:
         required_mods=_texts(
             where, "required_mods", table.get("required_mods", []), _MOD, "module:attribute"
         ),
+        max_runs=_count(where, "max_runs", table.get("max_runs"), at_least=0),
+        run_config=_allowances(where, table.get("run_config", {})),
+        error_texts=_flag(where, "error_texts", table.get("error_texts", False)),
     )
 
 
-def check_request(policy: Policy, message_type: str, round_number: int, participants: int) -> str | None:
-    """Why the policy refuses a request, in one sentence; None if it does not.
-
-    Parameters
-    ----------
-    policy : Policy
-        The owner's.
-    message_type : str
-        Flower's, such as ``train`` or ``query.mean``.
-    round_number : int
-        Which request of this type it is in this run, from 1, as counted by the data owner.
-    participants : int
-        How many data owners the approved project names.
-    """
+def plain_type(message_type: str) -> str:
+    """The one name of a message type: ``train.default`` and ``train`` are the same to Flower."""
     kind, _, action = message_type.partition(".")
+    return kind if action == "default" else message_type
+
+
+def check_request(policy: Policy, request: Request) -> str | None:
+    """Why the policy refuses a request, in one sentence; None if it does not."""
+    message_type = plain_type(request.message_type)
+    kind = message_type.partition(".")[0]
     allowed = policy.message_types
-    if allowed is not None and not {message_type, f"{kind}.*"} & {*allowed}:
-        plain = kind in allowed and action == "default"
-        if not plain:
-            return f"The data owner's policy does not allow messages of type {message_type[:40]!r}."
-    if policy.max_rounds is not None and round_number > policy.max_rounds:
+    if allowed is not None and not {message_type, f"{kind}.*"} & {plain_type(name) for name in allowed}:
+        return f"The data owner's policy does not allow messages of type {request.message_type[:40]!r}."
+    if policy.max_rounds is not None and request.round_number > policy.max_rounds:
         return (
             f"The data owner's policy allows {policy.max_rounds} requests of type {message_type[:40]!r} "
-            f"in a run; this is number {round_number}."
+            f"in a run; this is number {request.round_number}."
         )
-    if participants < policy.min_participants:
+    if policy.max_runs is not None and request.run_number > policy.max_runs:
         return (
-            f"The data owner's policy asks for at least {policy.min_participants} data owners in a run; "
-            f"this project names {participants}."
+            f"The data owner's policy allows {policy.max_runs} runs of this app; this is number "
+            f"{request.run_number}."
         )
+    return _too_few(policy.min_participants, request)
+
+
+def _too_few(least: int, request: Request) -> str | None:
+    if least <= 1:
+        return None
+    rule = f"The data owner's policy asks for at least {least} data owners in a run; "
+    if request.participants < least:
+        return f"{rule}this project names {request.participants}."
+    if request.stated is None:
+        return f"{rule}this request does not say how many there are, as a later syft-flwr of the aggregator does."
+    if request.stated < least:
+        return f"{rule}this request says that there are {request.stated}."
     return None
 
 
 def _table(file: Path) -> dict[str, Any]:
     try:
+        refuse_if_shared(file)
         found: Any = tomllib.loads(file.read_bytes().decode("utf-8"))
     except FileNotFoundError:
         return {}
@@ -173,6 +247,19 @@ def _count(where: str, key: str, value: Any, *, at_least: int) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
         raise _mistake(where, key, f"is no whole number of at least {at_least}")
     return value
+
+
+def _flag(where: str, key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _mistake(where, key, "is neither true nor false")
+    return value
+
+
+def _allowances(where: str, value: Any) -> tuple[Allowance, ...]:
+    try:
+        return parse_allowances(value)
+    except ValueError as error:
+        raise _mistake(where, "run_config", str(error)) from error
 
 
 def _mistake(where: str, key: str, what: str) -> UsageError:

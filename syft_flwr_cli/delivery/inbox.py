@@ -298,7 +298,7 @@ class Inbox:
             return
         now = self.me.clock()
         self._consumed(body.acks)
-        self.me.journal.begin_run(header.run, "data owner", now, self._facts(header), {})
+        self.me.journal.begin_run(header.run, "data owner", now, self._facts(header, body), {})
         entry = {
             "event": "stopped",
             "time": now,
@@ -338,7 +338,7 @@ class Inbox:
             self.me.emit(events.AnsweredBefore(mid))
             return True
         if pending.claimed is None:
-            self._begin(header)
+            self._begin(header, body)
             pending.claimed = self._claim(pending)
             # What was acknowledged makes room before the work begins; the next process would hear of it again.
             self._consumed(body.acks)
@@ -354,7 +354,7 @@ class Inbox:
                 return False
             row = pending.claimed
             nothing = Task(row.id, row.run, body, [], None, None, row.attempts)
-            self._held = _Held(pending, nothing, TaskResult(error=(UNUSABLE, error.what)))
+            self._held = _Held(pending, nothing, TaskResult(error=(UNUSABLE, error.what), ran=False))
             self._conclude(self._held)
             return True
         self.me.emit(events.RequestExecuting(mid, body.type, body.round, header.run))
@@ -429,7 +429,7 @@ class Inbox:
             pending.told = True
             self.me.emit(event)
 
-    def _begin(self, header: Header) -> None:
+    def _begin(self, header: Header, body: Body) -> None:
         if self.me.journal.run(header.run) is None:
             now = self.me.clock()
             entry = {"event": "run-started", "time": now, "run": header.run, "peer": self.aggregator}
@@ -438,11 +438,12 @@ class Inbox:
             if self._data:
                 entry["data"] = self._data
             self._end_earlier(header)
-            self.me.journal.begin_run(header.run, "data owner", now, self._facts(header), entry)
+            self.me.journal.begin_run(header.run, "data owner", now, self._facts(header, body), entry)
             self.me.emit(events.RunJoined(header.run))
 
-    def _facts(self, header: Header) -> dict[str, Any]:
-        return {"aggregator": self.aggregator, "asked": header.created}
+    def _facts(self, header: Header, body: Body) -> dict[str, Any]:
+        facts = {"aggregator": self.aggregator, "asked": header.created}
+        return facts if body.owners is None else {**facts, "owners": body.owners}
 
     def _end_earlier(self, header: Header) -> None:
         """An aggregator has one run of an app at a time: with a new one, those that we missed the end of are over."""
@@ -476,15 +477,22 @@ class Inbox:
         self.me.peer(self.aggregator, fresh=True)
         refusal = self._gate(work) if self._gate is not None else None
         if refusal is not None:
-            self.me.emit(events.RequestNotExecuted(work.id, refusal))
-            now = self.me.clock()
-            entry = {"event": "refused", "time": now, "message": work.id, "reason": "policy"}
-            self.me.journal.hear([{**entry, "sentence": refusal[:500]}])
-            return TaskResult(error=(NOT_EXECUTED, refusal))
+            return self._not_passed(work, refusal, ran=False)
         crash_points.point("inbox.before-execute")
         outcome = self._execute(work)
         crash_points.point("inbox.after-execute")
+        # What the owner said while it was executed holds for what came of it.
+        refusal = self._gate(work) if self._gate is not None else None
+        if refusal is not None:
+            outcome.release()
+            return self._not_passed(work, f"What came of the request is withheld. {refusal}", ran=True)
         return outcome
+
+    def _not_passed(self, work: Task, refusal: str, *, ran: bool) -> TaskResult:
+        self.me.emit(events.RequestNotExecuted(work.id, refusal))
+        entry = {"event": "refused", "time": self.me.clock(), "message": work.id, "reason": "policy"}
+        self.me.journal.hear([{**entry, "sentence": refusal[:500]}])
+        return TaskResult(error=(NOT_EXECUTED, refusal), ran=ran, withheld=ran)
 
     def close(self) -> None:
         """Look no more; what is not written down yet will be executed again by the next process."""

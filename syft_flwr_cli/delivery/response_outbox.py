@@ -159,11 +159,25 @@ class ResponseOutbox:
         answer = self._header(header, request.digest)
         sealed = write_envelope(answer, encode_body(body), me.identity, public if me.encryption else None)
         facts: dict[str, Any] = {"message": header.id, "run": header.run, "time": now}
-        executed = {**facts, "event": "executed", "type": asked.type, "outcome": _word(outcome)}
+        # What stands here is what happened, to the very bytes: a request may come again under the same id.
+        executed = {
+            **facts,
+            "event": "executed",
+            "type": asked.type,
+            "outcome": _word(outcome),
+            "request": request.digest,
+        }
         if self._code:
             executed["code"] = self._code
         sent = {**facts, "event": "sent", "peer": self._aggregator, "digest": read_envelope(sealed).digest}
-        me.journal.finish(header.id, sealed, [ref.id for ref in refs], outcome.state, now, [executed, sent])
+        me.journal.finish(
+            header.id,
+            sealed,
+            [ref.id for ref in refs],
+            outcome.state,
+            now,
+            [executed, sent] if outcome.ran else [sent],
+        )
 
     def _header(self, asked: Header, digest: str) -> Header:
         now = self._me.clock()
@@ -217,4 +231,6 @@ class ResponseOutbox:
 
 
 def _word(outcome: TaskResult) -> str:
+    if outcome.withheld:
+        return "withheld"
     return "error" if outcome.error else "reply"

@@ -39,7 +39,10 @@ class Task:
 
 @dataclass(slots=True)
 class TaskResult:
-    """What came of it: a reply taken apart or an error, and the new state if it changed."""
+    """What came of it: a reply taken apart or an error, and the new state if it changed.
+
+    ``ran`` says whether the app was executed, and ``withheld`` that what came of that is not sent.
+    """
 
     skeleton: bytes = b""
     places: Sequence[tuple[str | int, ...]] = ()
@@ -47,3 +50,5 @@ class TaskResult:
     error: tuple[int, str] | None = None
     state: bytes | None = None
     release: Callable[[], None] = lambda: None
+    ran: bool = True
+    withheld: bool = False

@@ -45,6 +45,7 @@ MAX_TEXT = 64 << 10
 MAX_PAYLOAD_SIZE = 1 << 40
 _LENGTH = struct.Struct(">I")
 
+_OWNERS = "data-owners"
 _CONFIG = "config."
 
 DATA_USES = ("private", "mock", "none")
@@ -119,6 +120,8 @@ class Body:
         The run is over.
     data : str, optional
         What a data owner's app was given: ``private``, ``mock`` or ``none`` (`DATA_USES`).
+    owners : int, optional
+        How many data owners the run has, as the aggregator says in a request; earlier versions do not say it.
     """
 
     type: str
@@ -134,6 +137,7 @@ class Body:
     run_config: Mapping[str, ConfigValue] = field(default_factory=dict)
     stop: Stop | None = None
     data: str | None = None
+    owners: int | None = None
 
 
 def encode_body(body: Body) -> bytes:
@@ -147,6 +151,8 @@ def encode_body(body: Body) -> bytes:
         If it names more arrays than one message can carry, or holds text or numbers that cannot be sent.
     """
     facts: dict[str, ConfigValue] = {f"{_CONFIG}{key}": value for key, value in body.run_config.items()}
+    if body.owners is not None:
+        facts[_OWNERS] = body.owners
     if body.stop is not None:
         facts |= {"action": "stop", "reason": make_text(body.stop.reason, MAX_TEXT)}
     if body.data is not None:
@@ -222,6 +228,7 @@ def _decode(data: bytes) -> Body:
         run_config={k.removeprefix(_CONFIG): v for k, v in facts.items() if k.startswith(_CONFIG)},
         stop=Stop(str(facts.get("reason", ""))) if facts.get("action") == "stop" else None,
         data=str(facts["data"]) if facts.get("data") in DATA_USES else None,
+        owners=_count(facts[_OWNERS], 1 << 31) if _OWNERS in facts else None,
     )
 
 

@@ -106,13 +106,13 @@ class IncomingTable(Table):
         )
         return {payload for row in self._db.all(query, run, run) for payload in json.loads(row["payloads"])}
 
-    def count_requests(self, run: str, message_type: str, until: str) -> int:
-        """Which request of its type ``until`` is in its run, from 1, in the order in which they were claimed."""
+    def count_requests(self, run: str, message_types: Sequence[str], until: str) -> int:
+        """Which request of these types ``until`` is in its run, from 1, in the order in which they were claimed."""
         query = (
-            "SELECT COUNT(*) AS number FROM requests WHERE run=? AND type=?"
+            f"SELECT COUNT(*) AS number FROM requests WHERE run=? AND type IN ({','.join('?' * len(message_types))})"
             " AND rowid<=(SELECT rowid FROM requests WHERE id=?)"
         )
-        row = self._db.one(query, run, message_type, until)
+        row = self._db.one(query, run, *message_types, until)
         return 0 if row is None else int(row["number"])
 
     def acknowledged(self, ids: Iterable[str]) -> list[Request]:

@@ -76,6 +76,15 @@ class RunTable(Table):
         """All runs, the newest first."""
         return [_run(row) for row in self._db.all("SELECT * FROM runs ORDER BY rowid DESC")]
 
+    def count_runs(self, until: str) -> int:
+        """Which run of this app ``until`` is, from 1, in the order in which they were begun here."""
+        query = (
+            "SELECT COUNT(*)+(SELECT COUNT(*) FROM past_runs) AS number FROM runs"
+            " WHERE rowid<=(SELECT rowid FROM runs WHERE run=?)"
+        )
+        row = self._db.one(query, until)
+        return 0 if row is None else int(row["number"])
+
     def unfinished_run(self, role: str) -> Run | None:
         """The newest run in this role that has not ended."""
         # By the order of their rows: a clock that was set back must not change which run is the newest.
