@@ -1,0 +1,50 @@
+"""Which delivered messages leave the store, when, and what happens if it fails."""
+
+import pytest
+
+from syft_flwr_cli.delivery.withdrawal import Withdrawal
+from syft_flwr_cli.errors import DiskError, TransportError
+
+
+def test_the_newest_stay_and_never_more_than_twice_as_many() -> None:
+    there: set[str] = set()
+    withdrawal = Withdrawal(there.remove, kept=3)
+    for number in range(100):
+        there.add(str(number))
+        withdrawal.delivered([str(number)])
+        withdrawal.carry_out()
+        assert len(there) < 6 and {str(n) for n in range(max(0, number - 2), number + 1)} <= there
+
+
+def test_naming_one_again_changes_nothing() -> None:
+    removed: list[str] = []
+    withdrawal = Withdrawal(removed.append, kept=1)
+    withdrawal.delivered(["a", "b", "a", "b"])
+    assert withdrawal.carry_out() == 1 and removed == ["a"]
+
+
+def test_what_fails_is_tried_again_and_nothing_is_removed_before_it_was_noted() -> None:
+    noted: list[list[str]] = []
+    removed: list[str] = []
+    trouble: list[Exception] = [DiskError("full", hint="-"), TransportError("away", hint="-")]
+
+    def note(ids: object) -> None:
+        if len(trouble) == 2:
+            raise trouble.pop(0)
+        noted.append(list(ids))  # type: ignore[call-overload]
+
+    def remove(mid: str) -> None:
+        if mid == "b" and trouble:
+            raise trouble.pop(0)
+        removed.append(mid)
+
+    withdrawal = Withdrawal(remove, note, kept=2)
+    withdrawal.delivered("abcd")
+    with pytest.raises(DiskError):
+        withdrawal.carry_out()
+    assert removed == []
+    with pytest.raises(TransportError):
+        withdrawal.carry_out()
+    assert removed == ["a"] and noted == [["a", "b"]]
+    withdrawal.delivered("e")
+    assert withdrawal.carry_out() == 2 and removed == ["a", "b", "c"]
