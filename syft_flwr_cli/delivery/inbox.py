@@ -314,6 +314,8 @@ class Inbox:
         self._say_stopped(header.run, reason)
         remove_payloads(self.me, self.me.journal.payloads(header.run))
         self.me.flush_audit()
+        self._responses.withdrawal.leave()
+        self.me.journal.erase()
 
     def _say_stopped(self, run: str, reason: str) -> None:
         answered = sum(
@@ -326,7 +328,9 @@ class Inbox:
     def _consumed(self, acks: Sequence[str]) -> None:
         if not acks:
             return
-        for request in self.me.journal.acknowledged(acks):
+        consumed = self.me.journal.acknowledged(acks)
+        self._responses.withdrawal.consumed(consumed)
+        for request in consumed:
             self.me.emit(events.ResponseConsumed(request.id))
 
     # Work
@@ -382,6 +386,7 @@ class Inbox:
                 for entry in self.me.audit.entries()
                 if entry.get("event") == "executed" and entry.get("app") == self.me.app
             }
+            self._executed_before.update(one.id for one in self._responses.tombstones.all())
         return header.id in self._executed_before
 
     def _claim(self, pending: _Pending) -> Request:
@@ -423,6 +428,7 @@ class Inbox:
         self._responses.sweep(header.run)
         body, error = held.pending.body, held.outcome.error
         self.me.emit(events.RequestAnswered(header.id, body.type, error and first_line(error[1])))
+        self._responses.withdrawal.carry_out()
 
     def _say_once(self, pending: _Pending, event: events.Event) -> None:
         if not pending.told:
@@ -453,6 +459,7 @@ class Inbox:
             if run.ended is None and run.facts.get("asked", header.created) < header.created:
                 entry = {"event": "stopped", "time": now, "run": run.run, "peer": self.aggregator}
                 self.me.journal.end_run(run.run, "stopped", now, reason, {**entry, "why": reason})
+                self._responses.withdrawal.leave()
                 remove_payloads(self.me, self.me.journal.payloads(run.run))
 
     def _refuse_arrays(self, pending: _Pending, path: str, error: RefusedError) -> None:

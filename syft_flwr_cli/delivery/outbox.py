@@ -23,6 +23,7 @@ from syft_flwr_cli.delivery.payloads import (
 )
 from syft_flwr_cli.delivery.replay import OutgoingRequest, Replay, SequencedRequest
 from syft_flwr_cli.delivery.response_intake import ResponseIntake, stored_payload
+from syft_flwr_cli.delivery.withdrawal import RequestWithdrawal
 from syft_flwr_cli.errors import (
     DiskError,
     TransportError,
@@ -101,6 +102,8 @@ class Outbox:
         self._pushing = threading.Lock()
         self._replay = Replay(me, run, accept_divergence, self.fail)
         self._responses = ResponseIntake(me, run, self._find)
+        self._withdrawal = RequestWithdrawal(me.email, me.app, run, me.journal, me.transport)
+        self._recovered = False
         self._open: dict[str, RequestRow] = {}
         self._deadlines: dict[str, float] = {}
         self._pending_publication: dict[str, RequestRow] = {}
@@ -472,9 +475,17 @@ class Outbox:
         answers = self._responses.take_in(peers, attempt)
         if answers:
             self._settle(answers)
+        attempt(self._withdraw)
         if failures:
             raise failures[0]
         return bool(answers)
+
+    def _withdraw(self) -> None:
+        """Requests that are answered leave the store, but for the newest."""
+        if not self._recovered:
+            self._withdrawal.recover(self.datasites)
+            self._recovered = True
+        self._withdrawal.carry_out()
 
     def _settle(self, answers: Sequence[Answer]) -> None:
         crash_points.point("outbox.before-answer")
@@ -482,9 +493,9 @@ class Outbox:
         crash_points.point("outbox.after-answer")
         self._responses.journaled(answer.id for answer in answers)
         with self._changed:
-            for answer in answers:
-                self._open.pop(answer.id, None)
+            rows = [self._open.pop(answer.id, None) for answer in answers]
             self._changed.notify_all()
+        self._withdrawal.answered(row for row in rows if row is not None)
 
     def _seal_waiting(self) -> None:
         with self._changed:
@@ -530,6 +541,7 @@ class Outbox:
         """The run has ended: remove our payloads and the stored replies."""
         remove_payloads(self.me, self.me.journal.payloads(self.run))
         shutil.rmtree(self.me.received_payloads / self.run, ignore_errors=True)
+        self.me.journal.erase()
 
     def close(self) -> None:
         """End the receiving thread."""

@@ -12,6 +12,8 @@ from typing import Any
 from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import Digests, PayloadWriter, plan_payloads, remove_payloads
 from syft_flwr_cli.delivery.task import TaskResult
+from syft_flwr_cli.delivery.tombstones import TOMBSTONES, Tombstones
+from syft_flwr_cli.delivery.withdrawal import ResponseWithdrawal
 from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.flower.error_codes import UNUSABLE
 from syft_flwr_cli.protocol import names
@@ -58,6 +60,10 @@ class ResponseOutbox:
         self._checked = time.monotonic()
         self._pending_publication: dict[str, None] = {}
         self._mismatch_reports: set[str] = set()
+        self.tombstones = Tombstones(me.directory / TOMBSTONES, me.identity)
+        self.withdrawal = ResponseWithdrawal(
+            me.email, me.app, aggregator, me.journal, me.transport, self.tombstones, me.clock
+        )
         self.before: set[str] = set()
         """The messages that an earlier process had published a response to when this one began."""
 
@@ -68,14 +74,14 @@ class ResponseOutbox:
             path.rsplit("/", 1)[-1].removesuffix(".response") for path in lying if path.endswith(".response")
         }
         self._take_back(self._reported_before())
+        self.withdrawal.recover(lying)
         wanted: set[str] = set()
         for run in self._me.journal.runs():
             if run.ended is not None:
                 continue
-            for request in self._me.journal.requests(run.run):
-                if request.state is Incoming.DONE:
-                    wanted.update(request.payloads)
-                    self._pending_publication[request.id] = None
+            for request in self._me.journal.requests(run.run, Incoming.DONE):
+                wanted.update(request.payloads)
+                self._pending_publication[request.id] = None
         rows = [row for row in self._me.journal.payloads() if row.id not in wanted]
         remove_payloads(self._me, rows)
         self._me.flush_audit()
@@ -124,8 +130,8 @@ class ResponseOutbox:
         self._checked = now
         lying = {path for path, _ in self._me.transport.list_own(self._folder)}
         for run in self._me.journal.runs():
-            for request in self._me.journal.requests(run.run) if run.ended is None else ():
-                if request.state is Incoming.DONE and self._path(request.id) not in lying:
+            for request in self._me.journal.requests(run.run, Incoming.DONE) if run.ended is None else ():
+                if self._path(request.id) not in lying:
                     self._pending_publication[request.id] = None
         return bool(self._pending_publication)
 

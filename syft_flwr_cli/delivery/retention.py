@@ -1,9 +1,9 @@
 """What is removed of what one has written, and when: payloads once consumed, the rest after the retention time.
 
-Owners remove only their own files, and only of runs that are over: what an unfinished run has written stays,
-however old. The newest run's stop signals stay too until another run begins, for owners who have not seen
-them. Files go before the journal forgets them, so that a crash in between leaves nothing that nobody knows
-of. It knows no command line, and sets no time: that is for whoever calls.
+Owners remove only their own files. Of an unfinished run only what is proven delivered goes (`withdrawal`), and
+nothing for being old; of runs that are over everything does. The newest run's stop signals stay until another run
+begins, for owners who have not seen them. Files go before the journal forgets them, so that a crash in between
+leaves nothing that nobody knows of. It knows no command line, and sets no time: that is for whoever calls.
 """
 
 import shutil
@@ -13,6 +13,7 @@ from typing import Final
 
 from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.payloads import remove_payloads
+from syft_flwr_cli.delivery.tombstones import TOMBSTONES, Tombstones
 from syft_flwr_cli.errors import DiskError, NotThereError, TransportError, UsageError
 from syft_flwr_cli.events import StoreFailed
 from syft_flwr_cli.protocol import names
@@ -58,6 +59,7 @@ def clean_finished(me: Participant) -> None:
         for place in me.received_payloads.iterdir():
             if place.name not in unfinished:
                 shutil.rmtree(place, ignore_errors=True)
+    me.journal.erase()
 
 
 def clean(me: Participant, peers: Collection[str], older_than: float, *, dry_run: bool = False) -> Cleaned:
@@ -94,6 +96,7 @@ def clean(me: Participant, peers: Collection[str], older_than: float, *, dry_run
     if paths:
         entry = {"event": "removed", "time": me.clock(), "files": freed.files, "bytes": freed.bytes}
         me.journal.hear([{**entry, "why": "the retention time is over"}])
+    Tombstones(me.directory / TOMBSTONES, me.identity).forget(me.journal.prunable(before))
     runs = me.journal.prune(before)
     me.flush_audit()
     return Cleaned(freed, left, paths, runs)

@@ -21,7 +21,10 @@ from syft_flwr_cli.security.identity import Identity
 from syft_flwr_cli.storage import crash_points
 from syft_flwr_cli.storage.paths import make_private_dir, sync_directory, write_private
 
-__all__ = ["Tombstone", "Tombstones"]
+__all__ = ["TOMBSTONES", "Tombstone", "Tombstones"]
+
+TOMBSTONES: Final = "tombstones.jsonl"
+"""The name of the file in the participant's directory for the app."""
 
 _TAG: Final = b"syft-flwr tombstone 1\0"
 _MAX_LINE: Final = 1024

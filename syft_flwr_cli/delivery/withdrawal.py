@@ -1,15 +1,25 @@
 """Withdrawal: messages of ours that are proven delivered leave the store while the run goes on, but for the newest.
 
-However long a run is, the store then holds a bounded number of its messages. What is delivered is removed in
-batches, each after the store has taken the new messages, so that nobody waits for it. A removal that fails is
-tried again with the next batch; a process that dies leaves files that the next one finds by a listing. It does not
-know what makes a message delivered, nor what a message is.
+However long a run is, the store then holds a bounded number of its messages. A request is delivered when its
+answer is journaled, a response when its receipt was acknowledged; of a withdrawn response a tombstone stays. What
+is delivered is removed in batches, each after the store has taken the new messages, so that nobody waits for it.
+A removal that fails is tried again with the next batch; a process that dies leaves files that the next one finds
+by a listing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
-__all__ = ["KEPT", "Withdrawal"]
+from syft_flwr_cli.delivery.tombstones import Tombstones
+from syft_flwr_cli.errors import NotThereError
+from syft_flwr_cli.protocol import names
+from syft_flwr_cli.protocol.rejection import RefusedError
+from syft_flwr_cli.protocol.states import Incoming, Outgoing
+from syft_flwr_cli.security.envelope import MAX_FILE, read_envelope
+from syft_flwr_cli.storage.journal import Journal, Request, RequestRow
+from syft_flwr_cli.transports.base import Transport
+
+__all__ = ["KEPT", "RequestWithdrawal", "ResponseWithdrawal", "Withdrawal"]
 
 KEPT: Final = 8
 """How many of the newest delivered messages to each peer stay."""
@@ -48,6 +58,10 @@ class Withdrawal:
         for mid in ids:
             self._delivered.setdefault(mid)
 
+    def leave(self) -> None:
+        """The run is over: what is left of it is removed with it."""
+        self._delivered.clear()
+
     def carry_out(self) -> int:
         """Withdraw a batch if there are enough; how many were removed.
 
@@ -65,3 +79,136 @@ class Withdrawal:
             self._remove(mid)
             del self._delivered[mid]
         return len(batch)
+
+
+class RequestWithdrawal:
+    """An aggregator's answered requests of one run. Used from one thread.
+
+    Parameters
+    ----------
+    email, app, run : str
+        Whose requests, in which app and run.
+    journal : Journal
+        Knows what was answered.
+    transport : Transport
+        Where they lie; a failure is raised.
+    """
+
+    def __init__(self, email: str, app: str, run: str, journal: Journal, transport: Transport) -> None:
+        self._email, self._app, self._run = email, app, run
+        self._journal = journal
+        self._transport = transport
+        self._of: dict[str, Withdrawal] = {}
+
+    def recover(self, recipients: Collection[str]) -> None:
+        """Find what earlier processes of this run have left."""
+        positions = self._journal.positions(self._run)
+        for recipient in sorted({place.recipient for place in positions} & set(recipients)):
+            folder = names.rpc_folder(self._email, recipient, self._app)
+            there = {entry.name for _, entry in self._transport.list_own(folder)}
+            left = [
+                row
+                for place in positions
+                if place.recipient == recipient and f"{place.id}.request" in there
+                if (row := self._journal.sent(place.id)) is not None and row.state is Outgoing.ANSWERED
+            ]
+            self.answered(left)
+
+    def answered(self, rows: Iterable[RequestRow]) -> None:
+        """The answers to these are in the journal."""
+        for row in rows:
+            if row.recipient not in self._of:
+                self._of[row.recipient] = Withdrawal(self._remover(row.recipient))
+            self._of[row.recipient].delivered([row.id])
+
+    def _remover(self, recipient: str) -> Callable[[str], None]:
+        def remove(mid: str) -> None:
+            self._transport.remove(names.request_path(self._email, recipient, self._app, mid))
+
+        return remove
+
+    def carry_out(self) -> None:
+        """Withdraw what there are enough of. Errors as for `Withdrawal.carry_out`."""
+        for withdrawal in self._of.values():
+            withdrawal.carry_out()
+
+
+class ResponseWithdrawal:
+    """A data owner's acknowledged responses to one aggregator. Used from one thread.
+
+    Parameters
+    ----------
+    email, app, aggregator : str
+        Whose responses, in which app, to whom.
+    journal : Journal
+        Knows what was acknowledged.
+    transport : Transport
+        Where they lie; a failure is raised.
+    tombstones : Tombstones
+        What stays of them.
+    clock : callable
+        Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        email: str,
+        app: str,
+        aggregator: str,
+        journal: Journal,
+        transport: Transport,
+        tombstones: Tombstones,
+        clock: Callable[[], float],
+    ) -> None:
+        self._email, self._app, self._aggregator = email, app, aggregator
+        self._journal = journal
+        self._transport = transport
+        self._tombstones = tombstones
+        self._clock = clock
+        self._digests: dict[str, str] = {}
+        self._withdrawal = Withdrawal(self._remove, self._bury)
+
+    def recover(self, there: Collection[str]) -> None:
+        """Find what earlier processes have left: ``there`` are the paths of our files."""
+        for run in reversed(self._journal.runs()):
+            if run.ended is None:
+                acknowledged = self._journal.requests(run.run, Incoming.ACKNOWLEDGED)
+                self._withdrawal.delivered(one.id for one in acknowledged if self._path(one.id) in there)
+
+    def consumed(self, requests: Iterable[Request]) -> None:
+        """The receipt of the responses to these was acknowledged; they still have their responses."""
+        for request in requests:
+            if request.response is not None:
+                self._digests[request.id] = read_envelope(request.response).digest
+            self._withdrawal.delivered([request.id])
+
+    def leave(self) -> None:
+        """The run is over: what is left of it is removed with it, after the retention time."""
+        self._withdrawal.leave()
+        self._digests.clear()
+
+    def carry_out(self) -> None:
+        """Withdraw what there are enough of. Errors as for `Withdrawal.carry_out`, and if the disk fails."""
+        self._withdrawal.carry_out()
+
+    def _bury(self, ids: Sequence[str]) -> None:
+        rows = {mid: self._journal.request(mid) for mid in ids}
+        withdrawn = [(mid, row.run, self._digest(mid)) for mid, row in rows.items() if row is not None]
+        self._tombstones.add(withdrawn, self._clock())
+
+    def _digest(self, mid: str) -> str:
+        """Of a response that an earlier process wrote the file is left, until it is withdrawn."""
+        if mid not in self._digests:
+            try:
+                with self._transport.open(self._email, self._path(mid)) as stream:
+                    return read_envelope(stream.read(MAX_FILE + 1)).digest
+            except (NotThereError, RefusedError):
+                return ""
+        return self._digests[mid]
+
+    def _remove(self, mid: str) -> None:
+        self._transport.remove(self._path(mid))
+        self._digests.pop(mid, None)
+
+    def _path(self, mid: str) -> str:
+        return names.response_path(self._email, self._aggregator, self._app, mid)

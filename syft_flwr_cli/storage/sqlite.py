@@ -182,6 +182,11 @@ class Database:
             row: sqlite3.Row | None = self._db.execute(query, values).fetchone()
             return row
 
+    def has_free_pages(self) -> bool:
+        """Whether something was deleted whose place in the file has not been used again."""
+        row = self.one("PRAGMA freelist_count")
+        return bool(row and row["freelist_count"])
+
     def erase(self) -> None:
         """See that nothing that was deleted can still be read from the file or its write-ahead log.
 

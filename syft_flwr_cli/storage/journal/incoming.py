@@ -89,22 +89,23 @@ class IncomingTable(Table):
         row = self._db.one("SELECT * FROM requests WHERE id=?", mid)
         return _request(row) if row else None
 
-    def requests(self, run: str) -> list[Request]:
-        """The requests of a run to us, oldest first."""
-        return [
-            _request(row) for row in self._db.all("SELECT * FROM requests WHERE run=? ORDER BY rowid", run)
-        ]
+    def requests(self, run: str, state: Incoming | None = None) -> list[Request]:
+        """The requests of a run to us, oldest first; all, or those in one state."""
+        if state is None:
+            rows = self._db.all("SELECT * FROM requests WHERE run=? ORDER BY rowid", run)
+        else:
+            rows = self._db.all("SELECT * FROM requests WHERE run=? AND state=? ORDER BY rowid", run, state)
+        return [_request(row) for row in rows]
 
     def payloads_in_use(self, run: str) -> set[str]:
         """Ids of the payloads that a response not yet consumed needs, or that the newest response has.
 
         The newest is kept in use though it was consumed: the next response may have the same contents.
         """
-        query = (
-            "SELECT payloads FROM requests WHERE run=? AND (state='done' OR id="
-            "(SELECT id FROM requests WHERE run=? AND done IS NOT NULL ORDER BY done DESC LIMIT 1))"
-        )
-        return {payload for row in self._db.all(query, run, run) for payload in json.loads(row["payloads"])}
+        unconsumed = "SELECT payloads FROM requests WHERE run=? AND state='done'"
+        newest = "SELECT payloads FROM requests WHERE run=? AND done IS NOT NULL ORDER BY done DESC LIMIT 1"
+        rows = [*self._db.all(unconsumed, run), *self._db.all(newest, run)]
+        return {payload for row in rows for payload in json.loads(row["payloads"])}
 
     def count_requests(self, run: str, message_types: Sequence[str], until: str) -> int:
         """Which request of these types ``until`` is in its run, from 1, in the order in which they were claimed."""
@@ -138,10 +139,11 @@ class IncomingTable(Table):
 
 
 def end_incoming(db: sqlite3.Connection, run: str) -> None:
-    """Within a transaction: a run is over, so its state is forgotten and what was claimed is not executed."""
+    """Within a transaction: a run is over: its state and responses are forgotten, what was claimed is not executed."""
     db.execute("DELETE FROM states WHERE run=?", (run,))
     after = advance(Incoming.CLAIMED, Event.WITHDRAW)
     db.execute("UPDATE requests SET state=? WHERE run=? AND state=?", (after, run, Incoming.CLAIMED))
+    db.execute("UPDATE requests SET response=NULL WHERE run=? AND response IS NOT NULL", (run,))
 
 
 def _request(row: sqlite3.Row) -> Request:

@@ -12,7 +12,7 @@ from typing import Any
 from syft_flwr_cli.errors import DiskError
 from syft_flwr_cli.storage.journal.audit_queue import AuditQueue, hear
 from syft_flwr_cli.storage.journal.incoming import IncomingTable, end_incoming
-from syft_flwr_cli.storage.journal.outgoing import OutgoingTable
+from syft_flwr_cli.storage.journal.outgoing import OutgoingTable, end_outgoing
 from syft_flwr_cli.storage.journal.payloads import PayloadTable
 from syft_flwr_cli.storage.journal.rejected import RejectedTable
 from syft_flwr_cli.storage.journal.runs import RunTable, forget_runs, note_end
@@ -40,6 +40,7 @@ class Journal(RunTable, OutgoingTable, PayloadTable, IncomingTable, RejectedTabl
 
     def __init__(self, path: Path) -> None:
         super().__init__(Database(path, MIGRATIONS, "journal", points="journal"))
+        self._ended = False
 
     def close(self) -> None:
         """Close the file; nothing may be called after it."""
@@ -59,14 +60,17 @@ class Journal(RunTable, OutgoingTable, PayloadTable, IncomingTable, RejectedTabl
     ) -> bool:
         """Note that a run ended (``finished``, ``failed`` or ``stopped``); False if it had already.
 
-        What is left of it ends with it: its state is forgotten, and what was claimed will not be executed.
+        What is left of it ends with it: its state, what its messages said and the keys in them are forgotten (see
+        `erase`), and what was claimed will not be executed.
         """
         with self._db.change("end") as db:
             if not note_end(db, run, state, now, reason, result):
                 return False
             hear(db, [audit])
             end_incoming(db, run)
-            return True
+            end_outgoing(db, run)
+        self._ended = True
+        return True
 
     def prune(self, before: float) -> int:
         """Forget runs that ended before ``before``, except the newest, with all that belongs to them; how many.
@@ -82,6 +86,13 @@ class Journal(RunTable, OutgoingTable, PayloadTable, IncomingTable, RejectedTabl
         if runs:
             self._db.erase()
         return len(runs)
+
+    def erase(self) -> None:
+        """See that nothing that was forgotten can still be read from the files; not while a run goes on."""
+        going_on = self._db.one("SELECT 1 FROM runs WHERE ended IS NULL LIMIT 1") is not None
+        if not going_on and (self._ended or self._db.has_free_pages()):
+            self._db.erase()
+            self._ended = False
 
     def message_runs(self) -> dict[str, tuple[str, bool]]:
         """The run of every message that is known, and whether it is a stop signal."""

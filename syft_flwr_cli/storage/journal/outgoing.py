@@ -198,6 +198,18 @@ class OutgoingTable(Table):
         return [row["id"] for row in self._db.all(query, run, recipient, limit)]
 
 
+def end_outgoing(db: sqlite3.Connection, run: str) -> None:
+    """Within a transaction: a run is over, so nobody will ask for what its messages said, nor for their keys.
+
+    Stop signals stay as they are: they may have to be published again.
+    """
+    db.execute(
+        "UPDATE sent SET body=NULL, envelope=NULL, reply=NULL, outline='{}' WHERE run=? AND ordinal>=0",
+        (run,),
+    )
+    db.execute("DELETE FROM acks WHERE run=?", (run,))
+
+
 def _sent(row: sqlite3.Row) -> RequestRow:
     return RequestRow(
         id=row["id"],

@@ -48,4 +48,13 @@ CREATE TABLE quarantine (
 CREATE TABLE audit_pending (n INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL) STRICT;
 """
 
-MIGRATIONS: Final = (Migration(_FIRST, needs="0.1.0"),)
+_SECOND = """
+CREATE INDEX requests_done ON requests (run, done);
+CREATE INDEX requests_type ON requests (run, type);
+UPDATE sent SET body=NULL, envelope=NULL, reply=NULL, outline='{}'
+  WHERE ordinal>=0 AND run IN (SELECT run FROM runs WHERE ended IS NOT NULL);
+UPDATE requests SET response=NULL WHERE run IN (SELECT run FROM runs WHERE ended IS NOT NULL);
+"""
+# Quick in long runs; and runs that were over before lose what those that end now lose.
+
+MIGRATIONS: Final = (Migration(_FIRST, needs="0.1.0"), Migration(_SECOND, needs="0.2.0"))
