@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syft_flwr_cli.cli.options import Email, Json, Root, SyftboxConfig, TransportName
+from syft_flwr_cli.cli.options import (
+    AllowEnv,
+    AllowNet,
+    AllowPath,
+    Email,
+    Json,
+    Root,
+    SyftboxConfig,
+    TransportName,
+)
 from syft_flwr_cli.errors import TransportError, UsageError
 
 if TYPE_CHECKING:
     from syft_flwr_cli.project.config import Project
     from syft_flwr_cli.project.settings import Settings
+    from syft_flwr_cli.protocol.grants import Grants
     from syft_flwr_cli.services.federation import Federation
     from syft_flwr_cli.services.joining import Offered
     from syft_flwr_cli.services.review import Reviewed
@@ -69,6 +79,9 @@ def register(app: typer.Typer) -> None:
         message: Annotated[
             str, typer.Option("--message", "-m", help="What the aggregator reads with it.", metavar="TEXT")
         ] = "",
+        allow_net: AllowNet = None,
+        allow_env: AllowEnv = None,
+        allow_path: AllowPath = None,
         run: Annotated[
             bool | None,
             typer.Option("--run/--no-run", help="Run the project once it is approved.", show_default=False),
@@ -85,11 +98,18 @@ def register(app: typer.Typer) -> None:
 
         Nothing runs, and nothing of yours leaves, before you have approved exactly the files that are shown.
         """
+        from syft_flwr_cli.protocol.grants import parse_grants
+
         if approve and reject:
             raise UsageError("Both --approve and --reject were given.", hint="Give one of them.")
         if data is not None and not data.expanduser().exists():
             raise UsageError(f"There is no {data}.", hint="Give the folder with your data with --data DIR.")
-        flags = _Flags(words, show_files, data, approve, reject, digest, message, run, as_json)
+        grants = parse_grants(allow_net or (), allow_env or (), allow_path or ())
+        if grants and reject:
+            raise UsageError(
+                "What is rejected is allowed nothing.", hint="Leave out --reject, or the --allow options."
+            )
+        flags = _Flags(words, show_files, data, approve, reject, digest, message, run, as_json, grants)
         return _join(aggregator, project, email, transport, root, syftbox_config, wait, flags)
 
 
@@ -107,7 +127,9 @@ class _Flags:
         message: str,
         run: bool | None,
         as_json: bool,
+        grants: "Grants",
     ) -> None:
+        self.grants = grants
         self.words = words
         self.show_files = show_files
         self.data = data
@@ -338,8 +360,9 @@ def _decide(
             hint=f"Type it again with --approve --digest {reviewed.shown.manifest.digest[:16]} (and --data DIR --run "
             "to run it), or with --reject.",
         )
-    if before is None or before.decision != choice:
-        reviewed = decide(reviewed, choice, passphrase_source(reviewed.email))
+    grants = flags.grants or (before.grants if before is not None else flags.grants)
+    if before is None or before.decision != choice or (choice == "approve" and before.grants != grants):
+        reviewed = decide(reviewed, choice, passphrase_source(reviewed.email), grants=grants)
     now = federation.session.me.clock()
     joining.answer(federation.store, one, choice, now, message=flags.message)
     federation.mailbox.post()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syft_flwr_cli.cli.options import Email, Json, Root, SyftboxConfig, TransportName
+from syft_flwr_cli.cli.options import Email, Gpu, Json, Root, Sandbox, SyftboxConfig, TransportName
 from syft_flwr_cli.errors import EXIT_INTERRUPTED, UsageError
 from syft_flwr_cli.ui import output
 
@@ -48,6 +48,8 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option(help="Interpreter of the apps' environment.", show_default="this one"),
         ] = None,
+        sandbox: Sandbox = "auto",
+        gpu: Gpu = False,
         require_verified: Annotated[
             bool, typer.Option("--require-verified", help="Refuse aggregators whose key was never compared.")
         ] = False,
@@ -101,7 +103,13 @@ def register(app: typer.Typer) -> None:
             data=data,
             mock=mock,
             no_data=no_data,
-            options=AppOptions(keep_alive=True, python=python, memory_limit=size_of(memory_limit)),
+            options=AppOptions(
+                keep_alive=True,
+                python=python,
+                memory_limit=size_of(memory_limit),
+                sandbox=sandbox,
+                gpu=gpu,
+            ),
             max_workers=max_workers,
             require_verified=require_verified,
             presence=presence,

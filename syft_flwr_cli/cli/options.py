@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Datasites", "Email", "Json", "ProjectPath", "Root", "SyftboxConfig", "TransportName"]
+__all__ = [
+    "AllowEnv",
+    "AllowNet",
+    "AllowPath",
+    "Datasites",
+    "Email",
+    "Gpu",
+    "Json",
+    "ProjectPath",
+    "Root",
+    "Sandbox",
+    "SyftboxConfig",
+    "TransportName",
+]
 
 ProjectPath = Annotated[Path, typer.Argument(help="The project's folder.", show_default="this folder")]
 Email = Annotated[
@@ -36,3 +49,41 @@ SyftboxConfig = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; all else on stderr.")]
+Sandbox = Annotated[
+    str,
+    typer.Option(
+        "--sandbox",
+        help="What the app runs in: auto (the strongest that works), bwrap, landlock, macos or none.",
+        metavar="KIND",
+        envvar="SYFT_FLWR_SANDBOX",
+        show_envvar=False,
+    ),
+]
+Gpu = Annotated[bool, typer.Option("--gpu", help="Let the app use this machine's GPUs.")]
+AllowNet = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-net",
+        help="With --approve: let the app connect there; may be repeated.",
+        metavar="HOST:PORT",
+        show_default=False,
+    ),
+]
+AllowEnv = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-env",
+        help="With --approve: let the app see this variable.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+AllowPath = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-path",
+        help="With --approve: let the app read and execute what lies there.",
+        metavar="PATH",
+        show_default=False,
+    ),
+]

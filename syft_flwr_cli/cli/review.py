@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syft_flwr_cli.cli.options import Email, Json, ProjectPath
+from syft_flwr_cli.cli.options import AllowEnv, AllowNet, AllowPath, Email, Json, ProjectPath
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
+    from syft_flwr_cli.protocol.grants import Grants
     from syft_flwr_cli.services.joining import Offered
     from syft_flwr_cli.services.review import Decision
 
@@ -45,6 +46,9 @@ def register(app: typer.Typer) -> None:
         no_environment: Annotated[
             bool, typer.Option("--no-environment", help="Approve the files, and not the project's .venv.")
         ] = False,
+        allow_net: AllowNet = None,
+        allow_env: AllowEnv = None,
+        allow_path: AllowPath = None,
         as_json: Json = False,
     ) -> None:
         """Show what would run on this machine, and approve or reject it. Nothing of it is run.
@@ -53,13 +57,20 @@ def register(app: typer.Typer) -> None:
         the project's .venv only as it is now. One changed byte asks for a new decision.
         """
         from syft_flwr_cli.errors import UsageError
+        from syft_flwr_cli.protocol.grants import parse_grants
 
         if approve and reject:
             raise UsageError("Both --approve and --reject were given.", hint="Give one of them.")
         if no_environment and not approve:
             raise UsageError("--no-environment says what to approve.", hint="Give it with --approve.")
+        grants = parse_grants(allow_net or (), allow_env or (), allow_path or ())
+        if grants and not approve:
+            raise UsageError(
+                "--allow-net, --allow-env and --allow-path say what to approve.",
+                hint="Give them with --approve.",
+            )
         decision: Decision | None = "approve" if approve else "reject" if reject else None
-        _review(project, email, diff, decision, digest, no_environment, as_json)
+        _review(project, email, diff, decision, digest, no_environment, grants, as_json)
 
 
 def _review(
@@ -69,6 +80,7 @@ def _review(
     decision: "Decision | None",
     digest: str | None,
     no_environment: bool,
+    grants: "Grants",
     as_json: bool,
 ) -> None:
     from syft_flwr_cli.project.config import load_project, require_federated
@@ -105,7 +117,9 @@ def _review(
     document = describe(reviewed.shown, reviewed.place, settings.email, reviewed.rules, reviewed.diff)
     if decision is not None:
         passphrase = passphrase_source(settings.email)
-        reviewed = service.decide(reviewed, decision, passphrase, with_environment=not no_environment)
+        reviewed = service.decide(
+            reviewed, decision, passphrase, with_environment=not no_environment, grants=grants
+        )
         document |= describe_decision(reviewed.shown, reviewed.shown.decided, reviewed.place)
         # Wherever these very files lie: whoever offered them is told.
         offer = joining.offer_of_files(here, settings.email, reviewed.shown.manifest.digest)

@@ -6,14 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 import click
 import typer
 
-from syft_flwr_cli.cli.options import Email, Json, ProjectPath, Root, SyftboxConfig, TransportName
+from syft_flwr_cli.cli.options import (
+    Email,
+    Gpu,
+    Json,
+    ProjectPath,
+    Root,
+    Sandbox,
+    SyftboxConfig,
+    TransportName,
+)
 from syft_flwr_cli.errors import EXIT_INTERRUPTED, EXIT_OK, UsageError
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
-    from syft_flwr_cli.execution.worker_process import WorkerProcess
+    from syft_flwr_cli.execution.sandbox.capabilities import Capability
 
-__all__ = ["register", "size_of"]
+__all__ = ["register", "sandbox_sentence", "size_of"]
 
 
 def register(app: typer.Typer) -> None:
@@ -56,6 +65,8 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option(help="What the app may allocate, such as 4G.", metavar="SIZE", show_default=False),
         ] = None,
+        sandbox: Sandbox = "auto",
+        gpu: Gpu = False,
         require_verified: Annotated[
             bool,
             typer.Option("--require-verified", help="Refuse an aggregator whose key was never compared."),
@@ -67,7 +78,6 @@ def register(app: typer.Typer) -> None:
         if isolation not in ("subprocess", "inline"):
             raise UsageError(f"Unknown isolation {isolation!r}.", hint="Use subprocess or inline.")
         project = _folder(project, email)
-        early = _begin_to_import(project) if isolation == "subprocess" and python is None else None
 
         from syft_flwr_cli.node import node
         from syft_flwr_cli.project.config import load_project
@@ -96,6 +106,8 @@ def register(app: typer.Typer) -> None:
             isolation=isolation,
             python=python,
             memory_limit=size_of(memory_limit),
+            sandbox=sandbox,
+            gpu=gpu,
             node_config=parse_values(node_config, "--node-config"),
         )
         app = owner_app.prepare_app(here, found, settings, choice, options)
@@ -103,8 +115,10 @@ def register(app: typer.Typer) -> None:
             output.note(
                 f"The app runs in the project's environment {app.code.environment.root}, as you approved it."
             )
-        # Should an environment have turned up since, the app runs in that.
-        early = early if app.options.python is None else None
+        output.note(sandbox_sentence(app.sandbox))
+        early = owner_app.start_worker(app, here)
+        if early is not None:
+            click.get_current_context().call_on_close(early.end)
         opened = owner_app.open_app(
             app, here, emit=ConsoleReporter(verbose), require_verified=require_verified, early=early
         )
@@ -141,21 +155,13 @@ def _folder(project: Path, email: str | None) -> Path:
     return locate(home(), project, email)
 
 
-def _begin_to_import(project: Path) -> "WorkerProcess | None":
-    """The worker's process, if it is this interpreter that runs the app.
-
-    Importing flwr takes longer than all else that a start needs, and needs nothing of the project, approved
-    or not.
-    """
-    project = project.parent if project.name == "pyproject.toml" else project
-    if (project / ".venv").exists():
-        return None
-    from syft_flwr_cli.execution.worker_process import WorkerProcess
-    from syft_flwr_cli.storage.paths import home
-
-    early = WorkerProcess(elsewhere=project.absolute(), copies=home())
-    click.get_current_context().call_on_close(early.end)
-    return early
+def sandbox_sentence(chosen: "Capability") -> str:
+    """What an app runs in, for the person at the screen."""
+    if chosen.kind == "none":
+        return "The app runs without a sandbox: it can do what you can."
+    weak = chosen.unenforced()
+    lacks = f"; not enforced here: {', '.join(weak)}" if weak else ""
+    return f"The app runs in a sandbox ({chosen.kind}: {chosen.why}{lacks})."
 
 
 def size_of(text: str | None) -> int | None:

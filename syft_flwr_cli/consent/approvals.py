@@ -8,7 +8,7 @@ Deciding is recorded in the audit log before it takes effect. A statement that i
 other keys than those in use, approves nothing. It does not know how code is run.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -30,6 +30,7 @@ from syft_flwr_cli.consent.manifest import (
     remove_copy,
 )
 from syft_flwr_cli.errors import NotApprovedError
+from syft_flwr_cli.protocol.grants import Grants, grants_from_lists, grants_to_lists, grants_to_text
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.strict_json import canonical, decode_base64, encode_base64, read_object
 from syft_flwr_cli.security.identity import Identity, PublicIdentity
@@ -64,7 +65,8 @@ _TAG = b"syft-flwr approval 1\0"
 class Approval:
     """What a data owner decided about one digest; ``time`` in seconds since 1970.
 
-    ``environment`` is the digest of the environment that was approved with it, None if none was.
+    ``environment`` is the digest of the environment that was approved with it, None if none was; ``grants`` is
+    what the app may reach beyond its sandbox.
     """
 
     digest: str
@@ -77,6 +79,7 @@ class Approval:
     aggregator: str
     manifest: Manifest
     environment: str | None = None
+    grants: Grants = field(default_factory=Grants)
 
 
 def code_dir(participant: Path) -> Path:
@@ -102,6 +105,7 @@ def decide(
     aggregator: str,
     now: float,
     environment: Environment | None = None,
+    grants: Grants | None = None,
 ) -> Approval:
     """Record a decision, and for an approval keep the checked copy of the code.
 
@@ -121,6 +125,8 @@ def decide(
         Seconds since 1970.
     environment : Environment, optional
         The project's own environment, as it was shown, if it is approved too.
+    grants : Grants, optional
+        What the app may reach beyond its sandbox; an approval alone has any.
 
     Raises
     ------
@@ -138,6 +144,7 @@ def decide(
         aggregator=aggregator,
         manifest=manifest,
         environment=environment.digest if environment is not None and decision == "approve" else None,
+        grants=grants if grants is not None and decision == "approve" else Grants(),
     )
     if decision == "approve":
         copy_tree(manifest, root, code_dir(participant))
@@ -145,7 +152,7 @@ def decide(
             keep_items(environments_dir(participant), environment)
     else:
         remove_copy(code_dir(participant) / manifest.digest)
-    event = {
+    event: dict[str, Any] = {
         "event": "approved" if decision == "approve" else "rejected",
         "app": app_name,
         "project": project,
@@ -156,6 +163,8 @@ def decide(
     }
     if approval.environment is not None:
         event["environment"] = approval.environment
+    if approval.grants:
+        event["grants"] = grants_to_text(approval.grants)
     audit.append([event])
     statement = _statement(approval)
     signed = {**statement, "signature": encode_base64(identity.sign(_TAG + canonical(statement)))}
@@ -335,8 +344,10 @@ def _quoted(path: Path) -> str:
 
 
 def _statement(approval: Approval) -> dict[str, Any]:
-    # Without an environment it reads as it did before there was one: those statements go on to count.
-    with_it = {} if approval.environment is None else {"environment": approval.environment}
+    # Without an environment or grants it reads as it did before there were any: those statements go on to count.
+    with_it: dict[str, Any] = {} if approval.environment is None else {"environment": approval.environment}
+    if approval.grants:
+        with_it["grants"] = grants_to_lists(approval.grants)
     return {
         "format": _FORMAT,
         "version": 1,
@@ -371,6 +382,7 @@ def _parse(data: bytes) -> tuple[Approval, dict[str, Any], bytes]:
         aggregator=statement["aggregator"],
         manifest=Manifest(entries),
         environment=statement.get("environment"),
+        grants=grants_from_lists(statement.get("grants", {})),
     )
     if _statement(approval) != statement or approval.decision not in get_args(Decision):
         raise ValueError("unknown form")

@@ -33,6 +33,7 @@ from syft_flwr_cli.delivery.inbox import Stopped
 from syft_flwr_cli.delivery.task import Task
 from syft_flwr_cli.errors import NotApprovedError, SyftFlwrError
 from syft_flwr_cli.project.config import Project, load_project
+from syft_flwr_cli.protocol.grants import Grants
 from syft_flwr_cli.security.identity import load_or_create
 from syft_flwr_cli.security.passphrase import passphrase_source
 from syft_flwr_cli.security.public_identity import PublicIdentity
@@ -48,7 +49,8 @@ class ApprovedCode:
 
     ``environment`` is the project's own, where the app is run with that; `check_environment` says whether it
     still may be, at less cost than ``recheck``, which looks at everything. ``policy`` is what held when this was
-    made; ``decision`` and ``rules`` say what holds now. ``run_config`` is the approved one.
+    made; ``decision`` and ``rules`` say what holds now. ``run_config`` is the approved one. ``grants`` is what the
+    app may reach beyond its sandbox.
     """
 
     digest: str
@@ -60,6 +62,7 @@ class ApprovedCode:
     rules: Reread[Policy] = field(repr=False)
     recheck: Callable[[], object] = field(repr=False)
     check_environment: Callable[[], object] = field(repr=False)
+    grants: Grants = field(default_factory=Grants)
 
 
 def approved_code(
@@ -113,6 +116,7 @@ def approved_code(
                 personal, manifest.digest, identity.public, found, project.path, project.name
             )
 
+    statement = approvals.read_decision(personal, manifest.digest, identity.public)
     rules = Reread(policy_files(home, personal), lambda: read_policy(home, personal))
     return ApprovedCode(
         digest=manifest.digest,
@@ -124,6 +128,7 @@ def approved_code(
         rules=rules,
         recheck=recheck,
         check_environment=check_environment,
+        grants=Grants() if statement is None else statement.grants,
     )
 
 
@@ -150,7 +155,7 @@ def _changed(name: str, root: Path, email: str) -> NotApprovedError:
     )
 
 
-def approve(home: Path, email: str, project: Project) -> str:
+def approve(home: Path, email: str, project: Project, grants: Grants | None = None) -> str:
     """Approve the files of ``project`` in the name of ``email``, with any run config; the digest.
 
     For simulations and tests, whose data owners are the one who runs them.
@@ -171,6 +176,7 @@ def approve(home: Path, email: str, project: Project) -> str:
         app_name=project.app_name or "",
         aggregator=project.aggregator or "",
         now=now,
+        grants=grants,
     )
     return manifest.digest
 

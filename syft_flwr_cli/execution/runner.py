@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from syft_flwr_cli.app_environment import APP_NAME_VARIABLE, DATA_VARIABLE
 from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.execution.output import Screen, app_stdout, copy_output, log_tail
+from syft_flwr_cli.execution.sandbox.launch import Sandbox
 from syft_flwr_cli.execution.worker_process import WorkerProcess
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
 from syft_flwr_cli.flower.error_codes import APP_CRASHED
@@ -56,6 +57,8 @@ class AppSetup:
         Where the project lies of which ``project`` is the approved copy: nothing is imported from there.
     bytecode : Path, optional
         A private folder for what Python compiles. With it, nothing is read or written beside the sources.
+    sandbox : Sandbox, optional
+        What the process runs in.
     """
 
     project: Path
@@ -71,6 +74,7 @@ class AppSetup:
     check: Callable[[], object] | None = None
     elsewhere: Path | None = None
     bytecode: Path | None = None
+    sandbox: Sandbox | None = None
 
 
 class Runner(Protocol):
@@ -115,6 +119,7 @@ class SubprocessRunner:
         self._screen = screen
         self._early = early
         self._log = log
+        self._worker: WorkerProcess | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._copier: threading.Thread | None = None
@@ -133,7 +138,10 @@ class SubprocessRunner:
             setup.check()
         worker, self._early = self._early, None
         if worker is None:
-            worker = WorkerProcess(setup.python, setup.elsewhere, setup.project, setup.bytecode)
+            worker = WorkerProcess(
+                setup.python, setup.elsewhere, setup.project, setup.bytecode, setup.sandbox
+            )
+        self._worker = worker
         self._process, self._channel, self._ready = worker.process, worker.channel, False
         assert self._process.stdout is not None
         self._copier = threading.Thread(
@@ -173,7 +181,11 @@ class SubprocessRunner:
             if work.shared is not None:
                 # The worker has it now, and lets go of it before it makes room for the reply.
                 work.shared.close()
+            if self._worker is not None:
+                self._worker.begin_request()
             answer = receive(channel)
+            if self._worker is not None:
+                self._worker.end_request()
             crash_points.point("runner.received")
             return _outcome(answer, work)
         except Closed:
@@ -204,10 +216,14 @@ class SubprocessRunner:
             except subprocess.TimeoutExpired:
                 process.kill()
                 code = process.wait()
+        stopped = self._worker.stopped_because() if self._worker is not None else None
         if self._copier is not None:
             self._copier.join(timeout=10)
         self._reap()
         tail = log_tail(self._log)
+        if stopped is not None:
+            cause = f"The ClientApp was stopped: {stopped}"
+            return f"{cause}.\n{tail}" if tail else f"{cause}."
         limit = self._setup.memory_limit
         if code is not None and code < 0:
             name = signal.Signals(-code).name
@@ -236,7 +252,9 @@ class SubprocessRunner:
             self._process.wait()
         if self._process is not None and self._process.stdout is not None and self._copier is not None:
             self._copier.join(timeout=10)
-        self._process, self._channel, self._ready = None, None, False
+        if self._worker is not None:
+            self._worker.stopped_because()
+        self._worker, self._process, self._channel, self._ready = None, None, None, False
 
     def close(self) -> None:
         """Let the worker end: it leaves when its socket closes."""

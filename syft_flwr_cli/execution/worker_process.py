@@ -13,6 +13,8 @@ from pathlib import Path
 import syft_flwr_cli
 from syft_flwr_cli.app_environment import APP_NAME_VARIABLE, DATA_VARIABLE
 from syft_flwr_cli.errors import SyftFlwrError
+from syft_flwr_cli.execution.sandbox.environment import sandbox_environment
+from syft_flwr_cli.execution.sandbox.launch import Sandbox, Sandboxed, start
 
 __all__ = ["WorkerProcess"]
 
@@ -40,6 +42,8 @@ class WorkerProcess:
         A folder in which copies lie, should it lie in there.
     bytecode : Path, optional
         A private folder for what Python compiles. With it, nothing is read or written beside the sources.
+    sandbox : Sandbox, optional
+        What it runs in; it sees all that this process sees if None.
 
     Raises
     ------
@@ -53,6 +57,7 @@ class WorkerProcess:
         elsewhere: Path | None = None,
         copies: Path | None = None,
         bytecode: Path | None = None,
+        sandbox: Sandbox | None = None,
     ) -> None:
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         environment = {key: value for key, value in os.environ.items() if key not in _SECRET}
@@ -64,15 +69,25 @@ class WorkerProcess:
         program = str(python or sys.executable)
         package = str(Path(syft_flwr_cli.__file__).parent)
         places = [] if elsewhere is None else [str(elsewhere), *([str(copies)] if copies else []), package]
+        command = [program, "-P", "-c", _BOOT, package, str(theirs.fileno()), *places]
         try:
-            self.process = subprocess.Popen(
-                [program, "-P", "-c", _BOOT, package, str(theirs.fileno()), *places],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
-                env=environment,
-                start_new_session=True,
+            self.process: subprocess.Popen[bytes] = (
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=[theirs.fileno()],
+                    env=environment,
+                    start_new_session=True,
+                )
+                if sandbox is None
+                else start(
+                    sandbox,
+                    command,
+                    environment=sandbox_environment(environment, sandbox.spec.grants.environment),
+                    descriptors=[theirs.fileno()],
+                )
             )
         except OSError as error:
             self.channel.close()
@@ -83,11 +98,26 @@ class WorkerProcess:
         finally:
             theirs.close()
 
+    def begin_request(self) -> None:
+        """A request begins: its time counts from here."""
+        if isinstance(self.process, Sandboxed):
+            self.process.begin()
+
+    def end_request(self) -> None:
+        """The request has ended."""
+        if isinstance(self.process, Sandboxed):
+            self.process.end()
+
+    def stopped_because(self) -> str | None:
+        """Which limit the app was stopped for; call it when the process has ended."""
+        return self.process.report().reason if isinstance(self.process, Sandboxed) else None
+
     def end(self) -> None:
         """Kill it, if it is still there; it can be done again."""
         self.channel.close()
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self.stopped_because()
         if self.process.stdout is not None:
             self.process.stdout.close()

@@ -18,6 +18,7 @@ from syft_flwr_cli.delivery.task import Task
 from syft_flwr_cli.events import NodeReady
 from syft_flwr_cli.execution.output import escaped_screen
 from syft_flwr_cli.execution.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
+from syft_flwr_cli.execution.sandbox.launch import Sandbox
 from syft_flwr_cli.execution.worker_process import WorkerProcess
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.session.interrupts import on_interrupt
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from flwr.app import Context
     from flwr.clientapp import ClientApp
 
-__all__ = ["AppNode", "NodeOptions", "NodeResult", "run_node", "syftbox_flwr_client", "told"]
+__all__ = ["AppNode", "NodeOptions", "NodeResult", "bytecode_dir", "run_node", "syftbox_flwr_client", "told"]
 
 RETRY_TIMEOUT = 5.0
 """Seconds for which a failing store is tried again at once; after that, with everything else that waits."""
@@ -62,6 +63,8 @@ class NodeOptions:
         Where the project lies of which an approved copy is run: nothing is imported from there.
     data : str, optional
         What the app is given: ``private``, ``mock`` or ``none``; stated in every response.
+    sandbox : Sandbox, optional
+        What the app runs in; with it, ``isolation`` is ``subprocess``.
     """
 
     keep_alive: bool = False
@@ -75,6 +78,7 @@ class NodeOptions:
     check: Callable[[], object] | None = None
     elsewhere: Path | None = None
     data: str | None = None
+    sandbox: Sandbox | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,8 @@ def make_runner(
         mods=options.mods,
         check=options.check,
         elsewhere=options.elsewhere,
-        bytecode=_bytecode(session.me.directory, options.environment),
+        bytecode=bytecode_dir(session.me.directory, options.environment),
+        sandbox=options.sandbox,
     )
     log = session.me.directory / "logs" / "app.log"
     if options.isolation == "inline":
@@ -120,7 +125,7 @@ def make_runner(
     return SubprocessRunner(setup, log, early, escaped_screen())
 
 
-def _bytecode(directory: Path, environment: str | None) -> Path | None:
+def bytecode_dir(directory: Path, environment: str | None) -> Path | None:
     """Where Python caches what it compiled, for an approved environment: nowhere that others can write.
 
     Each environment has its own, or what was compiled from one could be run with the next.

@@ -17,8 +17,12 @@ from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.errors import NotApprovedError, UsageError
 from syft_flwr_cli.events import DataChosen, Emit, RunConfigDiffers, nobody
 from syft_flwr_cli.execution.runner import Runner
+from syft_flwr_cli.execution.sandbox.capabilities import Capability
+from syft_flwr_cli.execution.sandbox.choice import choose
+from syft_flwr_cli.execution.sandbox.spec import Limits
 from syft_flwr_cli.execution.worker_process import WorkerProcess
 from syft_flwr_cli.node import node
+from syft_flwr_cli.node.app_sandbox import app_sandbox
 from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.project.settings import Settings
 from syft_flwr_cli.security.identity import FILE_NAME, read_public
@@ -26,7 +30,15 @@ from syft_flwr_cli.services.data_choice import DataChoice
 from syft_flwr_cli.session.session import Session, open_session
 from syft_flwr_cli.storage.paths import participant_dir
 
-__all__ = ["AppOptions", "OpenApp", "OwnerApp", "approved_projects", "open_app", "prepare_app"]
+__all__ = [
+    "AppOptions",
+    "OpenApp",
+    "OwnerApp",
+    "approved_projects",
+    "open_app",
+    "prepare_app",
+    "start_worker",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +49,21 @@ class AppOptions:
     isolation: str = "subprocess"
     python: Path | None = None
     memory_limit: int | None = None
+    sandbox: str = "auto"
+    gpu: bool = False
     node_config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class OwnerApp:
-    """An app that may run: its settings, the approved code, and what it gets."""
+    """An app that may run: its settings, the approved code, what it gets, and the kind of sandbox it runs in."""
 
     settings: Settings
     project: Project
     code: ApprovedCode
     data: DataChoice
     options: node.NodeOptions
+    sandbox: Capability
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +84,19 @@ def prepare_app(
     ------
     NotApprovedError
         If the owner has not approved exactly these files, or this environment.
+    SyftFlwrError
+        If no sandbox works here, or not the one that is asked for.
     """
     python = choose_interpreter(options.python, project.path)
     own = python is None and options.isolation == "subprocess"
     code = approved_code(home, settings.email, project, with_environment=own)
     environment = code.environment
+    python = python if environment is None else environment.interpreter
+    # A node knows the approved copy alone; whoever reviewed a folder must not import from that.
+    elsewhere = None if project.path == code.copy else project.path
+    digest = None if environment is None else environment.digest
+    chosen = choose("none" if options.isolation == "inline" else options.sandbox)
+    personal = participant_dir(home, settings.email)
     return OwnerApp(
         replace(settings, data=data.path),
         project,
@@ -84,15 +107,40 @@ def prepare_app(
             code=code.digest,
             mods=code.policy.required_mods,
             isolation=options.isolation,
-            python=python if environment is None else environment.interpreter,
-            environment=None if environment is None else environment.digest,
+            python=python,
+            environment=digest,
             check=code.check_environment,
-            # A node knows the approved copy alone; whoever reviewed a folder must not import from that.
-            elsewhere=None if project.path == code.copy else project.path,
+            elsewhere=elsewhere,
             memory_limit=options.memory_limit,
             node_config=options.node_config,
             data=data.use,
+            sandbox=app_sandbox(
+                chosen,
+                code=code.copy,
+                data=data.path,
+                python=python,
+                elsewhere=elsewhere,
+                bytecode=node.bytecode_dir(personal, digest),
+                grants=code.grants,
+                limits=Limits(memory=options.memory_limit),
+                gpu=options.gpu,
+            ),
         ),
+        chosen,
+    )
+
+
+def start_worker(app: OwnerApp, home: Path) -> WorkerProcess | None:
+    """The app's process, started before the store is opened: importing flwr takes longer than all else."""
+    if app.options.isolation != "subprocess":
+        return None
+    personal = participant_dir(home, app.settings.email)
+    return WorkerProcess(
+        app.options.python,
+        app.options.elsewhere,
+        app.code.copy,
+        node.bytecode_dir(personal, app.options.environment),
+        app.options.sandbox,
     )
 
 

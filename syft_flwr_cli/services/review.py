@@ -18,6 +18,7 @@ from syft_flwr_cli.consent.policy import read_policy
 from syft_flwr_cli.consent.review import Review, make_review, unified_diff
 from syft_flwr_cli.errors import NotApprovedError
 from syft_flwr_cli.project.config import Project, load_project, require_federated
+from syft_flwr_cli.protocol.grants import Grants
 from syft_flwr_cli.security.identity import FILE_NAME, load_or_create, read_public
 from syft_flwr_cli.storage.paths import participant_dir
 
@@ -115,9 +116,14 @@ def review_project(
 
 
 def decide(
-    reviewed: Reviewed, decision: Decision, passphrase: Callable[[], bytes], *, with_environment: bool = True
+    reviewed: Reviewed,
+    decision: Decision,
+    passphrase: Callable[[], bytes],
+    *,
+    with_environment: bool = True,
+    grants: Grants | None = None,
 ) -> Reviewed:
-    """Record the decision about exactly what was looked at, signed and audited."""
+    """Record the decision about exactly what was looked at, signed and audited; ``grants`` are part of it."""
     now, shown = time.time(), reviewed.shown
     identity, _ = load_or_create(reviewed.directory, reviewed.email, now, passphrase)
     decided = approvals.decide(
@@ -132,6 +138,7 @@ def decide(
         aggregator=shown.project.aggregator or "",
         now=now,
         environment=shown.environment if with_environment else None,
+        grants=grants,
     )
     return replace(reviewed, shown=replace(shown, decided=decided))
 

@@ -24,9 +24,11 @@ from syft_flwr_cli.consent.environment import find_interpreter
 from syft_flwr_cli.consent.gate import approve
 from syft_flwr_cli.consent.manifest import remove_copy
 from syft_flwr_cli.errors import SyftFlwrError, UsageError
+from syft_flwr_cli.execution.sandbox.choice import choose
 from syft_flwr_cli.project.config import Project, load_project, split_emails
 from syft_flwr_cli.project.plan import apply
 from syft_flwr_cli.project.scaffold import plan_bootstrap
+from syft_flwr_cli.protocol.grants import ANY_ADDRESS, Grants, NetworkGrant
 from syft_flwr_cli.session.interrupts import on_interrupt
 
 __all__ = ["Federation", "Outcome", "simulate"]
@@ -141,6 +143,22 @@ def _unpin(file: Path) -> None:
     file.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
+_WHOLE_NETWORK = Grants(network=(NetworkGrant(ANY_ADDRESS, 0),))
+"""Who simulates a project runs it on their own word: what it downloads it may download."""
+
+
+def _sandbox(hear: Hear) -> str:
+    """What was asked for, else the strongest that works here; none, with a notice, where none does."""
+    wanted = os.environ.get("SYFT_FLWR_SANDBOX", "auto")
+    if wanted != "auto":
+        return wanted
+    try:
+        return choose("auto").kind
+    except SyftFlwrError as error:
+        hear("simulation", f"Without a sandbox: {error.what}")
+        return "none"
+
+
 class _Cast:
     """The processes of one simulation."""
 
@@ -154,6 +172,7 @@ class _Cast:
         self._readers: list[threading.Thread] = []
         self._errors: dict[str, str] = {}
         self._ended = False
+        self._sandbox = _sandbox(hear)
 
     def _environment(self, email: str) -> dict[str, str]:
         home = self._place / "homes" / email
@@ -208,8 +227,8 @@ class _Cast:
     def start_client(self, email: str, data: Path | None) -> None:
         """Start a data owner, who approves the code that is simulated."""
         environment = self._environment(email)
-        approve(Path(environment["SYFT_FLWR_HOME"]), email, self._project)
-        words = self._words("run-client", email)
+        approve(Path(environment["SYFT_FLWR_HOME"]), email, self._project, _WHOLE_NETWORK)
+        words = [*self._words("run-client", email), "--sandbox", self._sandbox]
         if data is not None:
             words += ["--data", str(data.absolute())]
         elif not {"--data", "--mock", "--no-data"} & set(self._federation.client_options):

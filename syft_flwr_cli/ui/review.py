@@ -17,14 +17,15 @@ from syft_flwr_cli.consent.approvals import Approval
 from syft_flwr_cli.consent.code_scan import KINDS
 from syft_flwr_cli.consent.environment import ENVIRONMENT, Environment
 from syft_flwr_cli.consent.review import Review, plain
+from syft_flwr_cli.protocol.grants import grants_to_lists
 from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.ui import output
 
 __all__ = ["describe", "describe_decision", "show"]
 
 _NO_SANDBOX = (
-    "Approval is not a sandbox: approved code runs with your rights on this machine. The places listed above "
-    "are a reading aid; they are found only where they are written plainly."
+    "Approval is not a sandbox: what approved code can reach while it runs is decided by --sandbox of run-client. "
+    "The places listed above are a reading aid; they are found only where they are written plainly."
 )
 _FOREIGN_ENVIRONMENT = (
     "This folder holds an environment, {}: programs that run-client would run the app with, and that are not shown "
@@ -112,6 +113,7 @@ def describe_decision(review: Review, decided: Approval | None, place: str) -> d
     return {
         "state": state,
         "decided": None if decided is None else decided.time,
+        "grants": {} if decided is None else grants_to_lists(decided.grants),
         "environment": None if environment is None else _environment(review, environment, trusted),
         "next": next_,
         "approve": f"syft-flwr review {place} --approve --digest {digest}",
@@ -158,6 +160,9 @@ def show(document: Mapping[str, Any], *, ending: bool = True) -> None:
     _files(console, document)
     _findings(console, document["findings"])
     _section(console, "Your policy", document["policy"], "no rules of your own")
+    if document["grants"]:
+        granted = {kind: ", ".join(names) for kind, names in document["grants"].items()}
+        _section(console, "What you let the app reach beyond its sandbox", granted)
     _changes(console, document)
     if document["environment"]:
         _shown_environment(console, document["environment"])

@@ -240,6 +240,7 @@ class Federation:
         """Start a participant, or start it again."""
         environment = {
             "PATH": os.environ["PATH"],
+            "SYFT_FLWR_SANDBOX": os.environ.get("SYFT_FLWR_SANDBOX", "none"),
             "HOME": str(self.place),
             "SYFT_FLWR_HOME": str(self.home(who)),
             "SYFT_FLWR_POLL_INTERVAL": "0.5",

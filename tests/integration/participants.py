@@ -196,6 +196,7 @@ class Federation:
             **kept,
             "HOME": str(self.place),
             "SYFT_FLWR_HOME": str(home),
+            "SYFT_FLWR_SANDBOX": os.environ.get("SYFT_FLWR_SANDBOX", "none"),
             "FLWR_HOME": str(self.place / ".flwr"),
             "FLWR_TELEMETRY_ENABLED": "0",
             "NO_COLOR": "1",
