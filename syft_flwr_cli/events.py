@@ -641,6 +641,21 @@ class PayloadDamaged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AppRaised(Event):
+    """The owner's app failed; what it said is kept here, and the aggregator knows it by ``error`` alone."""
+
+    kind = "app-raised"
+    level = "warning"
+    message: str
+    error: str
+    headline: str
+    file: str
+
+    def sentence(self) -> str:
+        return f"The app failed (error {self.error}): {self.headline}\n    All that it said: {self.file}"
+
+
+@dataclass(frozen=True, slots=True)
 class RunConfigDiffers(Event):
     """The aggregator set a run config that differs from the approved one, as the owner's policy allows."""
 
