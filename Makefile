@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-gdrive-live test-s3 bench lint wheel clean
+.PHONY: help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-gdrive-live test-s3 bench bench-long lint wheel clean
 
 help:
 	@echo "make demo              train a real model with three data owners, before your eyes"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-gdrive-live  the Drive suite on real accounts, where their tokens are given"
 	@echo "make test-s3           the object store suite on moto, MinIO and s3rver"
 	@echo "make bench             the benchmarks of docs/benchmarks.md"
+	@echo "make bench-long        5,000 rounds on a plain folder: is anything growing with them?"
 	@echo "make lint              ruff, mypy --strict, import-linter"
 	@echo "make wheel             build the wheel and try its installed copy"
 
@@ -62,6 +63,9 @@ test-gdrive-live: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
+
+bench-long: $(STAMP)
+	$(BIN)/python -m benchmarks.long_run
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
