@@ -37,6 +37,9 @@ __all__ = ["SyftGrid"]
 
 STOP_TTL = 7 * 86400.0
 SYSTEM = "system"
+REMEMBERED = 1000
+"""Of how many replies that were handed out it is remembered what they answered."""
+
 ONLINE = "online"
 
 MANY_QUESTIONS, LONG = 5, 4.0
@@ -107,7 +110,7 @@ class SyftGrid(Grid):
         self._run: Run | None = None
         self._outbox: Outbox | None = None
         self._asked: dict[str, tuple[int, str, Metadata]] = {}
-        self._delivered: set[str] = set()
+        self._delivered: dict[str, None] = {}
         self._pulled_in_vain: set[str] = set()
         self._questions, self._first_question = 0, 0.0
         self._replies = Replies(lambda who, payload: self.outbox.store_path(who, payload), code)
@@ -298,14 +301,23 @@ class SyftGrid(Grid):
         rounds = [self._begin_round(request) for request in requests]
         if self._membership is not None:
             self._membership.commit()
+        self._forget_delivered()
         ids = outbox.push(requests)
         for kind, number in dict.fromkeys(zip((d.body.type for d in requests), rounds, strict=True)):
             self._emit(events.RequestsPublished(kind, number))
         for mid, message, request, number in zip(ids, messages, requests, rounds, strict=True):
             message.metadata.__dict__["_message_id"] = mid
             self._asked[mid] = (number, request.recipient, _copy(message.metadata))
-            self._delivered.discard(mid)
+            self._delivered.pop(mid, None)
         return ids
+
+    def _forget_delivered(self) -> None:
+        """Of replies that were handed out long ago nothing is needed: of an id that is unknown the same is said."""
+        surplus = len(self._delivered) - max(REMEMBERED, 4 * len(self.datasites))
+        for mid in list(self._delivered)[: max(0, surplus)]:
+            del self._delivered[mid]
+            self._asked.pop(mid, None)
+            self._pulled_in_vain.discard(mid)
 
     def _begin_round(self, request: OutgoingRequest) -> int:
         """Note a request; the round that it belongs to, which is the latest where the app does not say."""
@@ -323,7 +335,7 @@ class SyftGrid(Grid):
             reply = replies.get(mid)
             if reply is None or mid in self._delivered:
                 continue
-            self._delivered.add(mid)
+            self._delivered[mid] = None
             number, who, asked = self._asked[mid]
             if reply.body is None:
                 self._emit(events.ReplyMissing(who))

@@ -4,10 +4,11 @@ A sink of the run's events, which may come in any order; gives the ``rounds`` of
 and no store.
 """
 
+import json
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from syft_flwr_cli.events import (
@@ -20,6 +21,9 @@ from syft_flwr_cli.events import (
 )
 
 __all__ = ["RoundLog"]
+
+LATEST = 4
+"""How many phases are held as they are."""
 
 PHASES = {"train": "train", "evaluate": "evaluate", "query": "query"}
 
@@ -37,6 +41,39 @@ class _Phase:
     after: dict[str, int] = field(default_factory=dict)
 
 
+class _Phases:
+    """Phases by round and kind, in the order of their beginning; all but the latest are packed: a run may have many."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[int, str], _Phase] = {}
+        self._packed: dict[tuple[int, str], bytes] = {}
+
+    def open(self, key: tuple[int, str]) -> _Phase | None:
+        """A phase, to be changed; None if there is none of this key."""
+        if (packed := self._packed.pop(key, None)) is not None:
+            self.add(key, _Phase(**json.loads(packed)))
+        return self._latest.get(key)
+
+    def add(self, key: tuple[int, str], phase: _Phase) -> None:
+        """A phase that has begun, or is changed again."""
+        self._latest[key] = phase
+        for old in list(self._latest)[:-LATEST]:
+            self._packed[old] = json.dumps(asdict(self._latest.pop(old))).encode()
+
+    def get(self, key: tuple[int, str]) -> _Phase | None:
+        """A phase, to be looked at."""
+        packed = self._packed.get(key)
+        return self._latest.get(key) if packed is None else _Phase(**json.loads(packed))
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        """All keys, sorted."""
+        return iter(sorted((*self._packed, *self._latest)))
+
+    def all(self) -> Iterator[tuple[tuple[int, str], _Phase]]:
+        """All phases, sorted by their keys."""
+        return ((key, phase) for key in self if (phase := self.get(key)) is not None)
+
+
 class RoundLog:
     """Thread-safe record of rounds.
 
@@ -50,7 +87,7 @@ class RoundLog:
     def __init__(self, spent: Callable[[], Mapping[str, int]] = dict) -> None:
         self._spent = spent
         self._lock = threading.Lock()
-        self._rounds: dict[tuple[int, str], _Phase] = {}
+        self._rounds = _Phases()
         self._final: dict[str, bool] = {}
         self._data: dict[str, str] = {}
 
@@ -71,10 +108,12 @@ class RoundLog:
 
     def _phase(self, number: int, message_type: str) -> _Phase:
         key = (number, PHASES.get(message_type.split(".")[0], "query"))
-        if key not in self._rounds:
+        phase = self._rounds.open(key)
+        if phase is None:
             now, spent = time.monotonic(), dict(self._spent())
-            self._rounds[key] = _Phase(now, now, before=spent, after=spent)
-        return self._rounds[key]
+            phase = _Phase(now, now, before=spent, after=spent)
+            self._rounds.add(key, phase)
+        return phase
 
     def _asked(self, event: RequestPrepared) -> None:
         entry = self._phase(event.round, event.type)
@@ -102,19 +141,19 @@ class RoundLog:
     def heard(self) -> bool:
         """Whether the ServerApp got any reply at all."""
         with self._lock:
-            return any(entry.answered for entry in self._rounds.values())
+            return any(entry.answered for _, entry in self._rounds.all())
 
     def only_errors(self) -> tuple[str, str] | None:
         """If every reply in the last round was an error: whose was the first of the run, and its first line."""
         with self._lock:
             last = max((number for number, _ in self._rounds), default=0)
-            entries = [self._rounds[key] for key in sorted(self._rounds)]
-            ended = [entry for (number, _), entry in self._rounds.items() if number == last]
+            ended = [entry for (number, _), entry in self._rounds.all() if number == last]
             if any(set(entry.answered) - set(entry.failed) for entry in ended):
                 return None
             if not any(entry.failed for entry in ended):
                 return None
-            return next(iter(next(entry.failed for entry in entries if entry.failed).items()))
+            first = next(entry.failed for _, entry in self._rounds.all() if entry.failed)
+            return next(iter(first.items()))
 
     def data(self) -> dict[str, str]:
         """What each data owner says its app was given, of those that say it: ``private``, ``mock`` or ``none``."""
