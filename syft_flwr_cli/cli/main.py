@@ -26,6 +26,7 @@ COMMANDS = (
     "run_server",
     "run_client",
     "node",
+    "serve",
     "stop",
     "simulate",
     "demo",

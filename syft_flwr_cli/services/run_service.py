@@ -1,0 +1,355 @@
+"""The aggregator's service, put together: the queue of runs behind Flower's Control API.
+
+`RunService` answers the Control API's calls. It holds the shared store's view only while a bundle is taken in, or
+decisions are looked at, and never a lock while it waits. A user sees and stops their own runs; an
+administrator everybody's.
+"""
+
+import secrets
+import shutil
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from syft_flwr_cli.aggregator.service.processes import RunFolder
+from syft_flwr_cli.aggregator.service.states import NoSuchStepError, State
+from syft_flwr_cli.aggregator.service.store import RunRecord, ServiceStore
+from syft_flwr_cli.aggregator.service.supervisor import Supervisor
+from syft_flwr_cli.errors import NotThereError, SyftFlwrError, TrustError
+from syft_flwr_cli.flower.control_api.backend import (
+    ControlError,
+    Failure,
+    FederationSummary,
+    LogChunk,
+    NodeSummary,
+    RunSummary,
+    Submission,
+    User,
+)
+from syft_flwr_cli.flower.control_api.fab import FabError, read_fab, unknown_keys
+from syft_flwr_cli.protocol.names import node_id
+from syft_flwr_cli.protocol.rejection import RefusedError
+from syft_flwr_cli.security.presence import MAX_PRESENCE, PRESENCE_PATH, read_presence
+from syft_flwr_cli.services.federation import Federation, record_store
+from syft_flwr_cli.services.offers import standing
+from syft_flwr_cli.services.submission import prepare
+from syft_flwr_cli.storage.paths import make_private_dir
+
+__all__ = ["RunService", "ServiceSetup"]
+
+TICKET_LASTS = 3600.0
+"""Seconds for which the address of a run's results holds."""
+
+HEARTBEAT = 1.0
+"""Seconds between two signs of life of a log that says nothing."""
+
+ONLINE = 15 * 60.0
+"""Seconds after its last sign of life for which a data owner counts as online."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSetup:
+    """What a service is made of.
+
+    Parameters
+    ----------
+    home : Path
+        ``SYFT_FLWR_HOME``.
+    email : str
+        The aggregator.
+    datasites : sequence of str
+        The data owners of the one federation.
+    words : sequence of str
+        Options that every run's command gets: e-mail, shared folder.
+    start_with : str, optional
+        When a run of an offered project may start before every decision is in.
+    at_once : int
+        Runs that go on at the same time.
+    open_federation : callable
+        Opens the aggregator's part in the exchange of offers.
+    results : callable
+        The folder with a run's results, by app and the id that its messages carry; None if there is none.
+    """
+
+    home: Path
+    email: str
+    datasites: Sequence[str]
+    words: Sequence[str]
+    start_with: str | None
+    at_once: int
+    open_federation: Callable[[], Federation]
+    results: Callable[[str, str], Path | None]
+
+
+class RunService:
+    """Answers the Control API; see the module's first paragraph.
+
+    Parameters
+    ----------
+    setup : ServiceSetup
+        What it is made of.
+    directory : Path
+        The service's own directory, 0700.
+    """
+
+    def __init__(self, setup: ServiceSetup, directory: Path) -> None:
+        self._setup = setup
+        self._directory = make_private_dir(directory)
+        self.store = ServiceStore(directory)
+        words = [*setup.words, *(["--start-with", setup.start_with] if setup.start_with else [])]
+        self.supervisor = Supervisor(
+            self.store, directory, setup.words, setup.at_once, self._waiting, start=words
+        )
+        self._tickets: dict[str, tuple[int, float]] = {}
+        self._taking_in = threading.Lock()
+        self._thread = threading.Thread(target=self.supervisor.run, name="syft-flwr-service", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve the queue."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving; the runs' processes go on, and are taken up again by the next service."""
+        self.supervisor.close()
+        self._thread.join(timeout=30)
+        self.store.close()
+
+    # The Control API
+
+    def authenticate(self, token: str | None) -> User | None:
+        """Whose token this is."""
+        found = None if token is None else self.store.user_of(token)
+        return None if found is None else User(found.user, found.is_admin)
+
+    def start_run(self, user: User, submission: Submission) -> tuple[int, str]:
+        """Take a bundle in, offer its project if it is new, and put its run into the queue."""
+        if submission.federation not in ("", self._federation_name):
+            raise ControlError(
+                Failure.FEDERATION_NOT_FOUND, f"There is one federation here: {self._federation_name}."
+            )
+        try:
+            fab = read_fab(submission.fab)
+        except FabError as error:
+            raise ControlError(Failure.FAILED_TO_CREATE_RUN, str(error)) from error
+        if unknown := unknown_keys(fab, submission.run_config):
+            raise ControlError(
+                Failure.INVALID_RUN_CONFIG, f"The app's run config has no {', '.join(unknown)[:300]}."
+            )
+        with self._refusing(Failure.FAILED_TO_CREATE_RUN), self._federation() as federation:
+            prepared = prepare(
+                federation,
+                fab,
+                self._setup.datasites,
+                make_private_dir(self._directory / "projects"),
+                f"submitted by {user.name}",
+            )
+        added = self.store.add(
+            RunRecord(
+                run_id=secrets.randbits(62) | 1 << 61,
+                place=0,
+                project=prepared.project.path,
+                app_name=prepared.project.app_name or "",
+                fab_id=fab.fab_id,
+                fab_version=fab.version,
+                fab_hash=fab.digest,
+                digest=prepared.digest,
+                federation=self._federation_name,
+                user=user.name,
+                run_config=submission.run_config,
+                priority=0,
+                state=State.QUEUED,
+                detail="",
+                submitted=time.time(),
+            )
+        )
+        make_private_dir(self.supervisor.folder(added.run_id).path)
+        self.supervisor.notify()
+        asked = f"offered to {', '.join(prepared.asked)}" if prepared.asked else ""
+        return added.run_id, asked
+
+    def list_runs(self, user: User, run_id: int | None, limit: int | None, skip: int) -> Sequence[RunSummary]:
+        """The newest runs first, or one run."""
+        if run_id is not None:
+            return [self._summary(self._run(user, run_id))]
+        name = None if user.is_admin else user.name
+        return [self._summary(run) for run in self.store.runs(name, limit, skip)]
+
+    def stop_run(self, user: User, run_id: int) -> None:
+        """End a run, and wait until it has ended."""
+        self._run(user, run_id)
+        try:
+            self.supervisor.stop(run_id)
+        except NoSuchStepError as error:
+            raise ControlError(Failure.RUN_ALREADY_FINISHED, f"Run {run_id} has ended already.") from error
+
+    def stream_log(self, user: User, run_id: int, after: float) -> Iterator[LogChunk]:
+        """The log from a time on, until the run has ended."""
+        run = self._run(user, run_id)
+        return self._stream(run, self.supervisor.folder(run_id), after)
+
+    def artifacts(self, user: User, run_id: int) -> str:
+        """A ticket for the run's results."""
+        run = self._run(user, run_id)
+        if not run.state.is_final:
+            raise ControlError(Failure.PULL_UNFINISHED_RUN, f"Run {run_id} is {run.state}.")
+        ticket = secrets.token_urlsafe(24)
+        now = time.time()
+        self._tickets = {key: one for key, one in self._tickets.items() if one[1] > now}
+        self._tickets[ticket] = (run_id, now + TICKET_LASTS)
+        return ticket
+
+    def open_artifacts(self, ticket: str) -> Path | None:
+        """The archive of a run's results, made when it is asked for first."""
+        found = self._tickets.get(ticket)
+        run = None if found is None or found[1] < time.time() else self.store.run(found[0])
+        return None if run is None else self._archive(run)
+
+    def nodes(self, user: User) -> Sequence[NodeSummary]:
+        """The data owners."""
+        with self._refusing(Failure.FAILED_TO_CREATE_RUN), self._federation() as federation:
+            return [_node(email, _last_seen(federation, email)) for email in self._setup.datasites]
+
+    def federations(self, user: User) -> Sequence[FederationSummary]:
+        """The one federation."""
+        runs = self.list_runs(user, None, 100, 0)
+        owners = ", ".join(self._setup.datasites)
+        return [FederationSummary(self._federation_name, f"over folders: {owners}", self.nodes(user), runs)]
+
+    # Behind it
+
+    @property
+    def _federation_name(self) -> str:
+        return f"@{self._setup.email.partition('@')[0]}/files"
+
+    @contextmanager
+    def _federation(self) -> Iterator[Federation]:
+        # One bundle after the other: two at once could both find that nothing like them was offered yet.
+        with self._taking_in:
+            federation = self._setup.open_federation()
+            try:
+                yield federation
+            finally:
+                federation.close()
+
+    @contextmanager
+    def _refusing(self, failure: Failure) -> Iterator[None]:
+        try:
+            yield
+        except SyftFlwrError as error:
+            raise ControlError(failure, f"{error.what} {error.hint}") from error
+
+    def _run(self, user: User, run_id: int) -> RunRecord:
+        run = self.store.run(run_id)
+        if run is None:
+            raise ControlError(Failure.RUN_NOT_FOUND, f"There is no run {run_id}.")
+        if run.user != user.name and not user.is_admin:
+            raise ControlError(Failure.RUN_OF_SOMEBODY_ELSE, f"Run {run_id} was submitted by somebody else.")
+        return run
+
+    def _waiting(self, run: RunRecord) -> str:
+        """Whose decision a run waits for, before its first round."""
+        if run.began is not None:
+            return ""
+        found = standing(record_store(self._setup.home, self._setup.email), run.app_name, time.time())
+        if found is None or not found.undecided or found.offer.digest != run.digest:
+            return ""
+        if self._setup.start_with is not None and found.approved:
+            return ""
+        return f"waiting for the decision of {', '.join(found.undecided)}"
+
+    def _stream(self, run: RunRecord, folder: RunFolder, after: float) -> Iterator[LogChunk]:
+        marks = folder.marks()
+        at = max((size for moment, size in marks if moment <= after), default=0)
+        latest, silent = after, time.monotonic()
+        while True:
+            now = self.store.run(run.run_id)
+            ended = now is None or now.state.is_final
+            marks = folder.marks()
+            if marks and marks[-1][1] > at:
+                for moment, size in [mark for mark in marks if mark[1] > at]:
+                    yield LogChunk(folder.read_log(at, size), moment)
+                    at, latest = size, moment
+                silent = time.monotonic()
+            elif ended:
+                return
+            elif time.monotonic() - silent >= HEARTBEAT:
+                yield LogChunk("", latest)
+                silent = time.monotonic()
+            else:
+                time.sleep(0.1)
+
+    def _archive(self, run: RunRecord) -> Path:
+        folder = self.supervisor.folder(run.run_id)
+        archive = folder.path / f"run-{run.run_id}.zip"
+        if archive.exists():
+            return archive
+        fresh = archive.with_suffix(".new")
+        results = self._setup.results(run.app_name, run.server_run) if run.server_run else None
+        with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as target:
+            for file in (folder.result, folder.log):
+                if file.exists():
+                    target.write(file, file.name)
+            if results is not None:
+                for file in sorted(
+                    one for one in results.rglob("*") if one.is_file() and not one.is_symlink()
+                ):
+                    target.write(file, f"results/{file.relative_to(results)}")
+        return Path(shutil.move(fresh, archive))
+
+    def _summary(self, run: RunRecord) -> RunSummary:
+        waits = bool(run.detail) and run.began is None and not run.state.is_final
+        names = {
+            State.QUEUED: ("pending", ""),
+            State.RUNNING: ("pending" if waits else "running", ""),
+            State.STOPPING: ("running", ""),
+            State.COMPLETED: ("finished", "completed"),
+            State.FAILED: ("finished", "failed"),
+            State.STOPPED: ("finished", "stopped"),
+        }
+        status, sub_status = names[run.state]
+        return RunSummary(
+            run_id=run.run_id,
+            fab_id=run.fab_id,
+            fab_version=run.fab_version,
+            fab_hash=run.fab_hash,
+            federation=run.federation,
+            user=run.user,
+            status=status,
+            sub_status=sub_status,
+            details=run.detail,
+            pending_at=_iso(run.submitted),
+            starting_at=_iso(run.started),
+            running_at=_iso(run.began),
+            finished_at=_iso(run.ended),
+            run_config=run.run_config,
+        )
+
+
+def _last_seen(federation: Federation, email: str) -> float | None:
+    """When a data owner says it was at work last; None if it says nothing that can be believed."""
+    me = federation.session.me
+    try:
+        public = me.peer(email)
+        if public is None:
+            return None
+        with me.transport.open(email, PRESENCE_PATH) as stream:
+            return float(read_presence(stream.read(MAX_PRESENCE + 1), public))
+    except (NotThereError, RefusedError, TrustError):
+        return None
+
+
+def _node(email: str, seen: float | None) -> NodeSummary:
+    online = seen is not None and time.time() - seen < ONLINE
+    # Flower sorts nodes by when they were registered and cannot do without; it is not known here.
+    return NodeSummary(
+        node_id(email), email, "online" if online else "offline", _iso(seen or 0.0), _iso(seen)
+    )
+
+
+def _iso(moment: float | None) -> str:
+    return "" if moment is None else datetime.fromtimestamp(moment, UTC).isoformat()
