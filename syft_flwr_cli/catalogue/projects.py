@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from syft_flwr_cli.catalogue.payload import Payload, payload_document, read_payload
 from syft_flwr_cli.catalogue.records import Fields
-from syft_flwr_cli.protocol.names import check_app_name, check_email, check_message_id
+from syft_flwr_cli.protocol.names import check_app_name, check_component, check_email, check_message_id
 
 __all__ = [
     "MAX_MESSAGE",
@@ -108,7 +108,7 @@ def read_offer(content: Mapping[str, Any]) -> Offer:
     return Offer(
         id=fields.named("id", check_message_id),
         app_name=fields.named("app_name", check_app_name),
-        project=fields.text("project", 200),
+        project=fields.named("project", check_component),
         version=fields.text("version", 100),
         revision=fields.count("revision"),
         digest=fields.digest("digest"),

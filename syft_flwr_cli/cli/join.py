@@ -4,12 +4,21 @@ Every step has a flag. With a terminal it asks for what is missing; without one 
 """
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syft_flwr_cli.cli.join_steps import (
+    DataFlags,
+    Steps,
+    ask,
+    choose,
+    compare_keys,
+    decide,
+    look,
+    settings_for,
+)
 from syft_flwr_cli.cli.options import (
     AllowEnv,
     AllowNet,
@@ -25,8 +34,6 @@ from syft_flwr_cli.errors import TransportError, UsageError
 if TYPE_CHECKING:
     from syft_flwr_cli.project.config import Project
     from syft_flwr_cli.project.settings import Settings
-    from syft_flwr_cli.protocol.grants import Grants
-    from syft_flwr_cli.services.federation import Federation
     from syft_flwr_cli.services.joining import Offered
     from syft_flwr_cli.services.review import Reviewed
 
@@ -68,6 +75,17 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option(help="Your data: what the app sees as DATA_DIR.", metavar="DIR", show_default=False),
         ] = None,
+        dataset: Annotated[
+            str | None,
+            typer.Option(
+                "--dataset",
+                help="A data set of yours (syft-flwr data add).",
+                metavar="NAME",
+                show_default=False,
+            ),
+        ] = None,
+        mock: Annotated[bool, typer.Option("--mock", help="Run on data that the app makes up.")] = False,
+        no_data: Annotated[bool, typer.Option("--no-data", help="The app needs no data.")] = False,
         approve: Annotated[bool, typer.Option("--approve", help="Let exactly these files run here.")] = False,
         reject: Annotated[bool, typer.Option("--reject", help="Do not let these files run here.")] = False,
         digest: Annotated[
@@ -102,44 +120,16 @@ def register(app: typer.Typer) -> None:
 
         if approve and reject:
             raise UsageError("Both --approve and --reject were given.", hint="Give one of them.")
-        if data is not None and not data.expanduser().exists():
-            raise UsageError(f"There is no {data}.", hint="Give the folder with your data with --data DIR.")
+        if data is not None:
+            data = data.expanduser().absolute()
         grants = parse_grants(allow_net or (), allow_env or (), allow_path or ())
         if grants and reject:
             raise UsageError(
                 "What is rejected is allowed nothing.", hint="Leave out --reject, or the --allow options."
             )
-        flags = _Flags(words, show_files, data, approve, reject, digest, message, run, as_json, grants)
+        uses = DataFlags(data, dataset, mock, no_data)
+        flags = Steps(words, show_files, uses, approve, reject, digest, message, run, as_json, grants)
         return _join(aggregator, project, email, transport, root, syftbox_config, wait, flags)
-
-
-class _Flags:
-    """What was typed about the steps; each may ask where there is a terminal."""
-
-    def __init__(
-        self,
-        words: str | None,
-        show_files: bool,
-        data: Path | None,
-        approve: bool,
-        reject: bool,
-        digest: str | None,
-        message: str,
-        run: bool | None,
-        as_json: bool,
-        grants: "Grants",
-    ) -> None:
-        self.grants = grants
-        self.words = words
-        self.show_files = show_files
-        self.data = data
-        self.approve = approve
-        self.reject = reject
-        self.digest = digest
-        self.message = message
-        self.run = run
-        self.as_json = as_json
-        self.asks = sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _join(
@@ -150,12 +140,14 @@ def _join(
     root: Path | None,
     config: Path | None,
     wait: str | None,
-    flags: _Flags,
+    flags: Steps,
 ) -> int:
     from syft_flwr_cli.project.duration import parse_duration
     from syft_flwr_cli.project.settings import remember
+    from syft_flwr_cli.services.data_choice import remember_data
     from syft_flwr_cli.services.federation import open_federation
     from syft_flwr_cli.services.joining import await_offers
+    from syft_flwr_cli.services.own_data import announce
     from syft_flwr_cli.storage.paths import home
     from syft_flwr_cli.ui import output
     from syft_flwr_cli.ui.console_reporter import ConsoleReporter
@@ -174,12 +166,15 @@ def _join(
         )
         offers = await_offers(federation, settings.aggregator, name, patience)
         one, project = _choose(offers, flags.asks)
-        _compare_keys(federation, one.aggregator, flags)
+        compare_keys(federation, one.aggregator, flags)
         where = shlex.quote(one.name) + f" --email {settings.email}"
-        reviewed = _look(here, settings, one, project, where, flags)
-        reviewed, decision = _decide(federation, here, one, reviewed, flags)
-        data = _data(flags, decision)
-        remember(here, project.app_name or "", email=settings.email, root=settings.root, data=data)
+        reviewed = look(here, settings, one, project, where, flags)
+        chosen = choose(here, settings, project, flags)
+        reviewed, decision = decide(federation, one, reviewed, flags)
+        remember(here, project.app_name or "", email=settings.email, root=settings.root)
+        if chosen is not None and decision == "approve":
+            remember_data(here, settings_for(here, settings, project), chosen)
+        announce(federation, here)
     finally:
         federation.close()
     output.note(
@@ -191,8 +186,8 @@ def _join(
     if flags.as_json and not runs:
         _emit(one, reviewed, decision)
     if runs:
-        return _run(one, settings, data, flags)
-    _say_next(where, decision, data)
+        return _run(one, settings, flags)
+    _say_next(where, decision, chosen is not None)
     return 0
 
 
@@ -213,12 +208,12 @@ def _settings(
     try:
         me: str | None = current_participant(here, email)
     except UsageError:
-        me = _ask("Your e-mail, as the project has it") if asks else None
+        me = ask("Your e-mail, as the project has it") if asks else None
     known = joined(here, me) if me else []
     if aggregator is None and len(known) == 1:
         aggregator = known[0]
     if aggregator is None and asks:
-        aggregator = _ask("E-mail of the aggregator, who asks you to take part")
+        aggregator = ask("E-mail of the aggregator, who asks you to take part")
     if aggregator is None:
         several = f" You have joined {', '.join(known)}." if known else ""
         raise UsageError(
@@ -244,7 +239,7 @@ def _settings(
     except UsageError as error:
         if not asks or "shared folder" not in error.what:
             raise
-        settings = found(Path(_ask("The shared folder (what --root gives)")).expanduser())
+        settings = found(Path(ask("The shared folder (what --root gives)")).expanduser())
     if settings.root is not None and not settings.root.is_dir():
         question = f"There is no folder {settings.root}. Make it?"
         if not asks or not typer.confirm(question, default=False, err=True):
@@ -254,10 +249,6 @@ def _settings(
                 "if it is to be a new one.",
             )
     return settings
-
-
-def _ask(question: str) -> str:
-    return str(typer.prompt(question, err=True)).strip()
 
 
 def _choose(offers: "list[tuple[Offered, Project]]", asks: bool) -> "tuple[Offered, Project]":
@@ -275,115 +266,14 @@ def _choose(offers: "list[tuple[Offered, Project]]", asks: bool) -> "tuple[Offer
             f"{len(offers)} projects are offered.",
             hint=f"Name one: --project {names[0]} (or another of them).",
         )
-    chosen = _ask("Which project")
+    chosen = ask("Which project")
     for pair in offers:
         if chosen in (pair[0].name, pair[0].offer.app_name):
             return pair
     raise UsageError(f"No project is called {chosen!r}.", hint=f"There are {', '.join(names)}.")
 
 
-def _compare_keys(federation: "Federation", aggregator: str, flags: _Flags) -> None:
-    """Show the six words of who asks, and note whether a person compared them."""
-    from syft_flwr_cli.services.peer_keys import verify
-    from syft_flwr_cli.ui import output
-
-    roster = federation.session.me.roster
-    entry = roster.get(aggregator)
-    if entry is None:
-        return
-    identity = federation.session.me.identity
-    if flags.words is not None:
-        entry = verify(federation.directory, lambda: identity, aggregator, flags.words, lambda text: None)
-    elif entry.verified is None and flags.asks:
-        output.note(f"{aggregator} asks. The words of its key are\n\n    {entry.identity.words}\n")
-        question = f"Have you compared them with {aggregator} on the phone, and do they agree?"
-        if typer.confirm(question, default=False, err=True):
-            verify(
-                federation.directory, lambda: identity, aggregator, entry.identity.words, lambda text: None
-            )
-            return
-        output.note("Not compared; the key is remembered, and any other one will be refused.")
-        return
-    state = "compared" if entry.verified else "nobody has compared it yet"
-    output.note(f"{aggregator} asks. Its key: {entry.identity.words} ({state}).")
-
-
-def _look(
-    here: Path, settings: "Settings", one: "Offered", project: "Project", where: str, flags: _Flags
-) -> "Reviewed":
-    """Show what would run: the review, and the files or their difference."""
-    from syft_flwr_cli.protocol.printable import visible
-    from syft_flwr_cli.services.review import review_project
-    from syft_flwr_cli.ui import output
-    from syft_flwr_cli.ui.review import describe, show
-
-    reviewed = review_project(here, settings.email, project, place=where, diff=True, digest=flags.digest)
-    if reviewed.warning:
-        output.note(f"warning: {reviewed.warning}", "yellow")
-    if flags.as_json:
-        return reviewed
-    if one.offer.message:
-        output.out().print(f"{one.aggregator} says: {visible(one.offer.message)}", markup=False)
-    shows = flags.show_files
-    if flags.asks and not shows and reviewed.shown.before is None and not (flags.approve or flags.reject):
-        shows = typer.confirm("Show what is in the files?", default=True, err=True)
-    if shows:
-        from syft_flwr_cli.ui.review_files import show_files
-
-        show_files(reviewed.shown)
-    show(describe(reviewed.shown, where, settings.email, reviewed.rules, reviewed.diff), ending=False)
-    return reviewed
-
-
-def _decide(
-    federation: "Federation", here: Path, one: "Offered", reviewed: "Reviewed", flags: _Flags
-) -> "tuple[Reviewed, str]":
-    """Decide as the flags say, or as a person says; what was decided before stays if nothing is said."""
-    from syft_flwr_cli.security.passphrase import passphrase_source
-    from syft_flwr_cli.services import joining
-    from syft_flwr_cli.services.review import Decision, decide
-
-    before = reviewed.shown.decided
-    choice: Decision
-    if flags.approve or flags.reject:
-        choice = "approve" if flags.approve else "reject"
-    elif before is not None and before.decision == "approve":
-        choice = "approve"
-    elif flags.asks:
-        said = typer.prompt("Approve, reject or later", default="later", err=True).strip().lower()
-        if said[:1] not in ("a", "r"):
-            raise typer.Exit(0)
-        choice = "approve" if said.startswith("a") else "reject"
-    else:
-        raise UsageError(
-            "Nothing was decided: --approve or --reject is missing.",
-            hint=f"Type it again with --approve --digest {reviewed.shown.manifest.digest[:16]} (and --data DIR --run "
-            "to run it), or with --reject.",
-        )
-    grants = flags.grants or (before.grants if before is not None else flags.grants)
-    if before is None or before.decision != choice or (choice == "approve" and before.grants != grants):
-        reviewed = decide(reviewed, choice, passphrase_source(reviewed.email), grants=grants)
-    now = federation.session.me.clock()
-    joining.answer(federation.store, one, choice, now, message=flags.message)
-    federation.mailbox.post()
-    return reviewed, choice
-
-
-def _data(flags: _Flags, decision: str) -> Path | None:
-    if flags.data is not None or decision != "approve" or not flags.asks or flags.approve:
-        return None if flags.data is None else flags.data.expanduser().absolute()
-    said = typer.prompt(
-        "The folder with your data (empty: none yet)", default="", show_default=False, err=True
-    )
-    if not said.strip():
-        return None
-    folder = Path(said.strip()).expanduser()
-    if not folder.exists():
-        raise UsageError(f"There is no {folder}.", hint="Give the folder with your data with --data DIR.")
-    return folder.absolute()
-
-
-def _runs_now(flags: _Flags) -> bool:
+def _runs_now(flags: Steps) -> bool:
     if flags.run is None and flags.asks and not flags.approve:
         return typer.confirm("Run it now?", default=True, err=True)
     return bool(flags.run)
@@ -399,24 +289,24 @@ def _emit(one: "Offered", reviewed: "Reviewed", decision: str) -> None:
     output.emit_json(facts)
 
 
-def _run(one: "Offered", settings: "Settings", data: Path | None, flags: _Flags) -> int:
+def _run(one: "Offered", settings: "Settings", flags: Steps) -> int:
     from syft_flwr_cli.cli.main import load
 
     words = ["run-client", str(one.folder), "--email", settings.email, "--transport", settings.transport]
-    words += ["--root", str(settings.root)] if settings.root is not None else []
-    config = settings.transport_options.get("syftbox_config")
-    words += ["--syftbox-config", str(config)] if config is not None else []
-    words += ["--data", str(data)] if data is not None else []
+    for flag, key in (("--root", "root"), ("--syftbox-config", "syftbox_config")):
+        value = settings.transport_options.get(key)
+        words += [flag, str(value)] if value is not None else []
+    words += flags.data.words()
     words += ["--json"] if flags.as_json else []
     result = load(("run_client",))(words, prog_name="syft-flwr", standalone_mode=False)
     return result if isinstance(result, int) else 0
 
 
-def _say_next(where: str, decision: str, data: Path | None) -> None:
+def _say_next(where: str, decision: str, has_data: bool) -> None:
     from syft_flwr_cli.ui import output
 
     if decision == "approve":
-        folder = "" if data is not None else " --data DIR"
+        folder = "" if has_data else " --data DIR"
         output.note(f"next: syft-flwr run-client {where}{folder}")
     else:
         output.note("Nothing of it runs here.")

@@ -23,6 +23,7 @@ COMMANDS = (
     "share",
     "join",
     "projects",
+    "data",
     "run_server",
     "run_client",
     "node",

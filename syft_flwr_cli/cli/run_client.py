@@ -45,6 +45,15 @@ def register(app: typer.Typer) -> None:
         ] = None,
         mock: Annotated[bool, typer.Option("--mock", help="Run on data that the app makes up.")] = False,
         no_data: Annotated[bool, typer.Option("--no-data", help="The app needs no data.")] = False,
+        dataset: Annotated[
+            str | None,
+            typer.Option(
+                "--dataset",
+                help="A data set of yours (syft-flwr data add).",
+                metavar="NAME",
+                show_default=False,
+            ),
+        ] = None,
         node_config: Annotated[
             str | None, typer.Option(help='Values for the app, as "k=v".', metavar="K=V", show_default=False)
         ] = None,
@@ -100,7 +109,9 @@ def register(app: typer.Typer) -> None:
             syftbox_config=syftbox_config,
             data=data,
         )
-        choice = choose_data(settings, here, data=data, mock=mock, no_data=no_data)
+        choice = choose_data(
+            settings, here, data=data, mock=mock, no_data=no_data, dataset=dataset, project=found
+        )
         options = owner_app.AppOptions(
             keep_alive=keep_alive,
             isolation=isolation,

@@ -40,6 +40,7 @@ def register(app: typer.Typer) -> None:
         Nobody copies a folder: the files travel sealed through the shared store. After a change, share again: the
         data owners see the difference. run-server sends what still waits for a data owner's key.
         """
+        from syft_flwr_cli.catalogue.records import APP
         from syft_flwr_cli.project.config import load_project, require_federated, split_emails
         from syft_flwr_cli.project.settings import remember, resolve
         from syft_flwr_cli.services import offers
@@ -64,7 +65,9 @@ def register(app: typer.Typer) -> None:
         )
         federation = open_federation(settings, here, emit=ConsoleReporter(), fingerprints=found.fingerprints)
         try:
-            remember(here, settings.app_name, email=settings.email, root=root)
+            for app_name in (settings.app_name, APP):
+                remember(here, app_name, email=settings.email, root=root)
+            remember(here, APP, email=settings.email, transport=settings.transport)
             shared = offers.share(federation, found, split_emails(to) if to else None, message)
         finally:
             federation.close()

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from syft_flwr_cli.catalogue.datasets import DataRequest, check_folder, data_request
 from syft_flwr_cli.errors import UsageError
+from syft_flwr_cli.project.config import Project
 from syft_flwr_cli.project.own_settings import layers, read_own, remember
 from syft_flwr_cli.project.settings import Settings, variable_path
+from syft_flwr_cli.services.own_data import own_data_sets, usable_by
 
-__all__ = ["DataChoice", "DataUse", "choose_data", "remember_data"]
+__all__ = ["DataChoice", "DataUse", "choose_data", "remember_data", "requested_data"]
 
 DataUse = Literal["private", "mock", "none"]
 
@@ -40,17 +43,64 @@ def choose_data(
     data: Path | None = None,
     mock: bool = False,
     no_data: bool = False,
+    dataset: str | None = None,
+    project: Project | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> DataChoice:
-    """What was said about the data, the narrowest first: flag, environment, remembered.
+    """What was said about the data, the narrowest first: flag, environment, remembered, what the project asks for.
+
+    Parameters
+    ----------
+    settings, home
+        The data owner's.
+    data, mock, no_data, dataset
+        The flags.
+    project : Project, optional
+        What is to run: it may ask for a data set of the owner's by its name, and for columns.
+    environ : mapping, optional
+        The environment, if not this process's.
 
     Raises
     ------
     UsageError
-        If nothing was said, two things were, or the folder is not there.
+        If nothing was said, two things were, the folder is not there, or the data are not what the project asks for.
     """
-    if (data is not None) + mock + no_data > 1:
-        raise UsageError("--data, --mock and --no-data exclude each other.", hint="Give one of them.")
+    request = None if project is None else requested_data(project)
+    choice = _chosen(settings, home, data, mock, no_data, dataset, request, environ)
+    problems = [] if request is None or choice.path is None else check_folder(choice.path, request.columns)
+    if problems:
+        name = "the project" if project is None else project.name
+        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise UsageError(
+            f"The data do not fit what {name} asks for: {'; '.join(problems[:3])}{more}.",
+            hint=f"Correct the data, name others (--data DIR, --dataset NAME), or tell {settings.aggregator}.",
+        )
+    return choice
+
+
+def requested_data(project: Project) -> DataRequest | None:
+    """What ``[tool.syft_flwr.dataset]`` of a project asks for; None if nothing; `UsageError` if it is no request."""
+    tool = project.raw.get("tool", {})
+    return data_request(tool.get("syft_flwr", {}) if isinstance(tool, Mapping) else {})
+
+
+def _chosen(
+    settings: Settings,
+    home: Path,
+    data: Path | None,
+    mock: bool,
+    no_data: bool,
+    dataset: str | None,
+    request: DataRequest | None,
+    environ: Mapping[str, str] | None,
+) -> DataChoice:
+    if (data is not None) + (dataset is not None) + mock + no_data > 1:
+        raise UsageError(
+            "--data, --dataset, --mock and --no-data exclude each other.", hint="Give one of them."
+        )
+    if dataset is not None:
+        found = usable_by(home, settings.email, dataset, settings.aggregator).private
+        return DataChoice("private", found, *_count(found))
     if mock or no_data:
         return DataChoice("mock" if mock else "none")
     if data is None and variable_path("DATA_DIR", environ) is None:
@@ -65,6 +115,14 @@ def choose_data(
         )
         if use in ("mock", "none"):
             return DataChoice(use)
+    if settings.data is None and request is not None and request.name is not None:
+        if any(one.name == request.name for one in own_data_sets(home, settings.email)):
+            found = usable_by(home, settings.email, request.name, settings.aggregator).private
+            return DataChoice("private", found, *_count(found))
+        raise UsageError(
+            f"The project asks for the data set {request.name!r}, and you have none of this name.",
+            hint=f"Name your data so: syft-flwr data add {request.name} --private DIR; or give them with --data DIR.",
+        )
     if settings.data is None:
         raise UsageError(
             "Which data the app is to use was never said.",

@@ -19,6 +19,7 @@ from syft_flwr_cli.project.config import Project
 from syft_flwr_cli.project.own_settings import FILE_NAME
 from syft_flwr_cli.project.settings import resolve
 from syft_flwr_cli.services.data_choice import choose_data
+from syft_flwr_cli.services.offer_watch import OfferWatch
 from syft_flwr_cli.services.owner_app import AppOptions, OwnerApp, approved_projects, open_app, prepare_app
 from syft_flwr_cli.session.interrupts import on_interrupt
 from syft_flwr_cli.storage.paths import participant_dir
@@ -127,7 +128,7 @@ class _Finder:
                 **setup.places,
             )
             choice = choose_data(
-                settings, setup.home, data=setup.data, mock=setup.mock, no_data=setup.no_data
+                settings, setup.home, data=setup.data, mock=setup.mock, no_data=setup.no_data, project=project
             )
             return prepare_app(setup.home, project, settings, choice, setup.options)
         except UsageError as error:
@@ -192,9 +193,13 @@ def serve(setup: NodeSetup, emit: Emit) -> NodeResult:
     """Serve until interrupted."""
     find = _Finder(setup, emit)
     supervisor = Supervisor(find, emit)
-    with on_interrupt(supervisor.interrupt, raises=False):
-        supervisor.serve(LOOK_AGAIN)
-    return NodeResult((), tuple(find.waiting.values()), interrupted=True)
+    offers = OfferWatch(setup.home, setup.email, emit, **setup.places)
+    try:
+        with on_interrupt(supervisor.interrupt, raises=False):
+            supervisor.serve(LOOK_AGAIN, offers.look)
+    finally:
+        offers.close()
+    return NodeResult((), (*find.waiting.values(), *offers.waiting), interrupted=True)
 
 
 def work_off(setup: NodeSetup, emit: Emit) -> NodeResult:
@@ -208,6 +213,11 @@ def work_off(setup: NodeSetup, emit: Emit) -> NodeResult:
         interrupted = True
         supervisor.interrupt()
 
-    with on_interrupt(interrupt, raises=False):
-        served = supervisor.work_off()
-    return NodeResult(tuple(served), tuple(find.waiting.values()), interrupted)
+    offers = OfferWatch(setup.home, setup.email, emit, **setup.places)
+    try:
+        with on_interrupt(interrupt, raises=False):
+            offers.look()
+            served = supervisor.work_off()
+    finally:
+        offers.close()
+    return NodeResult(tuple(served), (*find.waiting.values(), *offers.waiting), interrupted)

@@ -218,3 +218,19 @@ def test_without_a_terminal_join_names_what_is_missing(federation: Federation) -
     absent = federation.run("join", AGGREGATOR, "--email", DO1, "--root", mistyped, email=DO1, code=13)
     assert "There is no folder" in absent.err
     assert not Path(mistyped).exists()
+
+
+def test_a_node_announces_an_offer_that_waits_for_a_decision(federation: Federation) -> None:
+    share(federation)
+    server = federation.start_server("--json")
+    home = federation.home(DO1)
+    join(federation, DO1, "--approve", "--no-data").wait(0)
+    server.wait_for(f"{DO1} has approved")
+    server.signal(2).wait(130)
+    task = federation.project / "averaging" / "task.py"
+    task.write_text(task.read_text() + "\n# later\n")
+    share(federation)
+    waiting = federation.run("node", "--once", "--email", DO1, email=DO1, code=19, folder=home)
+    assert f"{AGGREGATOR} offers averaging, version 2" in waiting.err
+    federation.run("review", "averaging", "--approve", "--email", DO1, email=DO1, folder=home)
+    federation.run("node", "--once", "--email", DO1, email=DO1, folder=home)

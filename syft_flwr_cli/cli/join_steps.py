@@ -1,0 +1,229 @@
+"""The steps of ``syft-flwr join``: compare keys, look, choose data, decide. Each has its flags, and asks where it may.
+
+A step asks only where there is a terminal and its flag was not given.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from syft_flwr_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from syft_flwr_cli.project.config import Project
+    from syft_flwr_cli.project.settings import Settings
+    from syft_flwr_cli.protocol.grants import Grants
+    from syft_flwr_cli.services.data_choice import DataChoice
+    from syft_flwr_cli.services.federation import Federation
+    from syft_flwr_cli.services.joining import Offered
+    from syft_flwr_cli.services.review import Reviewed
+
+__all__ = ["DataFlags", "Steps", "ask", "choose", "compare_keys", "decide", "look", "settings_for"]
+
+
+@dataclass
+class DataFlags:
+    """What was typed, or said, about the data."""
+
+    data: Path | None
+    dataset: str | None
+    mock: bool
+    no_data: bool
+
+    def said(self) -> bool:
+        """Whether anything was."""
+        return self.data is not None or self.dataset is not None or self.mock or self.no_data
+
+    def words(self) -> list[str]:
+        """As another command is given it."""
+        named = [("--data", self.data), ("--dataset", self.dataset)]
+        words = [word for flag, value in named if value is not None for word in (flag, str(value))]
+        return words + ["--mock"] * self.mock + ["--no-data"] * self.no_data
+
+
+class Steps:
+    """What was typed about the steps; each may ask where there is a terminal."""
+
+    def __init__(
+        self,
+        words: str | None,
+        show_files: bool,
+        data: DataFlags,
+        approve: bool,
+        reject: bool,
+        digest: str | None,
+        message: str,
+        run: bool | None,
+        as_json: bool,
+        grants: "Grants",
+    ) -> None:
+        self.grants = grants
+        self.words = words
+        self.show_files = show_files
+        self.data = data
+        self.approve = approve
+        self.reject = reject
+        self.digest = digest
+        self.message = message
+        self.run = run
+        self.as_json = as_json
+        self.asks = sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def compare_keys(federation: "Federation", aggregator: str, flags: Steps) -> None:
+    """Show the six words of who asks, and note whether a person compared them."""
+    from syft_flwr_cli.services.peer_keys import verify
+    from syft_flwr_cli.ui import output
+
+    roster = federation.session.me.roster
+    entry = roster.get(aggregator)
+    if entry is None:
+        return
+    identity = federation.session.me.identity
+    if flags.words is not None:
+        entry = verify(federation.directory, lambda: identity, aggregator, flags.words, lambda text: None)
+    elif entry.verified is None and flags.asks:
+        output.note(f"{aggregator} asks. The words of its key are\n\n    {entry.identity.words}\n")
+        question = f"Have you compared them with {aggregator} on the phone, and do they agree?"
+        if typer.confirm(question, default=False, err=True):
+            verify(
+                federation.directory, lambda: identity, aggregator, entry.identity.words, lambda text: None
+            )
+            return
+        output.note("Not compared; the key is remembered, and any other one will be refused.")
+        return
+    state = "compared" if entry.verified else "nobody has compared it yet"
+    output.note(f"{aggregator} asks. Its key: {entry.identity.words} ({state}).")
+
+
+def look(
+    here: Path, settings: "Settings", one: "Offered", project: "Project", where: str, flags: Steps
+) -> "Reviewed":
+    """Show what would run: the review, and the files or their difference."""
+    from syft_flwr_cli.protocol.printable import visible
+    from syft_flwr_cli.services.review import review_project
+    from syft_flwr_cli.ui import output
+    from syft_flwr_cli.ui.review import describe, show
+
+    reviewed = review_project(here, settings.email, project, place=where, diff=True, digest=flags.digest)
+    if reviewed.warning:
+        output.note(f"warning: {reviewed.warning}", "yellow")
+    if flags.as_json:
+        return reviewed
+    if one.offer.message:
+        output.out().print(f"{one.aggregator} says: {visible(one.offer.message)}", markup=False)
+    shows = flags.show_files
+    if flags.asks and not shows and reviewed.shown.before is None and not (flags.approve or flags.reject):
+        shows = typer.confirm("Show what is in the files?", default=True, err=True)
+    if shows:
+        from syft_flwr_cli.ui.review_files import show_files
+
+        show_files(reviewed.shown)
+    show(describe(reviewed.shown, where, settings.email, reviewed.rules, reviewed.diff), ending=False)
+    return reviewed
+
+
+def decide(
+    federation: "Federation", one: "Offered", reviewed: "Reviewed", flags: Steps
+) -> "tuple[Reviewed, str]":
+    """Decide as the flags say, or as a person says; what was decided before stays if nothing is said."""
+    from syft_flwr_cli.security.passphrase import passphrase_source
+    from syft_flwr_cli.services import joining, review
+
+    before = reviewed.shown.decided
+    choice: review.Decision
+    if flags.approve or flags.reject:
+        choice = "approve" if flags.approve else "reject"
+    elif before is not None and before.decision == "approve":
+        choice = "approve"
+    elif flags.asks:
+        said = typer.prompt("Approve, reject or later", default="later", err=True).strip().lower()
+        if said[:1] not in ("a", "r"):
+            raise typer.Exit(0)
+        choice = "approve" if said.startswith("a") else "reject"
+    else:
+        raise UsageError(
+            "Nothing was decided: --approve or --reject is missing.",
+            hint=f"Type it again with --approve --digest {reviewed.shown.manifest.digest[:16]} (and --data DIR --run "
+            "to run it), or with --reject.",
+        )
+    grants = flags.grants or (before.grants if before is not None else flags.grants)
+    if before is None or before.decision != choice or (choice == "approve" and before.grants != grants):
+        reviewed = review.decide(reviewed, choice, passphrase_source(reviewed.email), grants=grants)
+    now = federation.session.me.clock()
+    joining.answer(federation.store, one, choice, now, message=flags.message)
+    federation.mailbox.post()
+    return reviewed, choice
+
+
+def settings_for(here: Path, settings: "Settings", project: "Project") -> "Settings":
+    """The settings of the project's app, with the store that was joined."""
+    from syft_flwr_cli.project.settings import resolve
+
+    return resolve(
+        project,
+        home=here,
+        role="data owner",
+        email=settings.email,
+        transport=settings.transport,
+        root=settings.transport_options.get("root"),
+        syftbox_config=settings.transport_options.get("syftbox_config"),
+    )
+
+
+def choose(here: Path, settings: "Settings", project: "Project", flags: Steps) -> "DataChoice | None":
+    """Which data the app is to get, as it was typed, remembered, asked for by the project, or as a person says now.
+
+    None if nothing was said and nothing is to be run now.
+    """
+    from dataclasses import replace
+
+    from syft_flwr_cli.services.data_choice import choose_data
+    from syft_flwr_cli.ui import output
+
+    uses = flags.data
+    for_app = settings_for(here, settings, project)
+
+    def chosen() -> "DataChoice":
+        return choose_data(
+            for_app if uses.data is None else replace(for_app, data=uses.data),
+            here,
+            data=uses.data,
+            mock=uses.mock,
+            no_data=uses.no_data,
+            dataset=uses.dataset,
+            project=project,
+        )
+
+    if flags.reject:
+        return None
+    try:
+        found = chosen()
+    except UsageError:
+        if uses.said() or flags.run:
+            raise
+        if not flags.asks or flags.approve:
+            return None
+        _ask_data(uses)
+        if not uses.said():
+            return None
+        found = chosen()
+    what = {"mock": "mock data", "none": "no data"}.get(found.use)
+    output.note(f"Data: {what or f'{found.path} ({found.files} files, {found.bytes:,} bytes)'}")
+    return found
+
+
+def _ask_data(uses: DataFlags) -> None:
+    question = "The folder with your data (or: mock, none; empty: say it later)"
+    said = typer.prompt(question, default="", show_default=False, err=True).strip()
+    if said in ("mock", "none"):
+        uses.mock, uses.no_data = said == "mock", said == "none"
+    elif said:
+        uses.data = Path(said).expanduser().absolute()
+
+
+def ask(question: str) -> str:
+    return str(typer.prompt(question, err=True)).strip()
