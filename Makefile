@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-gdrive-live test-s3 bench lint wheel clean
+.PHONY: help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-stores test-gdrive-live test-s3 bench bench-long lint wheel clean
 
 help:
 	@echo "make demo              train a real model with three data owners, before your eyes"
@@ -15,9 +15,11 @@ help:
 	@echo "make test-mixed        today's participants with those of an earlier version, either way round"
 	@echo "make test-fuzz         a million damaged inputs for the parsers"
 	@echo "make nightly           everything that is too long for make test, and make test-mixed and test-fuzz"
+	@echo "make test-stores       mounted buckets, WebDAV, SFTP, Syncthing; SyftBox where its binaries are named"
 	@echo "make test-gdrive-live  the Drive suite on real accounts, where their tokens are given"
 	@echo "make test-s3           the object store suite on moto, MinIO and s3rver"
 	@echo "make bench             the benchmarks of docs/benchmarks.md"
+	@echo "make bench-long        5,000 rounds on a plain folder: is anything growing with them?"
 	@echo "make lint              ruff, mypy --strict, import-linter"
 	@echo "make wheel             build the wheel and try its installed copy"
 
@@ -57,11 +59,17 @@ test-s3: $(STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS) tests/contract tests/fault/test_object_store_killed.py tests/integration/test_object_store_federation.py -k "moto or killed or bucket"
 	$(BIN)/python -m tests.s3_servers
 
+test-stores: $(STAMP)
+	$(BIN)/python -m pytest -q -rs tests/live -m store --timeout 3600
+
 test-gdrive-live: $(STAMP)
-	$(BIN)/python -m pytest -q -rs tests/live -m live
+	$(BIN)/python -m pytest -q -rs tests/live -m "live and not store"
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
+
+bench-long: $(STAMP)
+	$(BIN)/python -m benchmarks.long_run
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

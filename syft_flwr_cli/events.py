@@ -151,6 +151,24 @@ class KeyWithdrawn(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HomeRestored(Event):
+    """A peer has seen a later entry of the participant's record than there is: as after an old backup was put back."""
+
+    kind = "home-restored"
+    level = "alarm"
+    repeats = float("inf")
+    peer: str
+    head: str
+
+    def sentence(self) -> str:
+        return (
+            f"{self.peer} has seen a later state of the record here (head {self.head[:16]}…) than there is: this home "
+            "was restored from an older state, or a process writes to another one. What was executed after that state "
+            "is executed again if it is asked for again. docs/durability.md says what else repeats."
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class KeyAwaited(Event):
     """A peer has published no key yet, so nothing can be sealed for it."""
 
@@ -638,6 +656,21 @@ class PayloadDamaged(Event):
 
     def sentence(self) -> str:
         return "A request's arrays are damaged; it waits until they are whole."
+
+
+@dataclass(frozen=True, slots=True)
+class AppRaised(Event):
+    """The owner's app failed; what it said is kept here, and the aggregator knows it by ``error`` alone."""
+
+    kind = "app-raised"
+    level = "warning"
+    message: str
+    error: str
+    headline: str
+    file: str
+
+    def sentence(self) -> str:
+        return f"The app failed (error {self.error}): {self.headline}\n    All that it said: {self.file}"
 
 
 @dataclass(frozen=True, slots=True)

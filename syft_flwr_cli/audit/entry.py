@@ -39,6 +39,7 @@ EVENTS = (
     "approved",
     "rejected",
     "refused",
+    "restored",
     "pinned",
     "rotated",
     "verified",
@@ -56,6 +57,11 @@ GENESIS = "0" * 64
 
 MAX_LINE = 64 * 1024
 MAX_TEXT = 1000
+MAX_SIGNED_LINE = 4096
+"""Characters of a message's first line (``header``), which is kept whole: a peer has signed it."""
+
+MAX_TIME = 250_000_000_000.0
+"""Seconds since 1970, shortly before the year 9999 ends, after which `datetime` has no days."""
 
 _CONTENT_TAG = b"syft-flwr audit entry 1\0"
 _LINK_TAG = b"syft-flwr audit link 1\0"
@@ -102,7 +108,8 @@ def check_fields(fields: Mapping[str, Any]) -> None:
         texts = value if isinstance(value, list | tuple) else [value] if isinstance(value, str) else []
         plain = value is None or isinstance(value, bool | int | float | str | list | tuple)
         finite = not isinstance(value, float) or math.isfinite(value)
-        short = all(isinstance(text, str) and len(text) <= MAX_TEXT for text in texts)
+        most = MAX_SIGNED_LINE if name == "header" else MAX_TEXT
+        short = all(isinstance(text, str) and len(text) <= most for text in texts)
         if not (plain and finite and short):
             raise UsageError(
                 f"The field {name!r} of an audit entry holds more than metadata.",
@@ -164,7 +171,7 @@ def parse_line(raw: bytes) -> Line:
     if not raw.endswith(b"\n"):
         raise LineError("it is incomplete: its end is missing")
     try:
-        entry = json.loads(raw.decode("ascii"), parse_constant=_no_constant)
+        entry = json.loads(raw.decode("ascii"), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
         again = _canonical(entry) + b"\n"
     except (ValueError, RecursionError) as error:
         raise LineError("it is no JSON object in ASCII") from error
@@ -186,8 +193,8 @@ def parse_line(raw: bytes) -> Line:
         own = sorted(set(entry) - {*_FIRST, "salt", *_CHAIN})
         order = [*_FIRST, *own, "salt", *_CHAIN]
         digest = _digest(_content(entry))
-        if not isinstance(entry.get("event"), str) or not isinstance(entry.get("time"), int | float):
-            raise LineError("its time or its event is missing")
+        if not isinstance(entry.get("event"), str) or not _is_time(entry.get("time")):
+            raise LineError("its time or its event is missing, or is none")
     if list(entry) != order:
         raise LineError("its fields are not in the order in which they are written")
     if _link(entry["prev"], seq, digest) != entry["hash"]:
@@ -214,6 +221,18 @@ def _link(prev: str, seq: int, digest: bytes) -> str:
 
 def _is_hex(value: Any, digits: int) -> bool:
     return isinstance(value, str) and len(value) == digits and _HEX.match(value) is not None
+
+
+def _is_time(value: Any) -> bool:
+    """Whether it is seconds since 1970 that a calendar has a day for; a peer may write any number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_TIME
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
 
 
 def _no_constant(text: str) -> Any:

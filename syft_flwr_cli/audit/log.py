@@ -9,6 +9,7 @@ show by itself, the loss of its last entries, the peers can: they record the hea
 """
 
 import hashlib
+import mmap
 import os
 import threading
 import time
@@ -150,6 +151,21 @@ class AuditLog:
             return GENESIS
         with self._opened() as descriptor:
             return self._look(descriptor).head
+
+    def has_had(self, head: str) -> bool:
+        """Whether ``head`` (hex) is the hash of one of the entries, or of the empty log."""
+        if head == GENESIS:
+            return True
+        # A text in an entry cannot look like this: its quotation marks are escaped.
+        wanted = f'"hash":"{head}"'.encode("ascii", "replace")
+        try:
+            with (
+                self._path.open("rb") as stream,
+                mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
+            ):
+                return data.find(wanted) >= 0
+        except (FileNotFoundError, ValueError):  # missing or empty
+            return False
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """Every entry, oldest first, as it stands there; see `read_entries`."""

@@ -21,11 +21,11 @@ from syft_flwr_cli.consent.manifest import Manifest, make_manifest
 from syft_flwr_cli.consent.policy import (
     Policy,
     Request,
-    allow_any_config,
     check_request,
     plain_type,
     policy_files,
     read_policy,
+    write_open_policy,
 )
 from syft_flwr_cli.consent.reread import Reread
 from syft_flwr_cli.consent.run_config import approved_config, differences, refuse_config
@@ -161,7 +161,7 @@ def approve(home: Path, email: str, project: Project, grants: Grants | None = No
     For simulations and tests, whose data owners are the one who runs them.
     """
     personal = participant_dir(home, email)
-    allow_any_config(personal)
+    write_open_policy(personal)
     now = time.time()
     identity, _ = load_or_create(personal, email, now)
     manifest = make_manifest(project.path)

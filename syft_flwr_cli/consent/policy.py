@@ -22,12 +22,12 @@ __all__ = [
     "POLICY_FILE",
     "Policy",
     "Request",
-    "allow_any_config",
     "check_request",
     "parse_policy",
     "plain_type",
     "policy_files",
     "read_policy",
+    "write_open_policy",
 ]
 
 POLICY_FILE = "policy.toml"
@@ -120,9 +120,13 @@ def policy_files(home: Path, participant: Path) -> tuple[Path, Path]:
     return home / FILE_NAME, participant / POLICY_FILE
 
 
-def allow_any_config(participant: Path) -> None:
-    """Let the aggregator set any run config, where the participant has no policy of its own yet."""
-    create_private(participant / POLICY_FILE, f'{_TABLE}\nrun_config = {{ "{ANY_KEY}" = true }}\n'.encode())
+def write_open_policy(participant: Path) -> None:
+    """Let the aggregator set any run config and read all errors, where the participant has no policy of its own yet.
+
+    For simulations and tests, whose data owners and aggregator are one person.
+    """
+    rules = f'{_TABLE}\nerror_texts = true\nrun_config = {{ "{ANY_KEY}" = true }}\n'
+    create_private(participant / POLICY_FILE, rules.encode())
 
 
 def read_policy(home: Path, participant: Path) -> Policy:

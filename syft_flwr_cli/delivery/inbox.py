@@ -16,7 +16,7 @@ from typing import Any
 
 from syft_flwr_cli import events
 from syft_flwr_cli.delivery.array_fetch import bring_arrays
-from syft_flwr_cli.delivery.participant import Participant
+from syft_flwr_cli.delivery.participant import Participant, kept_of
 from syft_flwr_cli.delivery.payloads import remove_payloads
 from syft_flwr_cli.delivery.response_outbox import ResponseOutbox
 from syft_flwr_cli.delivery.task import Task, TaskResult
@@ -307,7 +307,11 @@ class Inbox:
             "why": reason[:200],
         }
         self.me.journal.end_run(
-            header.run, "finished", now, reason, {**entry, "peer_head": header.audit or ""}
+            header.run,
+            "finished",
+            now,
+            reason,
+            {**entry, "message": header.id, **kept_of(pending.envelope)},
         )
         for mid in [m for m, item in self._pending.items() if item.envelope.header.run == header.run]:
             self._drop(mid)
@@ -399,7 +403,7 @@ class Inbox:
             "run": header.run,
             "type": pending.body.type,
             "digest": pending.envelope.digest,
-            "peer_head": header.audit or "",
+            **kept_of(pending.envelope),
         }
         claim = Request(
             id=header.id,

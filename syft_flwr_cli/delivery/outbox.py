@@ -36,7 +36,9 @@ from syft_flwr_cli.protocol.states import Event, Outgoing
 from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE
 from syft_flwr_cli.security.envelope import (
     Header,
+    new_nonce,
     read_envelope,
+    stating,
     write_envelope,
 )
 from syft_flwr_cli.security.public_identity import PublicIdentity
@@ -197,7 +199,12 @@ class Outbox:
         refs = self._writer.ensure(layout.groups, layout.digests, self._generation)
         acks = tuple(self.me.journal.due_acks(self.run, draft.recipient))
         body = replace(
-            draft.body, inline=layout.inline, slots=tuple(layout.slots), payloads=tuple(refs), acks=acks
+            draft.body,
+            inline=layout.inline,
+            slots=tuple(layout.slots),
+            payloads=tuple(refs),
+            acks=acks,
+            nonce=new_nonce(),
         )
         meta = {**draft.meta, "allowance": draft.response_timeout, "acks": acks}
         row = RequestRow(
@@ -237,8 +244,10 @@ class Outbox:
             expires=row.expires,
             suite=SUITE if self.me.encryption else SUITE_NONE,
             audit=self.me.audit_head(),
+            seen=self.me.seen_head(row.recipient),
         )
         assert row.body is not None
+        header = stating(header, row.body)
         envelope = write_envelope(header, row.body, self.me.identity, peer if self.me.encryption else None)
         digest = read_envelope(envelope).digest
         return replace(row, state=Outgoing.SEALED, envelope=envelope, digests=(*row.digests, digest))
@@ -314,7 +323,7 @@ class Outbox:
                 meta={"allowance": response_timeout, "acks": acks},
                 created=now,
                 expires=now + response_timeout,
-                body=encode_body(replace(body, acks=acks)),
+                body=encode_body(replace(body, acks=acks, nonce=new_nonce())),
                 envelope=None,
                 digests=(),
                 refs=(),
@@ -552,7 +561,11 @@ class Outbox:
 
 
 def _sent_entry(row: RequestRow, now: float) -> dict[str, Any]:
+    signed = (
+        {} if row.envelope is None else {"header": read_envelope(row.envelope).line.decode("ascii").rstrip()}
+    )
     return {
+        **signed,
         "event": "sent",
         "time": now,
         "message": row.id,

@@ -17,7 +17,15 @@ from typing import TypeVar
 
 from syft_flwr_cli.audit.log import AuditLog
 from syft_flwr_cli.errors import DiskError, NotThereError, TransportError, TrustError
-from syft_flwr_cli.events import Emit, KeyPinned, KeyRotated, MessageRejected, StoreFailed, nobody
+from syft_flwr_cli.events import (
+    Emit,
+    HomeRestored,
+    KeyPinned,
+    KeyRotated,
+    MessageRejected,
+    StoreFailed,
+    nobody,
+)
 from syft_flwr_cli.protocol.names import IDENTITY_PATH, check_email
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.security.envelope import Envelope, open_envelope
@@ -26,7 +34,7 @@ from syft_flwr_cli.security.roster import Roster
 from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.transports.base import BytesContent, Content, Transport
 
-__all__ = ["Participant", "in_ascii"]
+__all__ = ["Participant", "in_ascii", "kept_of"]
 
 T = TypeVar("T")
 
@@ -78,6 +86,10 @@ class Participant:
     retry_timeout: float = RETRY_TIMEOUT
     _peers: dict[str, PublicIdentity] = field(default_factory=dict)
     _seen: dict[str, bytes] = field(default_factory=dict)
+    _peer_heads: dict[str, str] = field(default_factory=dict)
+    _own_heads: set[str] = field(default_factory=set)
+    _proving: set[str] = field(default_factory=set)
+    _restored: set[str] = field(default_factory=set)
     _looked: dict[str, float] = field(default_factory=dict)
     _refused: dict[str, int] = field(default_factory=dict)
     _head: str = ""
@@ -203,7 +215,7 @@ class Participant:
         if public is None:
             raise RefusedError("key", f"{sender} has published no key yet")
         try:
-            return open_envelope(envelope, self.identity, public, self.encryption)
+            return self._opened(envelope, public)
         except RefusedError as error:
             if error.reason != "signature":
                 raise
@@ -213,7 +225,37 @@ class Participant:
                 raise RefusedError("key", trust.what, hint=trust.hint) from trust
             if fresh is None or fresh == public:
                 raise
-            return open_envelope(envelope, self.identity, fresh, self.encryption)
+            return self._opened(envelope, fresh)
+
+    def _opened(self, envelope: Envelope, sender: PublicIdentity) -> bytes:
+        plaintext = open_envelope(envelope, self.identity, sender, self.encryption)
+        header = envelope.header
+        if header.proof is not None:
+            self._proving.add(sender.email)
+        elif sender.email in self._proving:
+            raise RefusedError(
+                "signature", f"{sender.email} has not signed what the message states, as it did before"
+            )
+        if header.audit is not None:
+            self._peer_heads[sender.email] = header.audit
+        if header.seen is not None and header.seen not in self._own_heads:
+            self._own_heads.add(header.seen)
+            if not self.audit.has_had(header.seen):
+                self._say_restored(sender.email, header.seen)
+        return plaintext
+
+    def _say_restored(self, peer: str, head: str) -> None:
+        """A peer has seen a later state of our record than there is here: as after a backup was put back."""
+        if peer in self._restored:
+            return
+        self._restored.add(peer)
+        entry = {"event": "restored", "peer": peer, "peer_seen": head, "time": self.clock()}
+        self.journal.hear([entry])
+        self.emit(HomeRestored(peer, head))
+
+    def seen_head(self, email: str) -> str | None:
+        """The newest entry of the audit log of ``email`` that this process has seen (hex); None if none."""
+        return self._peer_heads.get(email)
 
     def _published_identity(self, email: str) -> bytes:
         with self.transport.open(email, IDENTITY_PATH) as stream:
@@ -314,6 +356,14 @@ class Participant:
         finally:
             self.transport.close()
             self.journal.close()
+
+
+def kept_of(envelope: Envelope) -> dict[str, str]:
+    """What an audit entry keeps of a message that a peer has signed: its first line, and the head it stated."""
+    return {
+        "peer_head": envelope.header.audit or "",
+        "header": envelope.line.decode("utf-8", "replace").rstrip("\n"),
+    }
 
 
 def in_ascii(text: str, limit: int = 500) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from syft_flwr_cli.delivery.participant import Participant
+from syft_flwr_cli.delivery.participant import Participant, kept_of
 from syft_flwr_cli.delivery.payloads import fetch_payload, payload_of
 from syft_flwr_cli.errors import NotThereError
 from syft_flwr_cli.events import ResponseReceived
@@ -235,7 +235,7 @@ class ResponseIntake:
             "peer": row.recipient,
             "run": self._run,
             "digest": envelope.digest,
-            "peer_head": envelope.header.audit or "",
+            **kept_of(envelope),
         }
         if body.code:
             entry["code"] = body.code

@@ -20,7 +20,14 @@ from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import ENCRYPTION_MISMATCH, Body, encode_body
 from syft_flwr_cli.protocol.states import Incoming
 from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE
-from syft_flwr_cli.security.envelope import Envelope, Header, read_envelope, write_envelope
+from syft_flwr_cli.security.envelope import (
+    Envelope,
+    Header,
+    new_nonce,
+    read_envelope,
+    stating,
+    write_envelope,
+)
 from syft_flwr_cli.storage import crash_points
 from syft_flwr_cli.storage.journal import Request
 from syft_flwr_cli.transports.base import BytesContent
@@ -158,12 +165,14 @@ class ResponseOutbox:
             code=self._code,
             data=self._data,
             error=outcome.error,
+            nonce=new_nonce(),
         )
         public = me.peer(self._aggregator, fresh=True)
         assert public is not None
         now = me.clock()
-        answer = self._header(header, request.digest)
-        sealed = write_envelope(answer, encode_body(body), me.identity, public if me.encryption else None)
+        plaintext = encode_body(body)
+        answer = stating(self._header(header, request.digest), plaintext)
+        sealed = write_envelope(answer, plaintext, me.identity, public if me.encryption else None)
         facts: dict[str, Any] = {"message": header.id, "run": header.run, "time": now}
         # What stands here is what happened, to the very bytes: a request may come again under the same id.
         executed = {
@@ -175,7 +184,14 @@ class ResponseOutbox:
         }
         if self._code:
             executed["code"] = self._code
-        sent = {**facts, "event": "sent", "peer": self._aggregator, "digest": read_envelope(sealed).digest}
+        made = read_envelope(sealed)
+        sent = {
+            **facts,
+            "event": "sent",
+            "peer": self._aggregator,
+            "digest": made.digest,
+            "header": made.line.decode("ascii").rstrip(),
+        }
         me.journal.finish(
             header.id,
             sealed,
@@ -200,6 +216,7 @@ class ResponseOutbox:
             suite=SUITE if self._me.encryption else SUITE_NONE,
             answers=digest,
             audit=self._me.audit_head(),
+            seen=self._me.seen_head(self._aggregator),
         )
 
     def report_encryption_mismatch(self, envelope: Envelope) -> None:

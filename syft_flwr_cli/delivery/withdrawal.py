@@ -16,6 +16,7 @@ from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.states import Incoming, Outgoing
 from syft_flwr_cli.security.envelope import MAX_FILE, read_envelope
+from syft_flwr_cli.storage import crash_points
 from syft_flwr_cli.storage.journal import Journal, Request, RequestRow
 from syft_flwr_cli.transports.base import Transport
 
@@ -76,7 +77,9 @@ class Withdrawal:
         batch = list(self._delivered)[:surplus]
         self._before(batch)
         for mid in batch:
+            crash_points.point("withdrawal.before-remove")
             self._remove(mid)
+            crash_points.point("withdrawal.after-remove")
             del self._delivered[mid]
         return len(batch)
 

@@ -11,14 +11,13 @@ import sys
 from pathlib import Path
 
 import syft_flwr_cli
-from syft_flwr_cli.app_environment import APP_NAME_VARIABLE, DATA_VARIABLE
 from syft_flwr_cli.errors import SyftFlwrError
 from syft_flwr_cli.execution.sandbox.environment import sandbox_environment
 from syft_flwr_cli.execution.sandbox.launch import Sandbox, Sandboxed, start
+from syft_flwr_cli.execution.worker_environment import app_environment
 
 __all__ = ["WorkerProcess"]
 
-_SECRET = ("SYFT_FLWR_HOME", "SYFT_FLWR_PASSPHRASE", APP_NAME_VARIABLE, DATA_VARIABLE)
 _BOOT = (
     "import sys,importlib.util as u;"
     "s=u.spec_from_file_location('syft_flwr_cli',sys.argv[1]+'/__init__.py',"
@@ -60,7 +59,8 @@ class WorkerProcess:
         sandbox: Sandbox | None = None,
     ) -> None:
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        environment = {key: value for key, value in os.environ.items() if key not in _SECRET}
+        granted = () if sandbox is None else sandbox.spec.grants.environment
+        environment = app_environment(os.environ, granted)
         environment["PYTHONUNBUFFERED"] = "1"
         if bytecode is None:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"

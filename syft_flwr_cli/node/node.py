@@ -16,6 +16,7 @@ from syft_flwr_cli.delivery import retention
 from syft_flwr_cli.delivery.inbox import Inbox, Stopped
 from syft_flwr_cli.delivery.task import Task
 from syft_flwr_cli.events import NodeReady
+from syft_flwr_cli.execution.app_errors import AppErrors
 from syft_flwr_cli.execution.output import escaped_screen
 from syft_flwr_cli.execution.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
 from syft_flwr_cli.execution.sandbox.launch import Sandbox
@@ -65,6 +66,8 @@ class NodeOptions:
         What the app is given: ``private``, ``mock`` or ``none``; stated in every response.
     sandbox : Sandbox, optional
         What the app runs in; with it, ``isolation`` is ``subprocess``.
+    error_texts : callable
+        Whether the texts of the app's errors leave for the aggregator; by default only their classes do.
     """
 
     keep_alive: bool = False
@@ -79,6 +82,7 @@ class NodeOptions:
     elsewhere: Path | None = None
     data: str | None = None
     sandbox: Sandbox | None = None
+    error_texts: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,15 @@ class AppNode:
         session.me.retry_timeout = RETRY_TIMEOUT
         self._prune()
         aggregator = session.settings.aggregator
-        self._inbox = Inbox(session.me, aggregator, runner, code=options.code, gate=gate, data=options.data)
+        errors = AppErrors(session.me.directory / "logs" / "errors", options.error_texts, session.me.emit)
+        self._inbox = Inbox(
+            session.me,
+            aggregator,
+            lambda work: errors(work, runner(work)),
+            code=options.code,
+            gate=gate,
+            data=options.data,
+        )
         self._interrupted = threading.Event()
         self._reported = 0
         self.besides: Callable[[], None] = lambda: None

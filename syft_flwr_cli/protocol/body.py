@@ -122,6 +122,8 @@ class Body:
         What a data owner's app was given: ``private``, ``mock`` or ``none`` (`DATA_USES`).
     owners : int, optional
         How many data owners the run has, as the aggregator says in a request; earlier versions do not say it.
+    nonce : str
+        Random, so that the digest of the body, which anybody sees, tells nobody what is in it.
     """
 
     type: str
@@ -138,6 +140,7 @@ class Body:
     stop: Stop | None = None
     data: str | None = None
     owners: int | None = None
+    nonce: str = ""
 
 
 def encode_body(body: Body) -> bytes:
@@ -168,6 +171,7 @@ def encode_body(body: Body) -> bytes:
         "code": body.code,
         "error": [body.error[0], make_text(body.error[1], MAX_TEXT)] if body.error else None,
         "facts": facts,
+        **({"nonce": body.nonce} if body.nonce else {}),
     }
     try:
         text = json.dumps(meta, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

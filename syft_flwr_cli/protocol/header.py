@@ -7,16 +7,16 @@ signed. Unknown keys are ignored, an unknown version is refused. Pure; knows no 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.protocol.names import check_app_name, check_component, check_email, check_message_id
 from syft_flwr_cli.protocol.rejection import RefusedError
-from syft_flwr_cli.protocol.strict_json import canonical, read_object
+from syft_flwr_cli.protocol.strict_json import canonical, decode_base64, encode_base64, read_object
 from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE, Buffer
 
-__all__ = ["KINDS", "MAX_BODY", "MAX_HEADER", "Header", "header_line", "parse_header"]
+__all__ = ["KINDS", "MAX_BODY", "MAX_HEADER", "Header", "header_line", "parse_header", "statement_of"]
 
 MAX_HEADER: Final = 4096
 """Bytes of a header line with its newline, at most."""
@@ -27,6 +27,10 @@ MAX_BODY: Final = 64 * 1024 * 1024
 KINDS: Final = ("request", "response")
 """A request opens an exchange; a response answers exactly one request."""
 
+PROOF_TAG: Final = b"syft-flwr statement 1\0"
+"""Stands before what a sender signs of a header."""
+
+_SIGNATURE_SIZE = 64
 _FORMAT = "syft-flwr"
 _VERSION = 1
 _RUN = re.compile(r"(0|[1-9][0-9]{0,19})\Z")
@@ -58,6 +62,13 @@ class Header:
         Of a response, and only of one: SHA-256 of the whole file of its request, in hexadecimal.
     audit : str, optional
         The newest entry of the sender's audit log when it wrote this, in hexadecimal.
+    seen : str, optional
+        The newest entry of the recipient's audit log that the sender had seen, in hexadecimal.
+    content : str, optional
+        SHA-256 of the body before it was sealed, in hexadecimal.
+    proof : bytes, optional
+        The sender's signature under this line without it (`statement_of`): what a third person can check who has
+        neither the body nor a key that opens it.
     """
 
     kind: str
@@ -73,34 +84,50 @@ class Header:
     size: int = 0
     answers: str | None = None
     audit: str | None = None
+    seen: str | None = None
+    content: str | None = None
+    proof: bytes | None = None
 
 
 def header_line(header: Header) -> bytes:
     """The canonical first line of an envelope with this header; `UsageError` if it would be none."""
-    line = canonical(
-        {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "kind": header.kind,
-            "id": header.id,
-            "app": header.app,
-            "run": header.run,
-            "sender": header.sender,
-            "recipient": header.recipient,
-            "endpoint": header.endpoint,
-            "created": header.created,
-            "expires": header.expires,
-            "answers": header.answers,
-            "audit": header.audit,
-            "suite": header.suite,
-            "size": header.size,
-        }
-    )
+    line = canonical(_fields(header))
     try:
         parse_header(line)
     except RefusedError as error:
         raise UsageError(f"This cannot be sent: {error.what}", hint=error.hint) from error
     return line
+
+
+def statement_of(header: Header) -> bytes:
+    """What `Header.proof` signs: the line of this header, without the proof."""
+    return PROOF_TAG + canonical(_fields(replace(header, proof=None)))
+
+
+def _fields(header: Header) -> dict[str, Any]:
+    # What earlier versions do not know stands there only where it is said: their lines are the same as before.
+    later = {
+        "seen": header.seen,
+        "content": header.content,
+        "proof": None if header.proof is None else encode_base64(header.proof),
+    }
+    return {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "kind": header.kind,
+        "id": header.id,
+        "app": header.app,
+        "run": header.run,
+        "sender": header.sender,
+        "recipient": header.recipient,
+        "endpoint": header.endpoint,
+        "created": header.created,
+        "expires": header.expires,
+        "answers": header.answers,
+        "audit": header.audit,
+        "suite": header.suite,
+        "size": header.size,
+    } | {name: value for name, value in later.items() if value is not None}
 
 
 def parse_header(data: Buffer) -> tuple[Header, int]:
@@ -169,6 +196,9 @@ def _header_of(found: dict[str, Any]) -> Header:
         size=_size(found),
         answers=answers,
         audit=_digest(found, "audit"),
+        seen=_digest(found, "seen"),
+        content=_digest(found, "content"),
+        proof=_proof(found),
     )
 
 
@@ -204,6 +234,11 @@ def _digest(found: dict[str, Any], name: str) -> str | None:
     if not isinstance(digest, str) or not _HEX_DIGEST.match(digest):
         raise RefusedError("garbage", f"The header's {name!r} is not a digest.")
     return digest
+
+
+def _proof(found: dict[str, Any]) -> bytes | None:
+    proof = found.get("proof")
+    return None if proof is None else decode_base64(proof, _SIGNATURE_SIZE, "The header's 'proof'")
 
 
 def _time(found: dict[str, Any], name: str) -> float:

@@ -9,11 +9,21 @@ a body means, whether a message is late or was seen before, or whom to trust.
 """
 
 import hashlib
+import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from syft_flwr_cli.errors import TrustError
-from syft_flwr_cli.protocol.header import KINDS, MAX_BODY, MAX_HEADER, Header, header_line, parse_header
+from syft_flwr_cli.protocol.header import (
+    KINDS,
+    MAX_BODY,
+    MAX_HEADER,
+    Header,
+    header_line,
+    parse_header,
+    statement_of,
+)
 from syft_flwr_cli.protocol.rejection import REASONS, RefusedError
 from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE, Buffer
 from syft_flwr_cli.security.identity import SIGNATURE_SIZE, Identity, PublicIdentity
@@ -29,9 +39,13 @@ __all__ = [
     "Header",
     "RefusedError",
     "header_line",
+    "is_stated_by",
+    "new_nonce",
     "open_envelope",
     "parse_header",
     "read_envelope",
+    "read_statement",
+    "stating",
     "write_envelope",
 ]
 
@@ -112,7 +126,10 @@ def write_envelope(
                 hint=f"Ask for the words of the new key, then type: syft-flwr keys trust {header.recipient}",
             )
         size, suite = len(plaintext) + SEAL_OVERHEAD, SUITE
-    line = header_line(replace(header, suite=suite, size=size))
+    header = replace(header, suite=suite, size=size)
+    if header.content is not None:
+        header = replace(header, proof=sender.sign(statement_of(header)))
+    line = header_line(header)
     body = plaintext if recipient is None else seal(plaintext, recipient, _INFO_TAG + line)
     signature = sender.sign(b"".join((_SIGNATURE_TAG, line, body)))
     return b"".join((line, body, signature))
@@ -178,6 +195,8 @@ def open_envelope(envelope: Envelope, me: Identity, sender: PublicIdentity, encr
             f"{sender.email} sent this message unsealed; encryption is on here, so it is refused.",
             hint=f"{sender.email} has SYFT_FLWR_ENCRYPTION_ENABLED=false set; remove it there.",
         )
+    if header.proof is not None and not sender.verify(statement_of(header), header.proof):
+        raise RefusedError("signature", f"What the header states is not signed by the key of {sender.email}.")
     if not encryption:
         if header.suite != SUITE_NONE:
             raise RefusedError(
@@ -185,5 +204,39 @@ def open_envelope(envelope: Envelope, me: Identity, sender: PublicIdentity, encr
                 f"{sender.email} sent this message sealed; encryption is off here, so it is refused.",
                 hint="Remove SYFT_FLWR_ENCRYPTION_ENABLED=false here; it is for debugging only.",
             )
-        return bytes(envelope.body)
-    return me.open_sealed(envelope.body, _INFO_TAG + envelope.line)
+        return _as_stated(header, bytes(envelope.body))
+    return _as_stated(header, me.open_sealed(envelope.body, _INFO_TAG + envelope.line))
+
+
+def new_nonce() -> str:
+    """What makes a body one that nobody can guess from its digest."""
+    return secrets.token_hex(16)
+
+
+def stating(header: Header, plaintext: Buffer) -> Header:
+    """``header``, with what it holds stated for third persons; ``plaintext`` must hold what nobody can guess."""
+    return replace(header, content=hashlib.sha256(plaintext).hexdigest())
+
+
+def read_statement(line: bytes) -> Header:
+    """The header in a first line that was kept as evidence; `RefusedError` if it is none."""
+    header, end = parse_header(line if line.endswith(b"\n") else line + b"\n")
+    if end < len(line):
+        raise RefusedError("garbage", "It is more than a first line.")
+    return header
+
+
+def is_stated_by(header: Header, keys: Iterable[PublicIdentity]) -> bool:
+    """Whether one of ``keys`` has signed what the header states."""
+    if header.proof is None:
+        return False
+    statement, proof = statement_of(header), header.proof
+    return any(key.email == header.sender and key.verify(statement, proof) for key in keys)
+
+
+def _as_stated(header: Header, plaintext: bytes) -> bytes:
+    if header.content is not None and hashlib.sha256(plaintext).hexdigest() != header.content:
+        raise RefusedError(
+            "signature", f"The body is not the one that {header.sender} has signed for in the header."
+        )
+    return plaintext

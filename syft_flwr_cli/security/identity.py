@@ -1,7 +1,8 @@
 """A participant's private keys: made, kept on disk, changed for new ones, used to sign and to open.
 
 An identity is an Ed25519 signing key and an ML-KEM-768 + X25519 sealing key. They lie in one file, 0600,
-replaced whole, in the clear or under a passphrase, and never leave the process that loaded them. New keys
+replaced whole, in the clear or under a passphrase, and never leave the process that loaded them, into which no
+other of the same user can look from then on. New keys
 are signed by the ones before, so that those who know the old ones need not ask. What others see of them
 is in `public_identity`, whose names stand here too. Knows no clock and no environment.
 """
@@ -19,6 +20,7 @@ from syft_flwr_cli.protocol.names import check_email
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.suites import Buffer
 from syft_flwr_cli.security.key_file import MAX_KEY_FILE, KeyFile, parse_key_file, write_key_file
+from syft_flwr_cli.security.process_memory import deny_inspection
 from syft_flwr_cli.security.public_identity import (
     MAX_DOCUMENT,
     ROTATION_TAG,
@@ -190,6 +192,7 @@ def load(
             hint="Make new ones with: syft-flwr keys rotate --revoke",
         )
     secrets = file.secrets(passphrase() if file.protected and passphrase is not None else None)
+    deny_inspection()
     try:
         return Identity(public, secrets)
     except ValueError as error:
@@ -227,6 +230,7 @@ def load_or_create(
                 "No passphrase was given to protect the keys with.", hint="Set SYFT_FLWR_PASSPHRASE."
             )
         secret = passphrase() if protect and passphrase is not None else None
+        deny_inspection()
         if create_private(path, identity.key_file(secret)):
             return identity, True
     return load(directory, email, passphrase), False

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from syft_flwr_cli.errors import TrustError, UsageError
+from syft_flwr_cli.security.process_memory import hide_variable
 
 __all__ = [
     "KEYRING_SERVICE",
@@ -46,6 +47,7 @@ def ask_passphrase(email: str) -> bytes:
     TrustError
         If it is not in the environment, not in the keyring, and there is no terminal to ask at.
     """
+    hide_variable(VARIABLE)  # for programs that use the library: the command line has done so at its start
     text = os.environ.get(VARIABLE, "") or _in_keyring(email)
     if not text and has_terminal():
         text = getpass.getpass(f"Passphrase of the keys of {email}: ", stream=sys.stderr)

@@ -125,6 +125,7 @@ def prepare_app(
                 limits=Limits(memory=options.memory_limit),
                 gpu=options.gpu,
             ),
+            error_texts=lambda: code.rules.now().error_texts,
         ),
         chosen,
     )

@@ -20,7 +20,7 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from syft_flwr_cli.consent.policy import allow_any_config
+from syft_flwr_cli.consent.policy import write_open_policy
 from syft_flwr_cli.storage.paths import participant_dir
 
 REFERENCE = Path(__file__).with_name("reference_run.py")
@@ -220,7 +220,7 @@ class Federation:
     ) -> Process:
         """Start ``syft-flwr …``. Whoever approves here approves any run config, too: tests choose one often."""
         if email is not None and words[0] == "review" and "--approve" in words:
-            allow_any_config(participant_dir(self.home(email), email))
+            write_open_policy(participant_dir(self.home(email), email))
         return self.start([sys.executable, "-m", "syft_flwr_cli", *words], email, folder, **variables)
 
     def run(

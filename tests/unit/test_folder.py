@@ -522,6 +522,8 @@ def test_an_event_tells_of_a_file_without_a_scan(
     heard: list[str] = []
     while len(heard) < 200:
         heard += next_names(bob, watch)
+    alice.publish(f"{BOX}/first.request", HELLO, [BOB])
+    assert next_names(bob, watch) == ["first.request"], "which proves that events come"
     scans: list[object] = []
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda place: (scans.append(place), scandir(place))[1])

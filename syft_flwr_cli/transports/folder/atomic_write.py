@@ -24,10 +24,10 @@ __all__ = ["fetch", "is_temporary", "publish", "sweep"]
 ABANDONED = 24 * 3600.0
 """Age in seconds after which a temporary file belongs to a process that is long dead."""
 
-BACKDATED = 20_000_000
-"""Nanoseconds by which a file's content is older than its arrival, so that a reader can tell a file
-that was put in place whole from one that is being written (see ``watch``): more than one tick of
-the coarsest kernel clock."""
+BACKDATED = 15_000_000_000
+"""Nanoseconds by which a file's content is older than its arrival, so that a reader can tell a file that was put in
+place whole from one that is being written (see ``watch``), also on a mount that shows one time for both: more than
+the age from which a file counts as whole there, and some seconds between the clocks of two machines."""
 
 _NO_KERNEL_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM)
 

@@ -22,8 +22,8 @@ from syft_flwr_cli.protocol import names
 from syft_flwr_cli.storage.crash_points import point
 from syft_flwr_cli.transports.base import Content, Cost, FileInfo, Properties, TransientError, Watch
 from syft_flwr_cli.transports.folder import atomic_write, posix
-from syft_flwr_cli.transports.folder.folder_times import FolderTimes
 from syft_flwr_cli.transports.folder.fs_events import Events
+from syft_flwr_cli.transports.folder.mounts import Mounts
 from syft_flwr_cli.transports.folder.sync_artifacts import is_conflict, is_rejected
 from syft_flwr_cli.transports.folder.watch import FolderWatch
 from syft_flwr_cli.transports.wakeup import WakeupSignal
@@ -79,7 +79,7 @@ class FolderTransport:
         self._poll_interval = poll_interval
         self._wakeup = WakeupSignal(poll_interval)
         self._events = Events(enabled=events)
-        self._times = FolderTimes()
+        self._mounts = Mounts()
         self._lasting: set[tuple[str, ...]] = set()
         self._awaiting = threading.Lock()
         self._awaited: dict[tuple[str, ...], FolderWatch] = {}
@@ -146,7 +146,7 @@ class FolderTransport:
             self._wakeup,
             self._poll_interval,
             self._ignored,
-            times=self._times,
+            mounts=self._mounts,
         )
 
     def token(self) -> int:
@@ -237,7 +237,7 @@ class FolderTransport:
             watch = self._awaited.pop(key, None)
             if watch is None:
                 watch = FolderWatch(
-                    self._root, key, self._events, self._wakeup, self._poll_interval, times=self._times
+                    self._root, key, self._events, self._wakeup, self._poll_interval, mounts=self._mounts
                 )
             self._awaited[key] = watch
             idle = [self._awaited.pop(next(iter(self._awaited))) for _ in range(len(self._awaited) - AWAITED)]

@@ -4,7 +4,7 @@ An event names a file, and that file alone is looked at, so that a look costs ti
 what is new. Because events get lost and some file systems have none, the folder is also scanned:
 seldom where events prove reliable, soon after something happened where they do not, and never while
 the folder's modification time shows that nothing can have changed, where that time can be believed (see
-``folder_times``). A folder that is not there yet, or not any more, is waited for at the nearest folder above it.
+``mounts``). A folder that is not there yet, or not any more, is waited for at the nearest folder above it.
 
 A file is told of when it is whole. One that was moved in, from wherever, is whole at once: an event says so, or
 its status is newer than its content. Any other (a sync client that writes under the
@@ -25,8 +25,8 @@ from typing import NamedTuple
 
 from syft_flwr_cli.transports.base import FileInfo
 from syft_flwr_cli.transports.folder import posix
-from syft_flwr_cli.transports.folder.folder_times import FolderTimes
 from syft_flwr_cli.transports.folder.fs_events import Change, Events, Identity
+from syft_flwr_cli.transports.folder.mounts import Mounts
 from syft_flwr_cli.transports.folder.sync_artifacts import is_leftover
 from syft_flwr_cli.transports.wakeup import WakeupSignal
 
@@ -34,6 +34,9 @@ __all__ = ["FolderWatch"]
 
 QUIET = 0.5
 """Seconds for which a file that is written in place is left alone before it counts as whole."""
+
+QUIET_WITHOUT_EVENTS = 0.2
+"""The same where events have proved silent: there a file is mostly uploaded whole before it can be seen."""
 
 FRESH = 10.0
 """Seconds after which a file's age says that nobody writes it any more."""
@@ -48,7 +51,7 @@ FULL = 60.0
 FULL_WITHOUT_EVENTS = 5.0
 """The same where events have proved silent: a time that has told the truth so far may still be late once."""
 
-ACTIVE_POLL = 1.0
+ACTIVE_POLL = 0.25
 """Seconds between two looks where no event has been seen to come, while something is going on."""
 
 GRAIN = 2.0
@@ -110,7 +113,7 @@ class FolderWatch:
         Names that are never told of.
     clock : Callable[[], float]
         Seconds, from wherever.
-    times : FolderTimes, optional
+    mounts : Mounts, optional
         What is known of the mounts, shared by all watches of a transport.
     """
 
@@ -123,7 +126,7 @@ class FolderWatch:
         ceiling: float,
         ignored: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
-        times: FolderTimes | None = None,
+        mounts: Mounts | None = None,
     ) -> None:
         self._root = root
         self._parts = tuple(parts)
@@ -132,7 +135,7 @@ class FolderWatch:
         self._ceiling = ceiling
         self._ignored = ignored
         self._clock = clock
-        self._times = times or FolderTimes()
+        self._mounts = mounts or Mounts()
         self._lock = threading.Lock()
         # Taken by the observer's thread too, and never held while anything else is waited for.
         self._hint_lock = threading.Lock()
@@ -141,7 +144,7 @@ class FolderWatch:
         self._awaited: str | None = None
         self._watched_path: Path | None = None
         self._events_unreliable = False
-        self._events_proven = False
+        self._device = 0
         self._closed = False
         self._known: dict[str, _Mark] = {}
         self._pending: dict[str, tuple[_Mark, float]] = {}
@@ -159,7 +162,10 @@ class FolderWatch:
                 hints, self._hints = self._hints, {}
                 dirty, self._dirty = self._dirty, False
             now = self._clock()
-            scan = dirty or self._events_unreliable or now >= self._next_scan
+            polled = self._events_unreliable or not self._mounts.events_come(self._device)
+            if polled and self._wakeup.active:
+                self._wakeup.expect(ACTIVE_POLL)
+            scan = dirty or polled or now >= self._next_scan
             has_unsettled = any(mark.size for mark, _ in self._pending.values())
             if not (scan or hints or has_unsettled):
                 return []
@@ -170,13 +176,11 @@ class FolderWatch:
             files = any(not entry.file_type_error for _, _, entry in found)
             if scan and files and not (dirty or hints):
                 self._events_unreliable = True  # nobody told us
-            elif files and hints:
-                self._events_proven = True
-                self._events_unreliable = not self._events.enabled
-            if files and self._events_unreliable:
+            elif files and hints and self._events.enabled:
+                self._mounts.event_came(self._device)
+                self._events_unreliable = False
+            if files and polled:
                 self._wakeup.reset_backoff()
-            if self._wakeup.active and (self._events_unreliable or not self._events_proven):
-                self._wakeup.expect(ACTIVE_POLL)
             return [entry for _, _, entry in sorted(found, key=itemgetter(0, 1))]
 
     def close(self) -> None:
@@ -214,6 +218,7 @@ class FolderWatch:
             if identity is None:
                 self._events_unreliable = True
                 return
+            self._device = identity[0]
             place = self._root.joinpath(*self._parts[:depth])
             with self._hint_lock:
                 self._awaited = self._parts[depth] if depth < len(self._parts) else None
@@ -276,7 +281,7 @@ class FolderWatch:
     def _scan(self, folder: int, now: float) -> list[_Found]:
         """Look at every file, unless nothing can have changed."""
         before, last = _state(folder), self._last
-        if last is not None and last.state == before and last.settled and self._times.believed(before[0]):
+        if last is not None and last.state == before and last.settled and self._mounts.times_tell(before[0]):
             full = FULL_WITHOUT_EVENTS if self._events_unreliable else FULL
             if now - last.at < full:
                 return []
@@ -295,7 +300,7 @@ class FolderWatch:
         if last is not None and last.state[:2] == before[:2] and seen - last.names:
             after = _state(folder)
             if after != last.state or now - last.at > GRAIN:
-                self._times.saw(before[0], after != last.state)
+                self._mounts.file_came(before[0], after != last.state)
         # Our own clock, not the one of the file system: that may be another machine's.
         since = last.since if last is not None and last.state == before and not found else now
         settled = not self._pending and now - since >= SETTLED
@@ -319,10 +324,11 @@ class FolderWatch:
             before, since = self._pending.get(name, (mark, now))
             if before != mark:
                 since = now
-            if now - since < (QUIET if mark.size else EMPTY):
+            quiet = QUIET_WITHOUT_EVENTS if self._events_unreliable else QUIET
+            if now - since < (quiet if mark.size else EMPTY):
                 self._pending[name] = (mark, since)
                 if mark.size:
-                    self._wakeup.expect(QUIET)
+                    self._wakeup.expect(quiet)
                 return []
         return self._tell(name, mark, facts, "" if mark.size else "an empty file")
 
