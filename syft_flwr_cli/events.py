@@ -687,6 +687,19 @@ class RunConfigDiffers(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyWithheld(Event):
+    """The owner's policy does not let leave what came of a request; the aggregator was told which rule."""
+
+    kind = "withheld"
+    level = "notice"
+    message: str
+    detail: str
+
+    def sentence(self) -> str:
+        return f"A reply was withheld by your policy: {_closed(self.detail)}"
+
+
+@dataclass(frozen=True, slots=True)
 class RequestNotExecuted(Event):
     """The owner's approval or policy did not let a request pass; the aggregator was told."""
 

@@ -36,6 +36,7 @@ EVENTS = (
     "sent",
     "received",
     "executed",
+    "egress",
     "approved",
     "rejected",
     "refused",

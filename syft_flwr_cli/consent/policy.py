@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from syft_flwr_cli.consent.egress import EgressRules, rules_from_table
 from syft_flwr_cli.consent.run_config import ANY_KEY, Allowance, parse_allowances
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.own_settings import FILE_NAME
@@ -36,6 +37,7 @@ POLICY_FILE = "policy.toml"
 _TABLE = "[tool.syft_flwr.policy]"
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _MESSAGE_TYPE = re.compile(rf"{_NAME}(\.({_NAME}|\*))?\Z")
+_ASPECT = re.compile(r"[a-z][a-z-]*\Z")
 _MOD = re.compile(rf"{_NAME}(\.{_NAME})*:{_NAME}\Z")
 
 
@@ -85,6 +87,14 @@ class Policy:
         What the aggregator may set of the run config otherwise than it was approved; by default nothing.
     error_texts : bool
         Whether what the app says of its errors goes to the aggregator; by default only the class of an exception.
+    egress : EgressRules | None
+        What may leave with a reply.
+    sandbox : tuple[str, ...] | None
+        A sandbox is demanded, and that it keeps these aspects (as ``syft-flwr doctor`` names them).
+    memory, seconds : int | None
+        Bytes of memory of all processes of an app together, and seconds of one request, at most.
+    network : bool
+        Whether an app may be granted any of the network.
     """
 
     message_types: tuple[str, ...] | None = None
@@ -94,6 +104,11 @@ class Policy:
     max_runs: int | None = None
     run_config: tuple[Allowance, ...] = ()
     error_texts: bool = False
+    egress: EgressRules | None = None
+    sandbox: tuple[str, ...] | None = None
+    memory: int | None = None
+    seconds: int | None = None
+    network: bool = True
 
     def rules(self) -> list[str]:
         """Each rule in force as a sentence for people; empty if there is none."""
@@ -108,6 +123,17 @@ class Policy:
             rules.append(f"The aggregator may set of the run config: {', '.join(map(str, self.run_config))}.")
         if self.error_texts:
             rules.append("What an app says of its errors goes to the aggregator.")
+        if self.egress is not None:
+            rules += self.egress.sentences()
+        if self.sandbox is not None:
+            aspects = f" that keeps {', '.join(self.sandbox)}" if self.sandbox else ""
+            rules.append(f"An app runs only in a sandbox{aspects}.")
+        if self.memory is not None:
+            rules.append(f"An app uses at most {self.memory:,} bytes of memory.")
+        if self.seconds is not None:
+            rules.append(f"A request takes at most {self.seconds} seconds.")
+        if not self.network:
+            rules.append("An app has no network, whatever else was allowed.")
         if self.min_participants > 1:
             rules.append(f"A run must have at least {self.min_participants} data owners.")
         if self.required_mods:
@@ -180,6 +206,11 @@ def parse_policy(table: Mapping[str, Any], where: str) -> Policy:
         max_runs=_count(where, "max_runs", table.get("max_runs"), at_least=0),
         run_config=_allowances(where, table.get("run_config", {})),
         error_texts=_flag(where, "error_texts", table.get("error_texts", False)),
+        egress=_egress(where, table.get("egress")),
+        sandbox=_sandbox(where, table.get("sandbox", False)),
+        memory=_count(where, "memory", table.get("memory"), at_least=1 << 20),
+        seconds=_count(where, "seconds", table.get("seconds"), at_least=1),
+        network=_flag(where, "network", table.get("network", True)),
     )
 
 
@@ -264,6 +295,23 @@ def _allowances(where: str, value: Any) -> tuple[Allowance, ...]:
         return parse_allowances(value)
     except ValueError as error:
         raise _mistake(where, "run_config", str(error)) from error
+
+
+def _egress(where: str, value: Any) -> EgressRules | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise _mistake(where, "egress", "is no table")
+    try:
+        return rules_from_table(value)
+    except ValueError as error:
+        raise _mistake(where, "egress", f"cannot be used: {error}") from error
+
+
+def _sandbox(where: str, value: Any) -> tuple[str, ...] | None:
+    if isinstance(value, bool):
+        return () if value else None
+    return _texts(where, "sandbox", value, _ASPECT, "tcp")
 
 
 def _mistake(where: str, key: str, what: str) -> UsageError:

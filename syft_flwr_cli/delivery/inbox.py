@@ -99,6 +99,8 @@ class Inbox:
         Seconds after which it is checked that responses nobody has acknowledged still lie where they were put.
     data : str, optional
         What the app was given (see `Body`); stated in every response.
+    sandbox : str, optional
+        What the app runs in; stated in every response.
     """
 
     def __init__(
@@ -111,13 +113,15 @@ class Inbox:
         gate: Callable[[Task], str | None] | None = None,
         verify_interval: float = VERIFY_INTERVAL,
         data: str | None = None,
+        sandbox: str | None = None,
     ) -> None:
         self.me = me
         self.aggregator = aggregator
         self._execute = execute
         self._code = code
         self._data = data
-        self._responses = ResponseOutbox(me, aggregator, code, verify_interval, data)
+        self._sandbox = sandbox
+        self._responses = ResponseOutbox(me, aggregator, code, verify_interval, data, sandbox)
         self._gate = gate
         self._started = me.clock()
         self._folder = names.rpc_folder(aggregator, me.email, me.app)
@@ -447,6 +451,8 @@ class Inbox:
                 entry["code"] = self._code
             if self._data:
                 entry["data"] = self._data
+            if self._sandbox:
+                entry["sandbox"] = self._sandbox[:1000]
             self._end_earlier(header)
             self.me.journal.begin_run(header.run, "data owner", now, self._facts(header, body), entry)
             self.me.emit(events.RunJoined(header.run))

@@ -241,6 +241,8 @@ class ResponseIntake:
             entry["code"] = body.code
         if body.data:
             entry["data"] = body.data
+        if body.sandbox:
+            entry["sandbox"] = body.sandbox
         answers.append(Answer(mid, item.reply, now, entry))
         self._me.emit(ResponseReceived(row.recipient, mid, body.error and first_line(body.error[1])))
 

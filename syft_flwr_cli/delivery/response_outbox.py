@@ -57,11 +57,13 @@ class ResponseOutbox:
         code: str | None,
         verify_interval: float,
         data: str | None = None,
+        sandbox: str | None = None,
     ) -> None:
         self._me = me
         self._aggregator = aggregator
         self._code = code
         self._data = data
+        self._sandbox = sandbox
         self._verify_interval = verify_interval
         self._folder = names.rpc_folder(me.email, aggregator, me.app)
         self._checked = time.monotonic()
@@ -164,6 +166,7 @@ class ResponseOutbox:
             payloads=tuple(refs),
             code=self._code,
             data=self._data,
+            sandbox=self._sandbox,
             error=outcome.error,
             nonce=new_nonce(),
         )
@@ -192,13 +195,15 @@ class ResponseOutbox:
             "digest": made.digest,
             "header": made.line.decode("ascii").rstrip(),
         }
+        left = [] if outcome.egress is None else [{**outcome.egress.audit_entry(), **facts}]
         me.journal.finish(
             header.id,
             sealed,
             [ref.id for ref in refs],
             outcome.state,
             now,
-            [executed, sent] if outcome.ran else [sent],
+            [executed, *left, sent] if outcome.ran else [sent],
+            None if outcome.egress is None else outcome.egress.document(),
         )
 
     def _header(self, asked: Header, digest: str) -> Header:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from syft_flwr_cli.delivery.shared_memory import SharedBytes
 from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.transports.base import Buffer
 
-__all__ = ["Task", "TaskResult"]
+__all__ = ["EgressRecord", "Task", "TaskResult"]
 
 
 @dataclass(slots=True)
@@ -37,11 +38,24 @@ class Task:
     attempts: int
 
 
+class EgressRecord(Protocol):
+    """What leaves with one reply, as it is kept (a document) and logged (an entry of the audit log)."""
+
+    def document(self) -> dict[str, Any]:
+        """In the types of JSON."""
+        ...
+
+    def audit_entry(self) -> dict[str, Any]:
+        """The short form."""
+        ...
+
+
 @dataclass(slots=True)
 class TaskResult:
     """What came of it: a reply taken apart or an error, and the new state if it changed.
 
-    ``ran`` says whether the app was executed, and ``withheld`` that what came of that is not sent.
+    ``ran`` says whether the app was executed, and ``withheld`` that what came of that is not sent; ``egress`` is the
+    record of what leaves with it.
     """
 
     skeleton: bytes = b""
@@ -52,3 +66,4 @@ class TaskResult:
     release: Callable[[], None] = lambda: None
     ran: bool = True
     withheld: bool = False
+    egress: EgressRecord | None = None

@@ -7,6 +7,7 @@ comes with each request or stands in its environment. An exception of the app is
 traceback; only the death of the process ends it.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -182,12 +183,10 @@ def main(descriptor: int) -> None:
         executor.load()
     except Exception:
         traceback.print_exc()
-    send(channel, Frame({"op": "ready", "pid": os.getpid()}, []))
-    while True:
-        try:
+    with contextlib.suppress(Closed):
+        send(channel, Frame({"op": "ready", "pid": os.getpid()}, []))
+        while True:
             _serve(channel, executor, receive(channel))
-        except Closed:
-            return
 
 
 def _serve(channel: socket.socket, executor: Executor, frame: Frame) -> None:

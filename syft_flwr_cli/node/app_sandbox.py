@@ -6,13 +6,15 @@ Knows which folders a node has; how a sandbox is made of them is the business of
 from pathlib import Path
 
 import syft_flwr_cli
-from syft_flwr_cli.execution.sandbox.capabilities import Capability
+from syft_flwr_cli.consent.policy import Policy
+from syft_flwr_cli.errors import NotApprovedError, UsageError
+from syft_flwr_cli.execution.sandbox.capabilities import ASPECTS, Capability
 from syft_flwr_cli.execution.sandbox.interpreter import interpreter_paths
 from syft_flwr_cli.execution.sandbox.launch import Sandbox
 from syft_flwr_cli.execution.sandbox.spec import Limits, SandboxSpec
-from syft_flwr_cli.protocol.grants import Grants
+from syft_flwr_cli.protocol.grants import Grants, grants_to_text
 
-__all__ = ["app_sandbox"]
+__all__ = ["app_sandbox", "sandbox_limits", "stated"]
 
 
 def app_sandbox(
@@ -66,3 +68,59 @@ def app_sandbox(
         gpu=gpu,
     )
     return Sandbox(capability, spec)
+
+
+def sandbox_limits(policy: Policy, capability: Capability, grants: Grants, memory: int | None) -> Limits:
+    """The limits that hold, where the owner's policy allows this sandbox and these grants.
+
+    Parameters
+    ----------
+    policy : Policy
+        The owner's.
+    capability : Capability
+        The kind of sandbox that was chosen.
+    grants : Grants
+        What was allowed for this project.
+    memory : int, optional
+        Bytes that were asked for.
+
+    Raises
+    ------
+    NotApprovedError
+        If the policy demands what this sandbox does not keep, or forbids what was granted.
+    UsageError
+        If the policy names an aspect that there is not.
+    """
+    if policy.sandbox is not None:
+        unknown = [name for name in policy.sandbox if name not in ASPECTS]
+        if unknown:
+            raise UsageError(
+                f"Your policy demands {unknown[0]!r} of a sandbox, which there is not.",
+                hint=f"Name of: {', '.join(ASPECTS)}.",
+            )
+        weak = [name for name in policy.sandbox if name in capability.unenforced()]
+        if capability.kind == "none" or weak:
+            lacks = f" and {capability.kind} does not keep {', '.join(weak)} here" if weak else ""
+            raise NotApprovedError(
+                f"Your policy demands a sandbox{lacks}, so the app does not run (--sandbox {capability.kind}).",
+                hint="Use --sandbox auto, without --isolation inline, on a machine that can do it (syft-flwr doctor).",
+            )
+    if grants.network and not policy.network:
+        raise NotApprovedError(
+            "Your policy allows no network, and the approval of this project grants some.",
+            hint="Approve it again without --allow-net, or change the policy.",
+        )
+    bounds = [bound for bound in (policy.memory, memory) if bound is not None]
+    seconds = Limits().seconds if policy.seconds is None else float(policy.seconds)
+    return Limits(memory=min(bounds, default=None), seconds=seconds)
+
+
+def stated(capability: Capability, grants: Grants) -> str:
+    """What an app runs in, as every response states it."""
+    parts: list[str] = [capability.kind]
+    weak = capability.unenforced()
+    if capability.kind != "none" and weak:
+        parts.append(f"not enforced: {', '.join(weak)}")
+    if grants:
+        parts.append(f"granted: {grants_to_text(grants)}")
+    return "; ".join(parts)[:1000]

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syft_flwr_cli.consent.egress import EgressGuard, EgressRules
 from syft_flwr_cli.delivery import retention
 from syft_flwr_cli.delivery.inbox import Inbox, Stopped
 from syft_flwr_cli.delivery.task import Task
-from syft_flwr_cli.events import NodeReady
+from syft_flwr_cli.events import NodeReady, ReplyWithheld
 from syft_flwr_cli.execution.app_errors import AppErrors
 from syft_flwr_cli.execution.output import escaped_screen
 from syft_flwr_cli.execution.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
@@ -66,6 +67,10 @@ class NodeOptions:
         What the app is given: ``private``, ``mock`` or ``none``; stated in every response.
     sandbox : Sandbox, optional
         What the app runs in; with it, ``isolation`` is ``subprocess``.
+    stated_sandbox : str, optional
+        The same as a text; stated in every response.
+    egress : callable
+        What may leave with a reply, as it is now.
     error_texts : callable
         Whether the texts of the app's errors leave for the aggregator; by default only their classes do.
     """
@@ -82,7 +87,9 @@ class NodeOptions:
     elsewhere: Path | None = None
     data: str | None = None
     sandbox: Sandbox | None = None
+    stated_sandbox: str | None = None
     error_texts: Callable[[], bool] = lambda: False
+    egress: Callable[[], EgressRules | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +178,20 @@ class AppNode:
         self._prune()
         aggregator = session.settings.aggregator
         errors = AppErrors(session.me.directory / "logs" / "errors", options.error_texts, session.me.emit)
+        guard = EgressGuard(
+            lambda work: errors(work, runner(work)),
+            options.egress,
+            session.me.journal.egress_bytes,
+            lambda message, sentence: session.me.emit(ReplyWithheld(message, sentence)),
+        )
         self._inbox = Inbox(
             session.me,
             aggregator,
-            lambda work: errors(work, runner(work)),
+            guard,
             code=options.code,
             gate=gate,
             data=options.data,
+            sandbox=options.stated_sandbox,
         )
         self._interrupted = threading.Event()
         self._reported = 0

@@ -46,6 +46,8 @@ MAX_PAYLOAD_SIZE = 1 << 40
 _LENGTH = struct.Struct(">I")
 
 _OWNERS = "data-owners"
+_SANDBOX = "sandbox"
+MAX_SANDBOX = 1000
 _CONFIG = "config."
 
 DATA_USES = ("private", "mock", "none")
@@ -124,6 +126,8 @@ class Body:
         How many data owners the run has, as the aggregator says in a request; earlier versions do not say it.
     nonce : str
         Random, so that the digest of the body, which anybody sees, tells nobody what is in it.
+    sandbox : str, optional
+        Of a response: what the app ran in at the data owner, what of that is not enforced, and what was granted.
     """
 
     type: str
@@ -141,6 +145,7 @@ class Body:
     data: str | None = None
     owners: int | None = None
     nonce: str = ""
+    sandbox: str | None = None
 
 
 def encode_body(body: Body) -> bytes:
@@ -160,6 +165,8 @@ def encode_body(body: Body) -> bytes:
         facts |= {"action": "stop", "reason": make_text(body.stop.reason, MAX_TEXT)}
     if body.data is not None:
         facts["data"] = body.data
+    if body.sandbox is not None:
+        facts[_SANDBOX] = make_text(body.sandbox, MAX_SANDBOX)
     meta: dict[str, Any] = {
         "type": body.type,
         "group": body.group,
@@ -233,6 +240,7 @@ def _decode(data: bytes) -> Body:
         stop=Stop(str(facts.get("reason", ""))) if facts.get("action") == "stop" else None,
         data=str(facts["data"]) if facts.get("data") in DATA_USES else None,
         owners=_count(facts[_OWNERS], 1 << 31) if _OWNERS in facts else None,
+        sandbox=check_text(facts[_SANDBOX], MAX_SANDBOX) if _SANDBOX in facts else None,
     )
 
 

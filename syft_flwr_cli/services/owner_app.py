@@ -19,10 +19,9 @@ from syft_flwr_cli.events import DataChosen, Emit, RunConfigDiffers, nobody
 from syft_flwr_cli.execution.runner import Runner
 from syft_flwr_cli.execution.sandbox.capabilities import Capability
 from syft_flwr_cli.execution.sandbox.choice import choose
-from syft_flwr_cli.execution.sandbox.spec import Limits
 from syft_flwr_cli.execution.worker_process import WorkerProcess
 from syft_flwr_cli.node import node
-from syft_flwr_cli.node.app_sandbox import app_sandbox
+from syft_flwr_cli.node.app_sandbox import app_sandbox, sandbox_limits, stated
 from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.project.settings import Settings
 from syft_flwr_cli.security.identity import FILE_NAME, read_public
@@ -96,6 +95,7 @@ def prepare_app(
     elsewhere = None if project.path == code.copy else project.path
     digest = None if environment is None else environment.digest
     chosen = choose("none" if options.isolation == "inline" else options.sandbox)
+    limits = sandbox_limits(code.policy, chosen, code.grants, options.memory_limit)
     personal = participant_dir(home, settings.email)
     return OwnerApp(
         replace(settings, data=data.path),
@@ -111,7 +111,8 @@ def prepare_app(
             environment=digest,
             check=code.check_environment,
             elsewhere=elsewhere,
-            memory_limit=options.memory_limit,
+            memory_limit=limits.memory,
+            stated_sandbox=stated(chosen, code.grants),
             node_config=options.node_config,
             data=data.use,
             sandbox=app_sandbox(
@@ -122,10 +123,11 @@ def prepare_app(
                 elsewhere=elsewhere,
                 bytecode=node.bytecode_dir(personal, digest),
                 grants=code.grants,
-                limits=Limits(memory=options.memory_limit),
+                limits=limits,
                 gpu=options.gpu,
             ),
             error_texts=lambda: code.rules.now().error_texts,
+            egress=lambda: code.rules.now().egress,
         ),
         chosen,
     )

@@ -71,8 +71,9 @@ class IncomingTable(Table):
         state: bytes | None,
         now: float,
         audit: Sequence[Mapping[str, Any]],
+        egress: Mapping[str, Any] | None = None,
     ) -> None:
-        """Note the sealed response and the new state, together, before the response is published."""
+        """Note the sealed response, the new state and what leaves, together, before the response is published."""
         with self._db.change("finish") as db:
             before = db.execute("SELECT state, run FROM requests WHERE id=?", (mid,)).fetchone()
             after = advance(Incoming(before["state"]), Event.FINISH)
@@ -82,7 +83,20 @@ class IncomingTable(Table):
             )
             if state is not None:
                 db.execute("INSERT OR REPLACE INTO states VALUES (?,?)", (before["run"], state))
+            if egress is not None:
+                kept = (mid, before["run"], now, egress["bytes"], json.dumps(egress, sort_keys=True))
+                db.execute("INSERT OR REPLACE INTO egress VALUES (?,?,?,?,?)", kept)
             hear(db, audit)
+
+    def egress(self, run: str) -> list[dict[str, Any]]:
+        """What left, or was withheld, in a run: one record a reply, the oldest first, with its message and time."""
+        rows = self._db.all("SELECT * FROM egress WHERE run=? ORDER BY time, rowid", run)
+        return [{"message": row["message"], "time": row["time"], **json.loads(row["record"])} for row in rows]
+
+    def egress_bytes(self, run: str) -> int:
+        """How many bytes have left in a run; what was withheld has not."""
+        rows = self._db.all("SELECT bytes, record FROM egress WHERE run=?", run)
+        return sum(row["bytes"] for row in rows if "withheld" not in json.loads(row["record"]))
 
     def request(self, mid: str) -> Request | None:
         """One request to us."""

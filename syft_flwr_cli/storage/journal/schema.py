@@ -57,4 +57,16 @@ UPDATE requests SET response=NULL WHERE run IN (SELECT run FROM runs WHERE ended
 """
 # Quick in long runs; and runs that were over before lose what those that end now lose.
 
-MIGRATIONS: Final = (Migration(_FIRST, needs="0.1.0"), Migration(_SECOND, needs="0.2.0"))
+_THIRD = """
+CREATE TABLE egress (
+  message TEXT PRIMARY KEY, run TEXT NOT NULL, time REAL NOT NULL, bytes INTEGER NOT NULL, record TEXT NOT NULL
+) STRICT;
+CREATE INDEX egress_of_run ON egress (run, time);
+"""
+# What left with each reply; kept when the run is over, for the owner.
+
+MIGRATIONS: Final = (
+    Migration(_FIRST, needs="0.1.0"),
+    Migration(_SECOND, needs="0.2.0"),
+    Migration(_THIRD, needs="0.2.0"),
+)
