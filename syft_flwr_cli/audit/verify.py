@@ -27,7 +27,16 @@ from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.security.identity import PublicIdentity, parse_public
 from syft_flwr_cli.storage.locks import lock_descriptor, unlock_descriptor
 
-__all__ = ["BrokenLogError", "PeerHead", "Report", "export", "peer_heads", "verify", "verify_against_peer"]
+__all__ = [
+    "BrokenLogError",
+    "PeerHead",
+    "Report",
+    "export",
+    "lines",
+    "peer_heads",
+    "verify",
+    "verify_against_peer",
+]
 
 
 class BrokenLogError(AuditError):
@@ -115,7 +124,7 @@ def verify(
         If there is no such log.
     """
     walk = _Walk(path, public, allow_withheld)
-    for number, raw in enumerate(_lines(path), 1):
+    for number, raw in enumerate(lines(path), 1):
         walk.step(number, raw)
     report = walk.finish()
     found = 0
@@ -157,7 +166,7 @@ def verify_against_peer(
 def peer_heads(path: Path, peer: str, email: str) -> list[PeerHead]:
     """The heads of the log of ``email`` that ``peer`` recorded in its log at ``path`` (verified before)."""
     heads = []
-    for raw in _lines(path):
+    for raw in lines(path):
         entry = parse_line(raw).entry
         head = entry.get("peer_head")
         if entry.get("peer") == email and isinstance(head, str) and head:
@@ -189,7 +198,7 @@ def export(path: Path, public: PublicIdentity, destination: Path, visible: Colle
     try:
         descriptor = os.open(destination, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
-            for raw in _lines(path):
+            for raw in lines(path):
                 line = parse_line(raw)
                 stream.write(raw if _is_visible(line, visible) else withheld(line))
     except OSError as error:
@@ -290,7 +299,7 @@ def _successor(
     return public
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def lines(path: Path) -> Iterator[bytes]:
     """The lines of what is there now, each bounded; what is appended meanwhile is not looked at."""
     try:
         with path.open("rb") as stream:

@@ -12,6 +12,7 @@ from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
     from syft_flwr_cli.audit.log import Report
+    from syft_flwr_cli.services.record import PeerRecord
 
 __all__ = ["register"]
 
@@ -70,11 +71,29 @@ def register(app: typer.Typer) -> None:
     @group.command(epilog="Example: syft-flwr audit verify --peer-log from-bob.jsonl")
     def verify(
         email: Email = None,
+        log: Annotated[
+            Path | None,
+            typer.Option(
+                "--log", help="Somebody's record or export.", show_default="your own record", metavar="FILE"
+            ),
+        ] = None,
         peer_log: PeerLogs = None,
+        key: Annotated[
+            list[Path] | None,
+            typer.Option(
+                "--key",
+                help="Public keys (keys export) of who wrote one of the records. May be given again.",
+                metavar="FILE",
+                show_default=False,
+            ),
+        ] = None,
         as_json: Json = False,
     ) -> None:
-        """Check every byte of the record, and with a peer's export that no entries were dropped."""
-        _verify(email, peer_log or [], as_json)
+        """Check every byte of the record, and with a peer's export that neither side denies what it signed.
+
+        With --log, records of others are held against each other: no keys and no home of one's own are needed.
+        """
+        _verify(email, log, peer_log or [], key or [], as_json)
 
     @group.command(epilog="Example: syft-flwr audit export --app APP --output for-alice.jsonl")
     def export(
@@ -91,48 +110,59 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def _verify(email: str | None, peer_logs: list[Path], as_json: bool) -> None:
-    from syft_flwr_cli.audit.verify import PeerHead, peer_heads, verify
+def _verify(
+    email: str | None, log: Path | None, peer_logs: list[Path], key_files: list[Path], as_json: bool
+) -> None:
     from syft_flwr_cli.security.identity import read_public
     from syft_flwr_cli.security.roster import Roster
+    from syft_flwr_cli.services.record import check_record, read_keys
 
-    path = _own_log(email)
-    directory = path.parent
-    public, _ = read_public(directory, directory.name)
-    roster = Roster(directory / "roster.json")
-    peers: list[dict[str, Any]] = []
-    seen: list[PeerHead] = []
-    for peer_log in peer_logs:
-        theirs = verify(peer_log, None, allow_withheld=True)
-        known = roster.get(theirs.email)
-        if known is not None:  # then it must be that very peer, not somebody who took its name
-            theirs = verify(peer_log, known.identity, allow_withheld=True)
-        heads = peer_heads(peer_log, theirs.email, public.email)
-        seen += heads
-        peers.append({**_facts(theirs), "in_roster": known is not None, "heads_seen": len(heads)})
-    report = verify(path, public, seen)
-    data = {**_facts(report), "peers": peers}
+    keys = read_keys(key_files)
+    if log is not None:
+        checked = check_record(log, None, peer_logs, keys=keys)
+    else:
+        path = _own_log(email)
+        public, _ = read_public(path.parent, path.parent.name)
+        roster = Roster(path.parent / "roster.json")
+        checked = check_record(path, public, peer_logs, keys=keys, roster=roster)
     if as_json:
-        output.emit_json(data)
+        peers = [
+            {
+                **_facts(peer.report),
+                "in_roster": peer.known,
+                "heads_seen": peer.witnessed + peer.unproven,
+                "witnessed": peer.witnessed,
+                "unproven": peer.unproven,
+            }
+            for peer in checked.peers
+        ]
+        output.emit_json({**_facts(checked.report), "peers": peers})
         return
     console = output.out()
-    console.print(_sentence(report), markup=False)
-    for peer in peers:
-        console.print(
-            f"{peer['email']} saw {peer['heads_seen']} heads of this log; all of them are in it.",
-            markup=False,
-        )
-        if not peer["in_roster"]:
+    console.print(_sentence(checked.report), markup=False)
+    for peer in checked.peers:
+        console.print(_agrees(peer), markup=False)
+        if not peer.known:
             output.note(
-                f"warning: {peer['email']} is not in your roster; the file says of itself whose it is "
-                f"(fingerprint {peer['fingerprint']}).",
+                f"warning: {peer.report.email} is not in your roster; the file says of itself whose it is "
+                f"(fingerprint {peer.report.fingerprint}).",
                 "yellow",
             )
-    if not peers:
+    if not checked.peers:
         output.note(
             "Whether its last entries were dropped only a peer's log can show. next: ask a peer for "
             "'syft-flwr audit export --output FILE', then: syft-flwr audit verify --peer-log FILE"
         )
+
+
+def _agrees(peer: "PeerRecord") -> str:
+    text = (
+        f"{peer.report.email} saw {peer.witnessed + peer.unproven} heads of this log; all of them are in it. Neither "
+        "record contradicts what its owner signed and the other keeps."
+    )
+    if peer.unproven:
+        text += f" {peer.unproven} of them come without a signature that others could check."
+    return text
 
 
 def _export(email: str | None, app_name: str | None, destination: Path, as_json: bool) -> None:
