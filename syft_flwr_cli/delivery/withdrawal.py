@@ -25,6 +25,11 @@ __all__ = ["KEPT", "RequestWithdrawal", "ResponseWithdrawal", "Withdrawal"]
 KEPT: Final = 8
 """How many of the newest delivered messages to each peer stay."""
 
+KEPT_IN_ALL: Final = 24
+"""To many peers fewer stay for each, but at least `KEPT_AT_LEAST`: this many in all."""
+
+KEPT_AT_LEAST: Final = 2
+
 
 def _nothing(ids: Sequence[str]) -> None:
     """Nothing has to be noted."""
@@ -62,6 +67,10 @@ class Withdrawal:
     def leave(self) -> None:
         """The run is over: what is left of it is removed with it."""
         self._delivered.clear()
+
+    def keep(self, kept: int) -> None:
+        """From now on, so many of the newest stay."""
+        self._kept = kept
 
     def carry_out(self) -> int:
         """Withdraw a batch if there are enough; how many were removed.
@@ -102,9 +111,12 @@ class RequestWithdrawal:
         self._journal = journal
         self._transport = transport
         self._of: dict[str, Withdrawal] = {}
+        self._due: dict[str, None] = {}
+        self._kept = KEPT
 
     def recover(self, recipients: Collection[str]) -> None:
-        """Find what earlier processes of this run have left."""
+        """Find what earlier processes of this run have left; ``recipients`` are all that are ever asked."""
+        self._kept = min(KEPT, max(KEPT_AT_LEAST, KEPT_IN_ALL // max(1, len(recipients))))
         positions = self._journal.positions(self._run)
         for recipient in sorted({place.recipient for place in positions} & set(recipients)):
             folder = names.rpc_folder(self._email, recipient, self._app)
@@ -123,6 +135,7 @@ class RequestWithdrawal:
             if row.recipient not in self._of:
                 self._of[row.recipient] = Withdrawal(self._remover(row.recipient))
             self._of[row.recipient].delivered([row.id])
+            self._due[row.recipient] = None
 
     def _remover(self, recipient: str) -> Callable[[str], None]:
         def remove(mid: str) -> None:
@@ -132,8 +145,10 @@ class RequestWithdrawal:
 
     def carry_out(self) -> None:
         """Withdraw what there are enough of. Errors as for `Withdrawal.carry_out`."""
-        for withdrawal in self._of.values():
-            withdrawal.carry_out()
+        for recipient in list(self._due):
+            self._of[recipient].keep(self._kept)
+            self._of[recipient].carry_out()
+            del self._due[recipient]
 
 
 class ResponseWithdrawal:
