@@ -42,13 +42,13 @@ test-unit: $(STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not full and not live and not slow" tests/unit
 
 test-fault: $(STAMP)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/fault -m "full or not full" --timeout 900
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/fault tests/integration/test_disturbed_syftbox.py -m "full or not full" --timeout 900
 
 test-mixed: $(STAMP)
 	$(BIN)/python -m pytest -q tests/mixed -m mixed --timeout 900
 
 nightly: $(STAMP)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "(full or not full) and not live and not mixed" --timeout 900
+	SYFT_FLWR_SEEDS=50 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "(full or not full) and not live and not mixed" --timeout 900
 	$(MAKE) test-mixed
 	$(MAKE) test-fuzz
 

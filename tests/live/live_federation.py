@@ -120,7 +120,7 @@ class LiveFederation:
     def start_owners(self, seconds: float = 120.0) -> None:
         """Start all data owners and wait until they are ready."""
         for email in self.owners:
-            self.start(email, "run-client")
+            self.start(email, "run-client", "--no-data")
         for email in self.owners:
             self.until(lambda email=email: "ready" in self.log(email), f"{email} is ready", seconds)  # type: ignore[misc]
 
