@@ -48,7 +48,9 @@ def federation(tmp_path: Path) -> Iterator[Federation]:
 def gated(federation: Federation) -> Path:
     """Have the ServerApp ask everybody three times, and wait for the file ``go-N`` after time N; where it counts."""
     (federation.project / "averaging" / "server_app.py").write_text(GATED)
-    return federation.place / "counts.json"
+    counts, file = federation.place / "counts.json", federation.project / "pyproject.toml"
+    file.write_text(file.read_text().replace('save-to = ""', f'save-to = "{counts}"'))
+    return counts
 
 
 def share(federation: Federation, *words: str, code: int = 0) -> Process:
@@ -117,7 +119,7 @@ def test_who_approves_later_takes_part_from_the_next_round_also_after_a_kill(fed
     counts = gated(federation)
     share(federation)
     owners = [approving(federation, DO1)]
-    words = ("--start-with", "1", "--run-config", f"save-to='{counts}'")
+    words = ("--start-with", "1")
     server = federation.start_server("--json", *words)
     until(counts.exists, "the first round")
     owners.append(approving(federation, DO2))
