@@ -20,6 +20,7 @@ __all__ = [
     "NotApprovedError",
     "NotThereError",
     "OnlyErrorsError",
+    "RunStoppedError",
     "SyftFlwrError",
     "TooFewRepliesError",
     "TransportError",
@@ -52,6 +53,7 @@ EXIT_CODES = (
     ExitCode(18, "The ServerApp came to its end, but every answer in the last round was an error."),
     ExitCode(19, "All that could be done is done, and something waits for a decision (node --once)."),
     ExitCode(20, "This home is a restored or foreign one: another machine has gone on with it."),
+    ExitCode(21, "The run was stopped by a command (stop, runs stop)."),
     ExitCode(130, "Interrupted; the same command goes on."),
 )
 """Every exit code, in the order of the numbers: what ``syft-flwr help exit-codes`` prints."""
@@ -71,6 +73,7 @@ EXIT_DIVERGED = 17
 EXIT_ONLY_ERRORS = 18
 EXIT_UNDECIDED = 19
 EXIT_FOREIGN_HOME = 20
+EXIT_STOPPED = 21
 EXIT_INTERRUPTED = 130
 
 
@@ -171,3 +174,13 @@ class ForeignHomeError(SyftFlwrError):
     """This home was restored from a backup, or copied, and another machine has gone on with it since."""
 
     exit_code = EXIT_FOREIGN_HOME
+
+
+class RunStoppedError(SyftFlwrError):
+    """A command of the aggregator's has stopped the run; ``reason`` is what the data owners are told."""
+
+    exit_code = EXIT_STOPPED
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The run was stopped: {reason}", hint="Begin a new one: syft-flwr run-server")
+        self.reason = reason

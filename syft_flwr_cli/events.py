@@ -88,6 +88,21 @@ class Publisher:
                 log.exception("A sink failed on the event %s.", event.kind)
 
 
+# The store
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOpened(Event):
+    """A command begins to work in this store; ``place`` is its folder on this machine, where it has one."""
+
+    kind = "store"
+    transport: str
+    place: str
+
+    def sentence(self) -> str:
+        return f"Shared folder: {self.place}" if self.place else f"Transport: {self.transport}"
+
+
 # Keys
 
 

@@ -295,7 +295,9 @@ class SyftGrid(Grid):
     def _push(self, messages: list[Message]) -> list[str]:
         outbox, run = self.outbox, self.run.run_id
         messages = [m for m in messages if accepted(m, run, self._emails.__contains__)]
-        drafts = Drafts(self._code, self._run_config, len(self.datasites))
+        others = [one for one in self.client.journal.runs() if one.role == "aggregator" and one.ended is None]
+        open_runs = [one.run for one in others if one.run != str(run)]
+        drafts = Drafts(self._code, self._run_config, len(self.datasites), open_runs)
         now = time.time()
         requests = [drafts.draft(m, self._emails[m.metadata.dst_node_id], now) for m in messages]
         rounds = [self._begin_round(request) for request in requests]

@@ -3,7 +3,7 @@
 What Flower drops with a line in its log is dropped here with the same line; what it refuses is refused.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from logging import ERROR
 from typing import Any
@@ -73,12 +73,21 @@ class Drafts:
         What travels with each request: the overrides of the run.
     owners : int, optional
         How many data owners the run has, which each of them is told.
+    open_runs : sequence of str
+        The other runs of the app that go on.
     """
 
-    def __init__(self, code: str | None, run_config: Mapping[str, Any], owners: int | None = None) -> None:
+    def __init__(
+        self,
+        code: str | None,
+        run_config: Mapping[str, Any],
+        owners: int | None = None,
+        open_runs: Sequence[str] = (),
+    ) -> None:
         self._code = code
         self._run_config = dict(run_config)
         self._owners = owners
+        self._open_runs = tuple(open_runs)
         self._digests = Digests()
         self._seen: dict[int, _Content] = {}
 
@@ -99,6 +108,7 @@ class Drafts:
             code=self._code,
             run_config=self._run_config,
             owners=self._owners,
+            open_runs=self._open_runs,
         )
         return OutgoingRequest(
             recipient=recipient,

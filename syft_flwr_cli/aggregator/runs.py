@@ -9,10 +9,9 @@ is told, once.
 
 import logging
 import os
-import secrets
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,10 @@ from typing import Any
 from flwr.app import Context
 from flwr.serverapp import ServerApp
 
+from syft_flwr_cli.aggregator.ending import close_run, end_run
 from syft_flwr_cli.aggregator.grid import SyftGrid
+from syft_flwr_cli.aggregator.starting import Begun, RunOptions, begin
+from syft_flwr_cli.aggregator.stopping import stop_requested
 from syft_flwr_cli.app_environment import APP_NAME_VARIABLE
 from syft_flwr_cli.delivery import retention
 from syft_flwr_cli.errors import (
@@ -28,51 +30,22 @@ from syft_flwr_cli.errors import (
     DivergenceError,
     NoAnswerError,
     OnlyErrorsError,
+    RunStoppedError,
     SyftFlwrError,
     TransportError,
     TrustError,
-    UsageError,
 )
 from syft_flwr_cli.events import Event, RunBegun
 from syft_flwr_cli.flower import runtime
 from syft_flwr_cli.session.interrupts import on_interrupt
 from syft_flwr_cli.session.session import Session, open_api_session
-from syft_flwr_cli.storage.journal import Run
 
-__all__ = ["RunOptions", "ServerResult", "run_server_app", "syftbox_flwr_server", "told"]
+__all__ = ["RunOptions", "ServerResult", "end_run", "run_server_app", "syftbox_flwr_server", "told"]
 
 log = logging.getLogger("syft_flwr")
 
 LEAVES_OPEN = (DivergenceError, TransportError, DiskError, TrustError)
 """What a person can mend: the run goes on when the command is repeated."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How a run is run.
-
-    Parameters
-    ----------
-    run_config : mapping
-        What was given with ``--run-config``.
-    fresh : bool
-        Withdraw an unfinished run and begin a new one.
-    accept_divergence : bool
-        Go on live where the ServerApp does something else than before.
-    code : str, optional
-        Digest of the project.
-    dependencies : sequence of str
-        What the project depends on.
-    members : callable, optional
-        Which data owners take part at the moment; all of them, always, if None.
-    """
-
-    run_config: Mapping[str, Any] = field(default_factory=dict)
-    fresh: bool = False
-    accept_divergence: bool = False
-    code: str | None = None
-    dependencies: Sequence[str] = ()
-    members: Callable[[], Sequence[str]] | None = None
 
 
 @dataclass(slots=True)
@@ -92,11 +65,6 @@ class ServerResult:
     """What each data owner says its app was given: ``private``, ``mock`` or ``none``."""
 
 
-def new_run_id() -> int:
-    """63 unpredictable bits, never 0."""
-    return secrets.randbits(63) or 1
-
-
 def run_server_app(
     session: Session,
     load: Callable[[], ServerApp],
@@ -111,10 +79,26 @@ def run_server_app(
     """
     os.environ[APP_NAME_VARIABLE] = session.settings.app_name
     retention.prune_expired(session.me, session.settings.datasites, session.settings.retention)
-    before = None if options.fresh else _untold(session, context)
+    before = None if options.fresh or options.another else _untold(session, context)
     if before is not None:
         return before
-    run, resumed = _begin(session, options)
+    begun = begin(session, options)
+    try:
+        result = _run(session, load, context, options, begun)
+    finally:
+        begun.lock.release()
+    retention.prune_expired(session.me, session.settings.datasites, session.settings.retention)
+    return result
+
+
+def _run(
+    session: Session,
+    load: Callable[[], ServerApp],
+    context: Context,
+    options: RunOptions,
+    begun: Begun,
+) -> ServerResult:
+    run, resumed = begun.run, begun.resumed
     number = int(run.run)
     context.run_id, context.node_id = number, runtime.SERVER_NODE_ID
     runtime.seed_everything(int(run.facts["seed"], 16), options.dependencies)
@@ -132,12 +116,15 @@ def run_server_app(
         spent=session.spent,
         members=options.members,
     )
-    begun = time.monotonic()
+    started = time.monotonic()
     error: BaseException | None = None
     try:
         grid.set_run(number)
         try:
-            with on_interrupt(lambda: grid.outbox.fail(KeyboardInterrupt()), raises=True):
+            with (
+                on_interrupt(lambda: grid.outbox.fail(KeyboardInterrupt()), raises=True),
+                stop_requested(session.me.directory, run.run, grid.outbox.fail),
+            ):
                 session.me.emit(RunBegun(run.run, resumed, settings.datasites))
                 app = load()
                 runtime.seed_everything(int(run.facts["seed"], 16), options.dependencies)
@@ -158,7 +145,7 @@ def run_server_app(
         result = ServerResult(
             run.run,
             resumed,
-            time.monotonic() - begun,
+            time.monotonic() - started,
             sorted({*grid.rounds.missing(), *grid.absent_members()}),
             grid.rounds.report(),
             context,
@@ -168,7 +155,6 @@ def run_server_app(
         _end(session, grid, result)
     finally:
         grid.close()
-    retention.prune_expired(session.me, settings.datasites, settings.retention)
     return result
 
 
@@ -227,51 +213,12 @@ def _no_answer(grid: SyftGrid, error: BaseException) -> SyftFlwrError:
     )
 
 
-def _begin(session: Session, options: RunOptions) -> tuple[Run, bool]:
-    journal = session.me.journal
-    unfinished = journal.unfinished_run("aggregator")
-    wanted = {"run_config": dict(options.run_config), "datasites": sorted(session.settings.datasites)}
-    if options.code is not None:
-        wanted["code"] = options.code
-    if unfinished is not None and (options.fresh or unfinished.facts.get("ending")):
-        state, reason = unfinished.facts.get("ending") or ("stopped", "withdrawn: a new run takes its place")
-        end_run(session, unfinished.run, reason, state)
-        unfinished = None
-    if unfinished is not None:
-        before = {key: unfinished.facts.get(key) for key in wanted}
-        if before != wanted and not options.accept_divergence:
-            changed = next(key for key in wanted if before[key] != wanted[key])
-            raise DivergenceError(
-                f"Run {unfinished.run} is not finished, and was begun with {_CALLED[changed]} "
-                f"{before[changed]!r}; now it is {wanted[changed]!r}.",
-                hint="Repeat the command as it was to go on, begin anew with --fresh, or go on all the same "
-                "with --accept-divergence.",
-            )
-        return unfinished, True
-    run = str(new_run_id())
-    facts = {**wanted, "seed": secrets.token_hex(16), "code": options.code}
-    now = session.me.clock()
-    entry = {
-        "event": "run-started",
-        "time": now,
-        "run": run,
-        "datasites": " ".join(session.settings.datasites),
-    }
-    if options.code:
-        entry["code"] = options.code
-    journal.begin_run(run, "aggregator", now, facts, entry)
-    session.me.flush_audit()
-    begun = journal.run(run)
-    assert begun is not None
-    return begun, False
-
-
-_CALLED = {"run_config": "the run config", "datasites": "the data owners", "code": "the project's files"}
-
-
 def _end(session: Session, grid: SyftGrid, result: ServerResult) -> None:
+    if isinstance(result.error, RunStoppedError):
+        close_run(session, grid, result.run, result.error.reason, "stopped")
+        return
     if result.error is not None:
-        _close_run(session, grid, result.run, f"the ServerApp failed: {result.error}"[:300], "failed")
+        close_run(session, grid, result.run, f"the ServerApp failed: {result.error}"[:300], "failed")
         return
     facts = {
         "resumed": result.resumed,
@@ -280,45 +227,7 @@ def _end(session: Session, grid: SyftGrid, result: ServerResult) -> None:
         "rounds": result.rounds,
         "data": result.data,
     }
-    _close_run(session, grid, result.run, "the run is complete", "finished", facts)
-
-
-def end_run(session: Session, run: str, reason: str, state: str) -> list[str]:
-    """End a run from outside: withdraw what is open, tell the data owners; to whom the signal went."""
-    known = session.me.journal.run(run)
-    if known is None or known.ended is not None:
-        raise UsageError(f"Run {run} is not open.", hint="See the open runs with: syft-flwr status")
-    datasites = known.facts.get("datasites") or session.settings.datasites
-    grid = SyftGrid(session.settings.app_name, datasites, session.me)
-    try:
-        grid.set_run(int(run))
-        return _close_run(session, grid, run, reason, state)
-    finally:
-        grid.close()
-
-
-def _close_run(
-    session: Session,
-    grid: SyftGrid,
-    run: str,
-    reason: str,
-    state: str,
-    result: Mapping[str, Any] | None = None,
-) -> list[str]:
-    journal = session.me.journal
-    known = journal.run(run)
-    if known is not None and state != "finished" and "ending" not in known.facts:
-        # Once the first owner may have been told, the run must not go on: the next process ends it too.
-        journal.set_run_facts(run, {**known.facts, "ending": [state, reason]})
-    grid.outbox.withdraw()
-    told = grid.send_stop_signal(group_id="final", reason=reason)
-    now = session.me.clock()
-    event = "run-finished" if state == "finished" else "stopped"
-    entry = {"event": event, "time": now, "run": run, "why": reason}
-    journal.end_run(run, state, now, reason, entry, result)
-    session.me.flush_audit()
-    grid.outbox.clear()
-    return told
+    close_run(session, grid, result.run, "the run is complete", "finished", facts)
 
 
 def syftbox_flwr_server(

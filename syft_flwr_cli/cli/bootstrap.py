@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from syft_flwr_cli.cli.options import CreateRoot
+
 __all__ = ["register"]
 
 EPILOG = (
@@ -39,6 +41,7 @@ def register(app: typer.Typer) -> None:
         force: Annotated[
             bool, typer.Option("--force", help="Replace a main.py, or values, that you wrote.")
         ] = False,
+        create_root: CreateRoot = False,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Show what would be changed; change nothing.")
         ] = False,
@@ -50,14 +53,16 @@ def register(app: typer.Typer) -> None:
         The keys of participants that are known here, or published in --root, are pinned by their fingerprints.
         """
         from syft_flwr_cli.cli import federation
+        from syft_flwr_cli.cli.asking import confirmation
         from syft_flwr_cli.project.config import load_project, split_emails
         from syft_flwr_cli.project.plan import apply
         from syft_flwr_cli.project.scaffold import plan_bootstrap
         from syft_flwr_cli.services import federating
+        from syft_flwr_cli.services.shared_root import check_root
         from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.transports.registry import check_transport
 
-        federating.check_root(root)
+        check_root(root, create=create_root, confirm=confirmation(as_json=as_json), dry_run=dry_run)
         here, found = home(), load_project(project)
         owners = split_emails(datasites)
         way = check_transport(transport) if transport else None

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from syft_flwr_cli.cli.options import CreateRoot
 from syft_flwr_cli.errors import UsageError
 
 __all__ = ["register"]
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Never ask; take the defaults.")] = False,
+        create_root: CreateRoot = False,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Show what would be written; write nothing.")
         ] = False,
@@ -56,10 +58,12 @@ def register(app: typer.Typer) -> None:
         With a terminal it asks for what is missing.
         """
         from syft_flwr_cli.cli import federation
+        from syft_flwr_cli.cli.asking import confirmation
         from syft_flwr_cli.project.config import load_project, split_emails
         from syft_flwr_cli.project.plan import apply
         from syft_flwr_cli.project.scaffold import TEMPLATES, plan_init
         from syft_flwr_cli.services import federating
+        from syft_flwr_cli.services.shared_root import check_root
         from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.transports.registry import check_transport
 
@@ -83,7 +87,7 @@ def register(app: typer.Typer) -> None:
             )
         if not transport:
             transport = _choose(asks, "Transport (local, syftbox, gdrive)", "local")
-        federating.check_root(root)
+        check_root(root, create=create_root, confirm=confirmation(as_json=as_json), dry_run=dry_run)
         plan = plan_init(
             Path(name),
             template=template,

@@ -29,6 +29,7 @@ COMMANDS = (
     "node",
     "serve",
     "stop",
+    "runs",
     "simulate",
     "demo",
     "status",
@@ -90,6 +91,8 @@ def run(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         output.note("Interrupted.")
+        if as_json:
+            output.emit_json({"exit_code": EXIT_INTERRUPTED}, status="interrupted")
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
         code = output.usage_problem(error, as_json=as_json)

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syft_flwr_cli.cli.options import Email, Gpu, Json, Root, Sandbox, SyftboxConfig, TransportName
+from syft_flwr_cli.cli.options import (
+    CreateRoot,
+    Email,
+    Gpu,
+    Json,
+    Root,
+    Sandbox,
+    SyftboxConfig,
+    TransportName,
+)
 from syft_flwr_cli.errors import EXIT_INTERRUPTED, UsageError
 from syft_flwr_cli.ui import output
 
@@ -27,6 +36,7 @@ def register(app: typer.Typer) -> None:
         email: Email = None,
         transport: TransportName = None,
         root: Root = None,
+        create_root: CreateRoot = False,
         syftbox_config: SyftboxConfig = None,
         once: Annotated[
             bool, typer.Option("--once", help="Do what is there, and end: for cron and Slurm.")
@@ -82,11 +92,13 @@ def register(app: typer.Typer) -> None:
         An app is started when there is work for it. With --once it ends with 0 if nothing is left to do, and with 19
         if something waits for your decision.
         """
+        from syft_flwr_cli.cli.asking import confirmation
         from syft_flwr_cli.cli.run_client import size_of
         from syft_flwr_cli.events import Publisher
         from syft_flwr_cli.services import serving
         from syft_flwr_cli.services.current_participant import current_participant
         from syft_flwr_cli.services.owner_app import AppOptions
+        from syft_flwr_cli.services.shared_root import check_root
         from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.ui.console_reporter import ConsoleReporter
         from syft_flwr_cli.ui.event_command import EventCommand
@@ -114,6 +126,7 @@ def register(app: typer.Typer) -> None:
             require_verified=require_verified,
             presence=presence,
         )
+        check_root(root, create=create_root, confirm=confirmation(as_json=as_json))
         emit = Publisher(ConsoleReporter(verbose))
         told = EventCommand(on_event, {"email": who}) if on_event is not None else None
         if told is not None:

@@ -9,6 +9,7 @@ __all__ = [
     "AllowEnv",
     "AllowNet",
     "AllowPath",
+    "CreateRoot",
     "Datasites",
     "Email",
     "Gpu",
@@ -39,6 +40,7 @@ Root = Annotated[
         "--root", help="The shared folder of the local transport.", metavar="DIR", show_default=False
     ),
 ]
+CreateRoot = Annotated[bool, typer.Option("--create-root", help="Make the shared folder if it is not there.")]
 SyftboxConfig = Annotated[
     Path | None,
     typer.Option(

@@ -7,6 +7,7 @@ import click
 import typer
 
 from syft_flwr_cli.cli.options import (
+    CreateRoot,
     Email,
     Gpu,
     Json,
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
         email: Email = None,
         transport: TransportName = None,
         root: Root = None,
+        create_root: CreateRoot = False,
         syftbox_config: SyftboxConfig = None,
         data: Annotated[
             Path | None,
@@ -88,12 +90,14 @@ def register(app: typer.Typer) -> None:
             raise UsageError(f"Unknown isolation {isolation!r}.", hint="Use subprocess or inline.")
         project = _folder(project, email)
 
+        from syft_flwr_cli.cli.asking import confirmation
         from syft_flwr_cli.node import node
         from syft_flwr_cli.project.config import load_project
         from syft_flwr_cli.project.settings import remember, resolve
         from syft_flwr_cli.project.values import parse_values
         from syft_flwr_cli.services import owner_app
         from syft_flwr_cli.services.data_choice import choose_data, remember_data
+        from syft_flwr_cli.services.shared_root import check_store
         from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.ui.console_reporter import ConsoleReporter
 
@@ -109,9 +113,6 @@ def register(app: typer.Typer) -> None:
             syftbox_config=syftbox_config,
             data=data,
         )
-        choice = choose_data(
-            settings, here, data=data, mock=mock, no_data=no_data, dataset=dataset, project=found
-        )
         options = owner_app.AppOptions(
             keep_alive=keep_alive,
             isolation=isolation,
@@ -120,6 +121,11 @@ def register(app: typer.Typer) -> None:
             sandbox=sandbox,
             gpu=gpu,
             node_config=parse_values(node_config, "--node-config"),
+        )
+        emit = ConsoleReporter(verbose)
+        check_store(settings, emit, create=create_root, confirm=confirmation(as_json=as_json))
+        choice = choose_data(
+            settings, here, data=data, mock=mock, no_data=no_data, dataset=dataset, project=found
         )
         app = owner_app.prepare_app(here, found, settings, choice, options)
         if app.code.environment is not None:
@@ -130,9 +136,7 @@ def register(app: typer.Typer) -> None:
         early = owner_app.start_worker(app, here)
         if early is not None:
             click.get_current_context().call_on_close(early.end)
-        opened = owner_app.open_app(
-            app, here, emit=ConsoleReporter(verbose), require_verified=require_verified, early=early
-        )
+        opened = owner_app.open_app(app, here, emit=emit, require_verified=require_verified, early=early)
         session, checks = opened.session, opened.gate
         try:
             remember(here, settings.app_name, email=settings.email, root=root)

@@ -1,21 +1,35 @@
 """``syft-flwr run-server``: run the project's ServerApp, or take up its unfinished run."""
 
 import logging
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from syft_flwr_cli.cli.options import Datasites, Email, Json, ProjectPath, Root, SyftboxConfig, TransportName
+from syft_flwr_cli.cli.asking import confirmation, same_command
+from syft_flwr_cli.cli.options import (
+    CreateRoot,
+    Datasites,
+    Email,
+    Json,
+    ProjectPath,
+    Root,
+    SyftboxConfig,
+    TransportName,
+)
 from syft_flwr_cli.errors import (
     EXIT_INTERRUPTED,
     EXIT_MISSING_OWNERS,
     EXIT_OK,
     SyftFlwrError,
 )
+from syft_flwr_cli.events import Publisher
 from syft_flwr_cli.project.config import load_project, require_federated, split_emails
 from syft_flwr_cli.project.settings import remember, resolve
-from syft_flwr_cli.storage.paths import home
+from syft_flwr_cli.services.run_log import RunLog
+from syft_flwr_cli.services.shared_root import check_store
+from syft_flwr_cli.storage.paths import app_dir, home
 from syft_flwr_cli.ui import output
 from syft_flwr_cli.ui.console_reporter import ConsoleReporter
 
@@ -36,6 +50,7 @@ def register(app: typer.Typer) -> None:
         email: Email = None,
         transport: TransportName = None,
         root: Root = None,
+        create_root: CreateRoot = False,
         syftbox_config: SyftboxConfig = None,
         run_config: Annotated[
             str | None, typer.Option(help="Overrides, as \"k=v k2='s'\".", metavar="K=V", show_default=False)
@@ -50,6 +65,10 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option(help="Fewer answers than this end the run.", metavar="N|P%", show_default=False),
         ] = None,
+        another: Annotated[
+            bool,
+            typer.Option("--another", help="Begin a run beside one that goes on, or take up such a one."),
+        ] = False,
         fresh: Annotated[
             bool, typer.Option("--fresh", help="Withdraw an unfinished run; begin anew.")
         ] = False,
@@ -106,12 +125,16 @@ def register(app: typer.Typer) -> None:
         logging.getLogger("syft_flwr").addHandler(logging.NullHandler())
         override = runtime.parse_run_config(run_config)
         config = runtime.fused_run_config(found.path, override)
+        emit = Publisher(ConsoleReporter(verbose))
+        check_store(settings, emit, create=create_root, confirm=confirmation(as_json=as_json))
+        emit.add(RunLog(app_dir(here, settings.email, settings.app_name)))
         opened = session.open_session(
             settings,
             here,
-            emit=ConsoleReporter(verbose),
+            emit=emit,
             fingerprints=found.fingerprints,
             require_verified=require_verified,
+            exclusive=not another,
         )
         partakers: participation.Participation | None = None
         try:
@@ -120,6 +143,7 @@ def register(app: typer.Typer) -> None:
             options = runs.RunOptions(
                 run_config=override,
                 fresh=fresh,
+                another=another,
                 accept_divergence=accept_divergence,
                 code=_code(found.path),
                 dependencies=_dependencies(found.raw),
@@ -137,7 +161,7 @@ def register(app: typer.Typer) -> None:
             runs.told(opened, result)
             return code
         except KeyboardInterrupt:
-            return _paused(opened, project)
+            return _paused(opened, project, as_json)
         finally:
             if partakers is not None:
                 partakers.close()
@@ -154,12 +178,14 @@ def _dependencies(raw: Any) -> list[str]:
     return [str(line) for line in raw.get("project", {}).get("dependencies", [])]
 
 
-def _paused(opened: Any, project: Path) -> int:
-    words = f"{project} " if str(project) != "." else ""
+def _paused(opened: Any, project: Path, as_json: bool) -> int:
+    settings = opened.settings
+    stop = shlex.join(["syft-flwr", "stop", str(project), "--email", settings.email])
+    if as_json:
+        data = {"app_name": settings.app_name, "next": same_command(), "stop": stop}
+        output.emit_json(data, status="interrupted")
     output.note("Paused; the data owners stay.", style="bold")
-    output.note(
-        f"Go on: syft-flwr run-server {words}".rstrip() + f" · End it: syft-flwr stop {words}".rstrip()
-    )
+    output.note(f"Go on: {same_command()} · End it: {stop}")
     return EXIT_INTERRUPTED
 
 

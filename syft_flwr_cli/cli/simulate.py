@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from syft_flwr_cli.cli.options import Json
-from syft_flwr_cli.errors import UsageError
+from syft_flwr_cli.errors import SyftFlwrError, UsageError
 from syft_flwr_cli.transports.registry import check_transport
 from syft_flwr_cli.ui import output
 
@@ -74,19 +74,21 @@ def register(app: typer.Typer) -> None:
             transport=_transport(transport, emulator),
         )
         place = simulation.make_place()
-        failed = True
+        failed = False
         try:
             drive: AbstractContextManager[dict[str, str]] = _drive(place) if emulator else nullcontext({})
             with drive as environment:
                 federation = replace(federation, environment=environment)
                 outcome = run_simulation(federation, place, verbose=verbose)
-            failed = False
             data = outcome.document["data"]
             if as_json:
                 output.emit_json(data, status=outcome.document["status"])
             else:
                 _render(outcome)
             return int(outcome.exit_code)
+        except SyftFlwrError:
+            failed = True  # it names a file among the logs
+            raise
         finally:
             if keep:
                 output.note(f"Messages, homes and logs: {place}")

@@ -1,12 +1,12 @@
-"""``syft-flwr stop``: end a run that is paused or whose server is gone."""
+"""``syft-flwr stop``: end a run, whether a server works on it, it is paused, or its server is gone."""
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from syft_flwr_cli.cli.options import Email, Json, Root, SyftboxConfig, TransportName
-from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.config import load_project
 from syft_flwr_cli.project.settings import resolve
 from syft_flwr_cli.storage.paths import home
@@ -36,48 +36,21 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """End a run: withdraw what is pending and tell every data owner to stop."""
+        places: dict[str, Any] = {"transport": transport, "root": root, "syftbox_config": syftbox_config}
+        if what.isdecimal() and not Path(what).exists():
+            from syft_flwr_cli.cli.runs import stop_by_id
+
+            stop_by_id(what, email, places, reason, as_json=as_json)
+            return
+        from syft_flwr_cli.services.runs import stop_run
+
         here = home()
-        run = what if what.isdecimal() and not Path(what).exists() else None
-        project = load_project(_project_of_run(here, run) if run else Path(what))
-        settings = resolve(
-            project,
-            home=here,
-            role="aggregator",
-            email=email,
-            transport=transport,
-            root=root,
-            syftbox_config=syftbox_config,
+        project = load_project(Path(what))
+        settings = resolve(project, home=here, role="aggregator", email=email, **places)
+        done = stop_run(
+            settings, here, None, reason, fingerprints=project.fingerprints, emit=ConsoleReporter()
         )
-        from syft_flwr_cli.aggregator import runs
-        from syft_flwr_cli.session import session
-
-        opened = session.open_session(
-            settings, here, emit=ConsoleReporter(), fingerprints=project.fingerprints
-        )
-        try:
-            if run is None:
-                unfinished = opened.me.journal.unfinished_run("aggregator")
-                if unfinished is None:
-                    raise UsageError(
-                        f"{settings.app_name} has no run to stop.",
-                        hint="Begin one with: syft-flwr run-server",
-                    )
-                run = unfinished.run
-            told = runs.end_run(opened, run, reason, "stopped")
-        finally:
-            opened.close()
         if as_json:
-            output.emit_json({"run_id": run, "app_name": settings.app_name, "told": told})
-        output.note(f"Run {run} is ended; told {', '.join(told)}.", style="bold")
-        output.note("Begin a new one: syft-flwr run-server")
-
-
-def _project_of_run(here: Path, run: str) -> Path:
-    """The project is not written down with a run, so only the folder one stands in can be meant."""
-    folder = Path()
-    if not (folder / "pyproject.toml").exists():
-        raise UsageError(
-            f"Run {run} cannot be found from here.",
-            hint="Change into its project's folder, or name the folder: syft-flwr stop PROJECT",
-        )
-    return folder
+            output.emit_json({"run_id": done.run, "app_name": done.app_name, "told": list(done.told)})
+        output.note(f"Run {done.run} is ended; told {', '.join(done.told)}.", style="bold")
+        output.note(f"Begin a new one: syft-flwr run-server{' ' + shlex.quote(what) if what != '.' else ''}")

@@ -9,7 +9,7 @@ does not know Flower: ``execute`` does the work.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -453,7 +453,7 @@ class Inbox:
                 entry["data"] = self._data
             if self._sandbox:
                 entry["sandbox"] = self._sandbox[:1000]
-            self._end_earlier(header)
+            self._end_earlier(header, body.open_runs)
             self.me.journal.begin_run(header.run, "data owner", now, self._facts(header, body), entry)
             self.me.emit(events.RunJoined(header.run))
 
@@ -461,12 +461,13 @@ class Inbox:
         facts = {"aggregator": self.aggregator, "asked": header.created}
         return facts if body.owners is None else {**facts, "owners": body.owners}
 
-    def _end_earlier(self, header: Header) -> None:
-        """An aggregator has one run of an app at a time: with a new one, those that we missed the end of are over."""
+    def _end_earlier(self, header: Header, open_runs: Collection[str]) -> None:
+        """With a new run, those before it are over, even if we missed their end, but for the ones that it names."""
         now, reason = self.me.clock(), f"the aggregator began run {header.run}"
         for run in self.me.journal.runs():
             # Both times are of the aggregator's clock.
-            if run.ended is None and run.facts.get("asked", header.created) < header.created:
+            earlier = run.facts.get("asked", header.created) < header.created
+            if run.ended is None and earlier and run.run not in open_runs:
                 entry = {"event": "stopped", "time": now, "run": run.run, "peer": self.aggregator}
                 self.me.journal.end_run(run.run, "stopped", now, reason, {**entry, "why": reason})
                 self._responses.withdrawal.leave()

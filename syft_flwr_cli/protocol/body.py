@@ -50,6 +50,7 @@ _SANDBOX = "sandbox"
 MAX_SANDBOX = 1000
 _CONFIG = "config."
 
+MAX_RUNS = 1000
 DATA_USES = ("private", "mock", "none")
 
 Path = tuple[str | int, ...]
@@ -128,6 +129,8 @@ class Body:
         Random, so that the digest of the body, which anybody sees, tells nobody what is in it.
     sandbox : str, optional
         Of a response: what the app ran in at the data owner, what of that is not enforced, and what was granted.
+    open_runs : tuple of str
+        The aggregator's other runs of the app that go on: a run that is not among them is over.
     """
 
     type: str
@@ -146,6 +149,7 @@ class Body:
     owners: int | None = None
     nonce: str = ""
     sandbox: str | None = None
+    open_runs: tuple[str, ...] = ()
 
 
 def encode_body(body: Body) -> bytes:
@@ -167,6 +171,8 @@ def encode_body(body: Body) -> bytes:
         facts["data"] = body.data
     if body.sandbox is not None:
         facts[_SANDBOX] = make_text(body.sandbox, MAX_SANDBOX)
+    if body.open_runs:
+        facts["runs"] = " ".join(body.open_runs)
     meta: dict[str, Any] = {
         "type": body.type,
         "group": body.group,
@@ -238,6 +244,7 @@ def _decode(data: bytes) -> Body:
         error=_error(meta.get("error")),
         run_config={k.removeprefix(_CONFIG): v for k, v in facts.items() if k.startswith(_CONFIG)},
         stop=Stop(str(facts.get("reason", ""))) if facts.get("action") == "stop" else None,
+        open_runs=_runs(facts.get("runs", "")),
         data=str(facts["data"]) if facts.get("data") in DATA_USES else None,
         owners=_count(facts[_OWNERS], 1 << 31) if _OWNERS in facts else None,
         sandbox=check_text(facts[_SANDBOX], MAX_SANDBOX) if _SANDBOX in facts else None,
@@ -286,6 +293,13 @@ def _facts(value: Any) -> dict[str, ConfigValue]:
         ):
             raise ValueError("a fact is no plain value")
     return {key: item for key, item in value.items() if item is not None}
+
+
+def _runs(value: ConfigValue) -> tuple[str, ...]:
+    runs = str(value).split()
+    if len(runs) > MAX_RUNS or not all(run.isascii() and run.isdecimal() and len(run) <= 20 for run in runs):
+        raise ValueError("the open runs are no short list of ids")
+    return tuple(runs)
 
 
 def _payload(item: Any) -> PayloadRef:

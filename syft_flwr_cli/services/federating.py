@@ -1,36 +1,13 @@
 """Federating a project on this machine: the shared folder, the keys to pin, and what is remembered here."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.project.config import Project, check_participants
 from syft_flwr_cli.project.settings import named_email, remember
 from syft_flwr_cli.services.key_discovery import KnownKey, known_keys, shared_place
 
-__all__ = ["check_root", "keys_of", "pins", "remember_here"]
-
-
-def check_root(root: Path | None) -> None:
-    """Refuse a shared folder that cannot be written to, or made, before anything is done.
-
-    Raises
-    ------
-    TransportError
-        If it is no folder, or may not be written.
-    """
-    if root is None:
-        return
-    there = root.expanduser().absolute()
-    while not os.path.lexists(there) and there != there.parent:
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        why = "may not be written by you" if there.is_dir() else "is no folder"
-        raise TransportError(
-            f"The shared folder {root} cannot be used: {there} {why}.",
-            hint="Give a folder that you may write to with --root DIR.",
-        )
+__all__ = ["keys_of", "pins", "remember_here"]
 
 
 def remember_here(home: Path, project: Project, root: Path | None) -> None:

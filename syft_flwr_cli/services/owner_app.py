@@ -15,7 +15,7 @@ from syft_flwr_cli.consent.gate import ApprovedCode, Gate, approved_code
 from syft_flwr_cli.consent.interpreter import choose_interpreter
 from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.errors import NotApprovedError, UsageError
-from syft_flwr_cli.events import DataChosen, Emit, RunConfigDiffers, nobody
+from syft_flwr_cli.events import DataChosen, Emit, Publisher, RunConfigDiffers, nobody
 from syft_flwr_cli.execution.runner import Runner
 from syft_flwr_cli.execution.sandbox.capabilities import Capability
 from syft_flwr_cli.execution.sandbox.choice import choose
@@ -26,8 +26,9 @@ from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.project.settings import Settings
 from syft_flwr_cli.security.identity import FILE_NAME, read_public
 from syft_flwr_cli.services.data_choice import DataChoice
+from syft_flwr_cli.services.run_log import RunLog
 from syft_flwr_cli.session.session import Session, open_session
-from syft_flwr_cli.storage.paths import participant_dir
+from syft_flwr_cli.storage.paths import app_dir, participant_dir
 
 __all__ = [
     "AppOptions",
@@ -176,6 +177,8 @@ def open_app(
         If another process of this participant serves the app.
     """
     fingerprints = app.project.fingerprints
+    directory = app_dir(home, app.settings.email, app.settings.app_name)
+    emit = Publisher(emit, RunLog(directory))
     opened = open_session(
         app.settings, home, emit=emit, fingerprints=fingerprints, require_verified=require_verified
     )

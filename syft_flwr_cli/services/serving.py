@@ -21,6 +21,7 @@ from syft_flwr_cli.project.settings import resolve
 from syft_flwr_cli.services.data_choice import choose_data
 from syft_flwr_cli.services.offer_watch import OfferWatch
 from syft_flwr_cli.services.owner_app import AppOptions, OwnerApp, approved_projects, open_app, prepare_app
+from syft_flwr_cli.services.shared_root import check_store
 from syft_flwr_cli.session.interrupts import on_interrupt
 from syft_flwr_cli.storage.paths import participant_dir
 
@@ -130,6 +131,7 @@ class _Finder:
             choice = choose_data(
                 settings, setup.home, data=setup.data, mock=setup.mock, no_data=setup.no_data, project=project
             )
+            check_store(settings, self._emit)
             return prepare_app(setup.home, project, settings, choice, setup.options)
         except UsageError as error:
             again = f"syft-flwr run-client {project.path} --email {setup.email}"

@@ -264,6 +264,8 @@ class _Cast:
                 f"The server process ended with exit code {code} and without a result.",
                 hint=f"See {self._log(email)}.",
             ) from None
+        if document.get("status") == "interrupted":
+            raise KeyboardInterrupt
         # Without a run there was no stop signal, and the data owners would wait for ever.
         self._ended = "run_id" in document["data"]
         return Outcome(document, code, self._place)

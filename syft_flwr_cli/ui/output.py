@@ -69,6 +69,8 @@ def usage_problem(error: Exception, *, as_json: bool) -> int | None:
         err().print(error.format_message(), markup=False)
         return exit_code
     # Both typer and click say what may have been meant.
-    message = re.sub(r"( Did you mean [^?]*\?)\1+", r"\1", str(error.format_message()))
+    message = re.sub(
+        r"( Did you mean [^?]*\?)(\1| \(Did you mean [^?]*\?\))+", r"\1", str(error.format_message())
+    )
     fail(message, hint, exit_code, as_json=as_json)
     return exit_code

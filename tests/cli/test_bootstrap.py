@@ -248,7 +248,7 @@ def main_py(shell: Shell, *words: str, **environ: str) -> subprocess.CompletedPr
 
 
 def test_main_py_runs_the_part_of_whose_e_mail_it_is(shell: Shell) -> None:
-    assert shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared").code == 0
+    assert shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared", "--create-root").code == 0
     server = main_py(shell, "--help-of-nothing", SYFTBOX_EMAIL="ds@lab.example")
     client = main_py(shell, "--help-of-nothing", "--email", "do2@b.example")
     assert "syft-flwr run-server --help" in server.stderr
@@ -257,7 +257,7 @@ def test_main_py_runs_the_part_of_whose_e_mail_it_is(shell: Shell) -> None:
 
 
 def test_main_py_tells_a_stranger_who_has_a_part(shell: Shell) -> None:
-    assert shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared").code == 0
+    assert shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared", "--create-root").code == 0
     stranger = main_py(shell, SYFTBOX_EMAIL="eve@x.example")
     assert stranger.returncode == 2
     assert stranger.stderr.splitlines() == [
@@ -295,7 +295,7 @@ def test_the_keys_that_are_known_are_pinned_in_the_project(shell: Shell) -> None
     mine, _ = read_public(shell.home / "participants" / DS, DS)
     theirs = publish(shell, DO1)
     (shell.folder / "shared" / DO2).mkdir()
-    said = shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared").out
+    said = shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared", "--create-root").out
     assert pinned(shell) == {DS: mine.fingerprint, DO1: theirs.fingerprint}
     assert f"pinned {DS}: {mine.words} (its keys are on this machine)" in said
     assert f"pinned {DO1}: {theirs.words} (as it is published; nobody has compared it)" in said
@@ -315,12 +315,13 @@ def test_a_key_that_was_met_counts_and_another_that_is_published_is_refused(shel
     roster.trust(known, 1.0, verified=True)
     publish(shell, DO1, b"x" * SECRETS_SIZE)
     before = (shell.folder / "theirs" / "pyproject.toml").read_bytes()
-    refused = shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared")
+    refused = shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared", "--create-root")
     assert refused.code == 12 and f"The key of {DO1} has changed" in refused.err
     assert (shell.folder / "theirs" / "pyproject.toml").read_bytes() == before
     publish(shell, DO1)
     assert (
-        f"{known.words} (compared)" in shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared").out
+        f"{known.words} (compared)"
+        in shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared", "--create-root").out
     )
     assert pinned(shell) == {DO1: known.fingerprint}
 
@@ -329,7 +330,7 @@ def test_another_key_than_the_one_that_is_pinned_needs_force_and_one_that_follow
     shell: Shell,
 ) -> None:
     first = publish(shell, DO1)
-    shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared")
+    shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared", "--create-root")
     roster = Roster(shell.home / "participants" / DS / "roster.json")
     roster.admit(first, 1.0)
     rotated = Identity.create(DO1, 1, bytes(SECRETS_SIZE)).rotate(2).public
@@ -355,11 +356,11 @@ def test_a_document_of_somebody_else_or_no_document_pins_nothing(shell: Shell) -
     ):
         publish(shell, DO1)
         place.write_bytes(document)
-        assert shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared").code == 0
+        assert shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared", "--create-root").code == 0
         assert pinned(shell) == {}
     place.unlink()
     place.symlink_to("/dev/zero")
-    assert shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared").code == 0
+    assert shell.run("bootstrap", "theirs", *BOTH.split(), "--root", "shared", "--create-root").code == 0
     assert pinned(shell) == {}
 
 

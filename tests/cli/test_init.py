@@ -153,7 +153,9 @@ def test_a_dry_run_shows_everything_and_writes_nothing(shell: Shell) -> None:
 
 
 def test_the_shared_folder_is_remembered_on_this_machine_and_not_in_the_project(shell: Shell) -> None:
-    answer = shell.run("init", "study", *GIVEN.split(), "--root", "shared", SYFTBOX_EMAIL="DO1@a.example")
+    answer = shell.run(
+        "init", "study", *GIVEN.split(), "--root", "shared", "--create-root", SYFTBOX_EMAIL="DO1@a.example"
+    )
     assert answer.code == 0
     assert "--root shared" in answer.out
     settings = tomllib.loads((shell.home / "settings.toml").read_text())

@@ -118,7 +118,7 @@ def test_an_unknown_command_is_a_sentence(shell: Shell) -> None:
     shell.follows(
         """
 $ syft-flwr run-sever
-error: No such command 'run-sever'. Did you mean 'run-server'?
+error: No such command 'run-sever'. Did you mean 'run-server', 'runs'?
 hint: See 'syft-flwr --help'.
 ? 2
 """

@@ -314,6 +314,7 @@ def federate(
     """An app of these tests, bootstrapped by its command."""
     project = copy_app(app, place)
     federation = Federation(place, project, tuple(owners), transport=transport)
+    federation.root.mkdir(exist_ok=True)
     words = ["--aggregator", AGGREGATOR, "--datasites", ",".join(owners), "--transport", transport]
     federation.run("bootstrap", str(project), *words)
     return federation

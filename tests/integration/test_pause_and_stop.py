@@ -1,6 +1,7 @@
 """Ctrl-C pauses a run and the data owners stay; the same command goes on; ``stop`` ends it for everybody."""
 
 import json
+import shlex
 import signal
 from pathlib import Path
 
@@ -20,7 +21,10 @@ def test_a_paused_run_goes_on_with_the_same_command(federated: Federate, tmp_pat
     lines = server.err.splitlines()
     assert lines[-2] == "Paused; the data owners stay."
     project = federation.project
-    assert lines[-1] == f"Go on: syft-flwr run-server {project} · End it: syft-flwr stop {project}"
+    going_on, ending = lines[-1].removeprefix("Go on: ").split(" · End it: ")
+    assert going_on == shlex.join(["syft-flwr", *server.words[3:]]), "the command as it was typed"
+    assert ending == f"syft-flwr stop {project} --email {federation.aggregator}"
+    assert server.document["status"] == "interrupted" and server.data["next"] == going_on
     assert "Traceback" not in server.err
     assert clients[0].running
     clients.append(federation.start_client(late))
@@ -68,32 +72,62 @@ def test_a_paused_run_is_ended_by_stop(federated: Federate, app: str) -> None:
     assert "no run to stop" in again.data["error"]
 
 
-def test_a_run_is_stopped_by_its_number_from_its_folder(federated: Federate) -> None:
+def test_a_run_is_stopped_by_its_number_from_anywhere(federated: Federate) -> None:
     federation = federated("averaging")
     server = federation.start_server()
     number = server.wait_for("Starting run").split()[2]
     server.wait_for("Waiting for ", times=2)
     interrupt(server).wait(130)
     words = ["--email", federation.aggregator, "--root", str(federation.root), "--json"]
-    elsewhere = federation.run("stop", number, *words, email=federation.aggregator, code=2)
-    assert "Change into its project's folder" in elsewhere.data["hint"]
-    other = federation.run(
-        "stop", "123", *words, email=federation.aggregator, folder=federation.project, code=2
-    )
-    assert "123 is not open" in other.data["error"]
-    stop = federation.run("stop", number, *words, email=federation.aggregator, folder=federation.project)
+    other = federation.run("stop", "x123", *words, email=federation.aggregator, code=10)
+    assert "x123" in other.data["error"]
+    stop = federation.run("stop", number, *words, email=federation.aggregator)
     assert stop.data["run_id"] == number
+    again = federation.run("runs", "stop", number, *words, email=federation.aggregator, code=2)
+    assert f"{number} is not open" in again.data["error"]
 
 
-def test_a_run_that_goes_on_elsewhere_is_not_stopped_under_it(federated: Federate) -> None:
+def test_a_server_that_runs_is_stopped_by_a_command(federated: Federate) -> None:
     federation = federated("averaging")
-    server = federation.start_server()
-    server.wait_for("Waiting for ")
+    first, _ = federation.owners
+    client = federation.start_client(first)
+    server = federation.start_server("--json")
+    number = server.wait_for("Starting run").split()[2]
+    until(lambda: federation.messages(first, "response"), "the answer of the one that is there")
+    (listed,) = federation.run("runs", "list", "--json", email=federation.aggregator).data["runs"]
+    assert (listed["run"], listed["process"]["pid"]) == (number, server.pid)
     words = ["--email", federation.aggregator, "--root", str(federation.root), "--json"]
-    stop = federation.run("stop", str(federation.project), *words, email=federation.aggregator, code=11)
-    assert str(server.pid) in stop.data["error"]
-    assert server.running
-    interrupt(server).wait(130)
+    stop = federation.run(
+        "runs", "stop", number[:9], *words, "--reason", "no more", email=federation.aggregator
+    )
+    assert stop.data["run_id"] == number and first in stop.data["told"]
+    server.wait(21)
+    assert server.data["error"] == "The run was stopped: no more"
+    client.wait_for("is over: no more")
+    client.wait(0)
+    (over,) = federation.run("runs", "list", "--json", email=federation.aggregator).data["runs"]
+    assert (over["state"], over["reason"]) == ("stopped", "no more")
+    said = federation.run("runs", "logs", number, email=first).out
+    assert f"Run {number} has begun." in said and "is over: no more" in said
+
+
+def test_another_run_goes_on_beside_one_that_waits(federated: Federate, tmp_path: Path) -> None:
+    federation = federated("averaging")
+    result = tmp_path / "result.npz"
+    waiting = federation.start_server()
+    first = waiting.wait_for("Starting run").split()[2]
+    waiting.wait_for("Waiting for ", times=2)
+    busy = federation.start_server("--json").wait(11)
+    assert str(waiting.pid) in busy.data["error"]
+    clients = federation.start_clients("--keep-alive")
+    until(lambda: federation.messages(federation.owners[0], "response"), "an answer to the first run")
+    other = federation.start_server("--another", "--json", *run_config(result, num_server_rounds=2))
+    assert other.wait(0).data["run_id"] != first
+    waiting.wait(0)
+    assert bits(result) == bits(reference(federation, result, **{"num-server-rounds": 2}))
+    for client in clients:
+        client.wait_for("is over", times=2)
+        interrupt(client).wait(130)
 
 
 def test_fresh_withdraws_the_unfinished_run(federated: Federate, tmp_path: Path) -> None:

@@ -49,11 +49,15 @@ CASES = [
     ("{role} plain --email {email} --root root", 10, "flwr", ""),
     ("{role} broken --email {email} --root root", 10, "pyproject.toml", ""),
     ("{role} unfederated --email {email} --root root", 10, "federated", "bootstrap"),
-    ("{role} averaging --email {email} --transport syftbox", 13, "SyftBox", "--root"),
     ("{role} averaging --no-such-option", 2, "--no-such-option", "--help"),
 ]
 
 OF_ONE = [
+    ("run-server averaging --email {email} --transport syftbox", 13, "SyftBox", "--root"),
+    ("run-client averaging --email {email} --transport syftbox --no-data", 13, "SyftBox", "--root"),
+    ("run-client averaging --email {email} --root root", 2, "Which data", "--no-data"),
+    ("run-client averaging --email {email} --root root --mock --no-data", 2, "exclude", "one of them"),
+    ("run-server averaging --email {email} --root not-made", 13, "not-made is not there", "--create-root"),
     ("run-server averaging --email {email} --root root --run-config rounds", 2, "rounds", "key1=1"),
     (
         "run-server averaging --email {email} --root root --run-config n=1",
@@ -80,7 +84,7 @@ OF_ONE = [
     ("simulate averaging --run-config rounds", 2, "rounds", "key1=1"),
     ("simulate averaging --timeout soon", 2, "soon", "24h"),
     ("stop averaging --email {email} --root root", 2, "no run to stop", "run-server"),
-    ("stop 4611686018427387904 --email {email} --root root", 2, "4611686018427387904", "folder"),
+    ("stop 4611686018427387904 --email {email} --root root", 2, "4611686018427387904", "runs list"),
 ]
 
 
