@@ -4,7 +4,6 @@ Keys and forms are those of flwr 1.40 to 1.42. Other connections, comments and c
 """
 
 import base64
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from syft_flwr_cli.errors import UsageError
+from syft_flwr_cli.project.settings import variable_path
 from syft_flwr_cli.storage.paths import write_private
 
 __all__ = ["flwr_home", "write_connection"]
@@ -19,8 +19,7 @@ __all__ = ["flwr_home", "write_connection"]
 
 def flwr_home(environ: Mapping[str, str] | None = None) -> Path:
     """Flower's own folder: ``FLWR_HOME``, else ``~/.flwr``."""
-    given = (os.environ if environ is None else environ).get("FLWR_HOME", "").strip()
-    return Path(given) if given else Path.home() / ".flwr"
+    return variable_path("FLWR_HOME", environ) or Path.home() / ".flwr"
 
 
 def write_connection(
