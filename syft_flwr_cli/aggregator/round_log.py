@@ -5,6 +5,7 @@ and no store.
 """
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,10 @@ class _Phase:
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     before: dict[str, int] = field(default_factory=dict)
     after: dict[str, int] = field(default_factory=dict)
+
+
+_LARGEST = 1e300
+"""Numbers beyond this are left out of means, which would overflow."""
 
 
 class _Phases:
@@ -200,22 +205,34 @@ def _finite(value: Any) -> Any:
 
 
 def aggregate(by_owner: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Mean of each metric over the data owners, weighted by ``num-examples`` where all tell it."""
+    """Mean of each metric over the data owners, weighted by ``num-examples`` where all tell it.
+
+    What is no finite number counts for nothing: one data owner's does not take the others' from the table.
+    """
     if not by_owner:
         return {}
-    weights = {who: metrics.get("num-examples") for who, metrics in by_owner.items()}
-    weighted = all(isinstance(w, int | float) and w > 0 for w in weights.values())
-    total = sum(float(w or 0) for w in weights.values())
+    weights = {who: _number(metrics.get("num-examples")) for who, metrics in by_owner.items()}
+    total = math.fsum(weight or 0.0 for weight in weights.values())
+    weighted = all(weight is not None and weight > 0 for weight in weights.values()) and math.isfinite(total)
     result: dict[str, Any] = {"num-examples": int(total)} if weighted else {}
-    names = {
-        name for metrics in by_owner.values() for name, v in metrics.items() if isinstance(v, int | float)
-    }
+    names = {name for metrics in by_owner.values() for name, value in metrics.items() if _is_number(value)}
     for name in sorted(names - {"num-examples"}):
         pairs = [
-            (float(metrics[name]), float(weights[who] or 0) if weighted else 1.0)
+            (value, float(weights[who] or 0) if weighted else 1.0)
             for who, metrics in by_owner.items()
-            if isinstance(metrics.get(name), int | float)
+            if (value := _number(metrics.get(name))) is not None
         ]
         mass = sum(weight for _, weight in pairs)
         result[name] = _finite(sum(value * weight for value, weight in pairs) / mass) if mass else None
     return result
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def _number(value: Any) -> float | None:
+    """A finite number as such; None for everything else that a data owner may write."""
+    if not _is_number(value) or not abs(value) <= _LARGEST:
+        return None
+    return float(value)

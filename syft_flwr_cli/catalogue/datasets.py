@@ -6,7 +6,6 @@ read a table's head line and a bounded number of its rows. It does not know wher
 """
 
 import csv
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 from syft_flwr_cli.catalogue.payload import Payload, payload_document, read_payload
 from syft_flwr_cli.catalogue.records import Fields
 from syft_flwr_cli.errors import UsageError
+from syft_flwr_cli.protocol.strict_json import loads
 
 __all__ = [
     "COLUMN_TYPES",
@@ -203,7 +203,7 @@ def _rows(file: Path) -> Iterator[Mapping[str, Any]]:
             return
         while line := stream.readline(MAX_LINE):
             if line.strip():
-                row = json.loads(line)
+                row = loads(line)
                 if not isinstance(row, dict):
                     raise ValueError("a line is no object")
                 yield row

@@ -29,6 +29,7 @@ from syft_flwr_cli.execution.mods import load_mods, wrap
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
 from syft_flwr_cli.flower import codec, runtime
 from syft_flwr_cli.flower.error_codes import APP_NOT_LOADED, APP_RAISED
+from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.storage import crash_points
 
 __all__ = ["Executor", "main"]
@@ -132,7 +133,7 @@ def _state_bytes(context: Context) -> bytes:
 
 def _state_from(data: bytes) -> RecordDict:
     length = int.from_bytes(data[:4], "big")
-    head = json.loads(data[4 : 4 + length])
+    head = loads(data[4 : 4 + length])
     end = 4 + length + head["skeleton"]
     skeleton = data[4 + length : end]
     blobs = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from syft_flwr_cli.delivery.shared_memory import SharedBytes
+from syft_flwr_cli.protocol.strict_json import loads
 
 __all__ = ["Closed", "Frame", "receive", "send"]
 
@@ -63,7 +64,7 @@ def receive(channel: socket.socket) -> Frame:
     (length,) = _LENGTH.unpack(first)
     if length > MAX_HEAD:
         raise ValueError("a frame's head is too long")
-    head = json.loads(_exactly(channel, length))
+    head = loads(_exactly(channel, length))
     sizes = head.pop("parts")
     shared_size = head.pop("shared")
     if not all(isinstance(size, int) and 0 <= size <= MAX_PART for size in sizes):

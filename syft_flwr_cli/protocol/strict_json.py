@@ -14,7 +14,7 @@ from typing import Any
 
 from syft_flwr_cli.protocol.rejection import RefusedError
 
-__all__ = ["canonical", "decode_base64", "encode_base64", "read_object"]
+__all__ = ["canonical", "decode_base64", "encode_base64", "loads", "read_object"]
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
@@ -22,10 +22,10 @@ def canonical(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
 
 
-def read_object(data: bytes, what: str) -> dict[str, Any]:
-    """The JSON object in ``data``; `RefusedError` (``garbage``), naming ``what``, if it is none."""
+def loads(data: bytes | str) -> Any:
+    """What the JSON in ``data`` (UTF-8) says; ValueError for everything that this module refuses."""
+    text = data if isinstance(data, str) else data.decode("utf-8")
     try:
-        text = data.decode("utf-8")
         found = json.loads(
             text,
             object_pairs_hook=_no_duplicates,
@@ -34,7 +34,16 @@ def read_object(data: bytes, what: str) -> dict[str, Any]:
         )
         if "\\ud" in text.lower():
             json.dumps(found, ensure_ascii=False).encode()  # a lone surrogate is a UnicodeEncodeError
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise ValueError("nesting without end") from error
+    return found
+
+
+def read_object(data: bytes, what: str) -> dict[str, Any]:
+    """The JSON object in ``data``; `RefusedError` (``garbage``), naming ``what``, if it is none."""
+    try:
+        found = loads(data)
+    except ValueError as error:
         raise RefusedError("garbage", f"{what} is not well-formed JSON.") from error
     if not isinstance(found, dict):
         raise RefusedError("garbage", f"{what} is not a JSON object.")

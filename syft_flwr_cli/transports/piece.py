@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from syft_flwr_cli.errors import NotThereError
+from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.transports.base import Transport
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def piece_name(payload: str, number: int) -> str:
 def parse_header(line: bytes, payload: str, number: int) -> Piece | None:
     """The header line of the piece ``number`` of ``payload``; None if it is none."""
     try:
-        document: dict[str, Any] = json.loads(line)
+        document: dict[str, Any] = loads(line)
         if (document["format"], document["version"]) != ("syft-flwr-piece", 1):
             return None
         which, pieces, offset, size, total = numbers = [

@@ -9,7 +9,6 @@ is put together wrongly does not open.
 """
 
 import io
-import json
 import secrets
 import threading
 import time
@@ -20,6 +19,7 @@ from typing import BinaryIO
 
 from syft_flwr_cli.errors import NotThereError
 from syft_flwr_cli.protocol import names
+from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.transports.around import Around
 from syft_flwr_cli.transports.base import Buffer, BytesContent, Content, FileInfo, Transport, Watch
 from syft_flwr_cli.transports.folder import atomic_write, posix
@@ -190,7 +190,7 @@ class Pieces(Around):
             return True
         try:
             with super().open(reader, CAPABILITIES_PATH) as stream:
-                able = int(json.loads(stream.read(MAX_CAPABILITIES))["pieces"]) >= 1
+                able = int(loads(stream.read(MAX_CAPABILITIES))["pieces"]) >= 1
         except (NotThereError, ValueError, KeyError, TypeError, RecursionError):
             return False
         if able:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from syft_flwr_cli.aggregator.round_log import aggregate
 from syft_flwr_cli.ui.rounds import print_rounds
 
 
@@ -22,3 +23,10 @@ def test_calls_are_not_mentioned_where_there_are_none(capsys: pytest.CaptureFixt
     print_rounds(rounds())
     said = capsys.readouterr().err
     assert "5.0 kB" in said and "calls" not in said and "units" not in said
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("-inf"), float("nan"), 1e308, -5, "many", None, 10**400])
+def test_numbers_that_are_none_count_for_nothing_and_end_nothing(odd: object) -> None:
+    means = aggregate({"a@a": {"num-examples": 2, "loss": 1.0}, "b@b": {"num-examples": odd, "loss": odd}})
+    assert means["loss"] in (1.0, (1.0 - 5) / 2)
+    assert aggregate({"a@a": {"num-examples": 1e300}, "b@b": {"num-examples": 1e300}}) is not None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.storage.paths import make_private_dir
 
 __all__ = ["Outcome", "RunFolder", "as_run_config", "interrupt", "is_alive", "process_began", "start_process"]
@@ -95,7 +96,7 @@ class RunFolder:
     def outcome(self) -> Outcome | None:
         """How the run ended; None while it has not, or its process died."""
         try:
-            document = json.loads(self.result.read_text())
+            document = loads(self.result.read_text())
             status, data = document["status"], document["data"]
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None

@@ -16,6 +16,7 @@ import google.auth.transport
 from google.oauth2.credentials import Credentials
 
 from syft_flwr_cli.errors import TransportError
+from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.storage.paths import home, locked, participant_dir, read_private, write_private
 
 __all__ = [
@@ -101,7 +102,7 @@ def _is_over(expiry: datetime | None) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(read_private(path, MAX_LOGIN))
+        document = loads(read_private(path, MAX_LOGIN))
     except FileNotFoundError:
         document = None
     except ValueError:

@@ -26,6 +26,10 @@ from syft_flwr_cli.transports.gdrive.upload import ONE_REQUEST, chunk_size, priv
 
 __all__ = ["ChangedError", "Downloader", "Remote"]
 
+PAYLOAD = ".payload"
+LONGEST_MESSAGE = 65 << 20
+"""Bytes: more than any message, or document, that participants read whole has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Remote:
@@ -61,7 +65,12 @@ class Downloader:
         self._busy: dict[str, threading.Lock] = {}
 
     def open(self, remote: Remote, doing: str) -> BinaryIO:
-        """A stream over the whole file."""
+        """A stream over the whole file; over its beginning, if it is longer than any but a payload may be.
+
+        Whoever reads finds it longer than it may be, and refuses it; nothing is brought here for that.
+        """
+        if remote.size > LONGEST_MESSAGE and not remote.name.endswith(PAYLOAD):
+            return io.BytesIO(self._beginning(remote, doing))
         if remote.size <= ONE_REQUEST:
             return io.BytesIO(self._small(remote, doing))
         with self._large(remote, doing) as part:
@@ -90,6 +99,11 @@ class Downloader:
         finally:
             temporary.unlink(missing_ok=True)
 
+    def _beginning(self, remote: Remote, doing: str) -> bytes:
+        request = self._client.api.files().get_media(fileId=remote.id)
+        span = f"bytes=0-{LONGEST_MESSAGE}"
+        return self._client.persist("files.download", lambda: self._get(request, span), doing)
+
     def _small(self, remote: Remote, doing: str) -> bytes:
         request = self._client.api.files().get_media(fileId=remote.id)
 
@@ -103,7 +117,9 @@ class Downloader:
 
     @contextmanager
     def _large(self, remote: Remote, doing: str) -> Iterator[Path]:
-        part = self._directory / f"{remote.id}.{remote.md5}.part"
+        # Both come from elsewhere: hashed, they name one file in this folder and no other place.
+        name = hashlib.sha256(f"{remote.id}\0{remote.md5}".encode(errors="replace")).hexdigest()[:40]
+        part = self._directory / f"{name}.part"
         with self._guard:
             lock = self._busy.setdefault(part.name, threading.Lock())
         with lock:
@@ -122,7 +138,7 @@ class Downloader:
             offset = out.tell()
             span = f"bytes={offset}-{min(offset + chunk, remote.size) - 1}"
             try:
-                out.write(self._get(request, span))
+                out.write(self._get(request, span)[: min(chunk, remote.size - offset)])
             except http.client.IncompleteRead as cut:
                 out.write(cut.partial)
                 if not cut.partial:
@@ -130,6 +146,7 @@ class Downloader:
 
         out.seek(0, os.SEEK_END)
         while out.tell() < remote.size:
+            # An answer may be longer than what was asked for; no copy is longer than its listing says.
             self._client.persist("files.download", once, doing)
 
     def _get(self, request: Any, span: str | None) -> bytes:

@@ -6,7 +6,6 @@ the write has been done, so nothing here concludes from an error that nothing ha
 """
 
 import http.client
-import json
 from enum import Enum
 from typing import Any
 
@@ -15,6 +14,7 @@ import httplib2
 from googleapiclient.errors import HttpError
 
 from syft_flwr_cli.errors import NotThereError, TransportError
+from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.transports.base import TransientError
 
 __all__ = ["NETWORK", "Verdict", "explain", "judge", "reason_of"]
@@ -54,7 +54,7 @@ class Verdict(Enum):
 
 def _detail(error: HttpError) -> dict[str, Any]:
     try:
-        document = json.loads(error.content)
+        document = loads(error.content)
         found = document["error"]
     except (ValueError, KeyError, TypeError):
         return {}

@@ -8,7 +8,6 @@ is shown to the person and what the person answers goes through two callables.
 
 import contextlib
 import importlib.util
-import json
 import sys
 import urllib.parse
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from google_auth_oauthlib.flow import InstalledAppFlow
 from oauthlib.oauth2.rfc6749.errors import OAuth2Error  # type: ignore[import-untyped]
 
 from syft_flwr_cli.errors import TransportError, UsageError
+from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.storage.paths import read_private, write_private
 from syft_flwr_cli.transports.gdrive.auth import SCOPE, fixed_credentials, load_login, login_file, save_login
 from syft_flwr_cli.transports.gdrive.client import DriveClient
@@ -69,7 +69,7 @@ def read_client(home: Path, given: Path | None) -> dict[str, Any]:
     source = given or kept
     try:
         data = read_private(kept, MAX_FILE) if given is None else given.read_bytes()[: MAX_FILE + 1]
-        document = json.loads(data)
+        document = loads(data)
     except FileNotFoundError:
         raise UsageError(
             f"There is no {source}." if given else "No OAuth client is known on this machine.",
@@ -184,7 +184,7 @@ def ready_credentials(source: Path) -> Any:
     from google.oauth2.credentials import Credentials
 
     try:
-        document = json.loads(text)
+        document = loads(text)
         names = ("refresh_token", "client_id", "client_secret", "scopes")
         more = {name: document.get(name) for name in names}
         where = document.get("token_uri") or "https://oauth2.googleapis.com/token"

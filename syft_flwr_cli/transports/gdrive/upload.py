@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaInMemoryUpload
 
+from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.storage.crash_points import point
 from syft_flwr_cli.transports.base import Content
 from syft_flwr_cli.transports.gdrive.client import DriveClient, is_verdict
@@ -175,7 +176,7 @@ class Uploader:
             response, answer = self._client.send(kind, uri, request.method, headers, body)
             if response.status != 200:
                 raise HttpError(response, answer, uri=uri)
-            found: dict[str, Any] = json.loads(answer)
+            found: dict[str, Any] = loads(answer)
             return found
 
         return self._client.persist(kind, once, doing)
@@ -233,7 +234,7 @@ class _Transfer:
         headers = {"Content-Range": span, "Content-Length": str(len(data))}
         response, answer = self._client.send("upload.chunk", self._uri, "PUT", headers, data)
         if response.status in (200, 201):
-            self._result = json.loads(answer)
+            self._result = loads(answer)
         elif response.status == 308:
             kept = response.get("range", "")
             self._offset = int(kept.rpartition("-")[2]) + 1 if kept else 0

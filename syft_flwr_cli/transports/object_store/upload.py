@@ -18,6 +18,7 @@ from pathlib import Path
 import obstore
 from obstore.store import ObjectStore
 
+from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.storage.crash_points import point
 from syft_flwr_cli.storage.paths import make_private_dir
 from syft_flwr_cli.transports.base import Content
@@ -161,10 +162,10 @@ def _read_note(note: Path) -> tuple[str, list[str]] | None:
     """The upload and the digests of its first confirmed parts; a line that a crash cut off ends them."""
     try:
         lines = note.read_text().splitlines()
-        head = json.loads(lines[0])
+        head = loads(lines[0])
         upload, digests = str(head["upload"]), []
         for number, line in enumerate(lines[1:]):
-            about = json.loads(line)
+            about = loads(line)
             if about["part"] != number:
                 break
             digests.append(str(about["digest"]))

@@ -4,12 +4,12 @@ Read only, and only what is needed of it. It asks no daemon and no server, so it
 runs.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from syft_flwr_cli.errors import TransportError, UsageError
 from syft_flwr_cli.protocol import names
+from syft_flwr_cli.protocol.strict_json import loads
 
 __all__ = ["DEFAULT_CONFIG", "INSIDE", "SyftBoxConfig", "account", "read_config"]
 
@@ -41,7 +41,7 @@ def read_config(path: Path | None) -> SyftBoxConfig:
     place = (path or DEFAULT_CONFIG).expanduser()
     try:
         with place.open("rb") as stream:
-            document = json.loads(stream.read(MAX_CONFIG))
+            document = loads(stream.read(MAX_CONFIG))
         email, data_dir = document["email"], document["data_dir"]
         return SyftBoxConfig(
             email=names.check_email(email), data_dir=(place.parent / Path(data_dir).expanduser()).absolute()
@@ -74,7 +74,7 @@ def account(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        content = json.loads(path.read_bytes())
+        content = loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.protocol import names
+from syft_flwr_cli.protocol.strict_json import loads
 
 __all__ = ["RULES_FILE", "readers_in", "rules"]
 
@@ -35,5 +36,5 @@ def readers_in(document: bytes) -> list[str]:
     for line in document.decode(errors="replace").splitlines():
         if line.strip().startswith("read:"):
             with suppress(ValueError, UsageError):
-                return [names.check_email(str(reader)) for reader in json.loads(line.split(":", 1)[1])]
+                return [names.check_email(str(reader)) for reader in loads(line.split(":", 1)[1])]
     return []
