@@ -35,6 +35,7 @@ COMMANDS = (
     "status",
     "keys",
     "review",
+    "rehearse",
     "audit",
     "clean",
     "login",

@@ -120,6 +120,8 @@ class SubprocessRunner:
         self._early = early
         self._log = log
         self._worker: WorkerProcess | None = None
+        self.peak_memory: int | None = None
+        """The most bytes that the processes of an app used together, of those that have ended in a sandbox."""
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._copier: threading.Thread | None = None
@@ -254,6 +256,8 @@ class SubprocessRunner:
             self._copier.join(timeout=10)
         if self._worker is not None:
             self._worker.stopped_because()
+            used = self._worker.memory()
+            self.peak_memory = used if self.peak_memory is None else max(self.peak_memory, used or 0)
         self._worker, self._process, self._channel, self._ready = None, None, None, False
 
     def close(self) -> None:

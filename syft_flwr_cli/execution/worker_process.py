@@ -112,6 +112,10 @@ class WorkerProcess:
         """Which limit the app was stopped for; call it when the process has ended."""
         return self.process.report().reason if isinstance(self.process, Sandboxed) else None
 
+    def memory(self) -> int | None:
+        """The most bytes that all its processes used together; known in a sandbox, when it has ended."""
+        return self.process.report().memory if isinstance(self.process, Sandboxed) else None
+
     def end(self) -> None:
         """Kill it, if it is still there; it can be done again."""
         self.channel.close()

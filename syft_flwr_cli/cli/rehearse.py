@@ -1,0 +1,133 @@
+"""``syft-flwr rehearse``: run what is to be approved on one's own data, with nothing sent, and see what would leave."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syft_flwr_cli.cli.options import AllowEnv, AllowNet, AllowPath, Email, Json, ProjectPath, Sandbox
+from syft_flwr_cli.ui import output
+
+if TYPE_CHECKING:
+    from syft_flwr_cli.services.rehearsal import Rehearsal
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+
+    @app.command(epilog="Example: syft-flwr rehearse study --email do1@a.example --data ~/records")
+    def rehearse(
+        project: ProjectPath = Path(),
+        email: Email = None,
+        data: Annotated[
+            Path | None,
+            typer.Option(
+                help="Your data: what the app sees as DATA_DIR.", metavar="DIR", show_default="none"
+            ),
+        ] = None,
+        sandbox: Sandbox = "auto",
+        memory_limit: Annotated[
+            str | None,
+            typer.Option(help="What the app may allocate, such as 4G.", metavar="SIZE", show_default=False),
+        ] = None,
+        timeout: Annotated[str, typer.Option(help="How long it may take.", metavar="TIME")] = "10m",
+        allow_net: AllowNet = None,
+        allow_env: AllowEnv = None,
+        allow_path: AllowPath = None,
+        verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say every message.")] = False,
+        as_json: Json = False,
+    ) -> int:
+        """Run exactly these files on your data, in the sandbox, against a stand-in, and show what would leave.
+
+        Nothing is sent and nothing is decided: messages and keys of a rehearsal lie in a temporary folder.
+        """
+        from syft_flwr_cli.cli.run_client import size_of
+        from syft_flwr_cli.errors import EXIT_OK, UsageError
+        from syft_flwr_cli.events import nobody
+        from syft_flwr_cli.project.config import load_project
+        from syft_flwr_cli.project.duration import parse_duration
+        from syft_flwr_cli.protocol.grants import parse_grants
+        from syft_flwr_cli.services import rehearsal
+        from syft_flwr_cli.services.current_participant import current_participant
+        from syft_flwr_cli.services.joining import locate
+        from syft_flwr_cli.storage.paths import home
+        from syft_flwr_cli.ui.console_reporter import ConsoleReporter
+
+        here = home()
+        who = current_participant(here, email)
+        if data is not None and not data.expanduser().exists():
+            raise UsageError(f"There is no {data}.", hint="Give the folder with your data with --data DIR.")
+        folder = project if project.exists() else locate(here, project, email)
+        done = rehearsal.rehearse(
+            rehearsal.RehearsalSetup(
+                home=here,
+                email=who,
+                project=load_project(folder),
+                data=None if data is None else data.expanduser().absolute(),
+                grants=parse_grants(allow_net or (), allow_env or (), allow_path or ()),
+                sandbox=sandbox,
+                memory_limit=size_of(memory_limit),
+                seconds=parse_duration(timeout, "--timeout"),
+            ),
+            ConsoleReporter(verbose) if verbose else nobody,
+        )
+        if as_json:
+            output.emit_json(_facts(done), status="ok" if done.problem is None else "incomplete")
+        else:
+            _show(done, f"{folder} --email {who}")
+        return EXIT_OK if done.problem is None else 1
+
+
+def _facts(done: "Rehearsal") -> dict[str, Any]:
+    return {
+        "digest": done.digest,
+        "sandbox": done.sandbox,
+        "egress": list(done.egress),
+        "files": [{"path": path, "bytes": size} for path, size in done.files],
+        "seconds": done.seconds,
+        "memory": done.memory,
+        "output": done.output,
+        "problem": done.problem,
+    }
+
+
+def _show(done: "Rehearsal", place: str) -> None:
+    from syft_flwr_cli.protocol.printable import visible
+
+    console = output.out()
+
+    def line(text: str) -> None:
+        console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
+
+    line(f"Rehearsed: digest {done.digest}, in {done.sandbox}. Nothing was sent.")
+    total = sum(record["bytes"] for record in done.egress)
+    line(f"What would leave: {len(done.egress)} replies, {total:,} bytes.")
+    for number, record in enumerate(done.egress, 1):
+        held = f"  WITHHELD by your policy ({record['withheld']})" if "withheld" in record else ""
+        failed = f"  an error: {record['error']}" if "error" in record else ""
+        line(f"  {number}. {record['bytes']:,} bytes{failed}{held}")
+        for one in record.get("arrays", ()):
+            shape = "x".join(map(str, one["shape"])) or "scalar"
+            line(
+                f"       array   {one['record']}/{one['name']}  {one['dtype']} {shape}, {one['bytes']:,} bytes"
+            )
+        for one in record.get("metrics", ()):
+            line(f"       metric  {one['record']}/{one['name']} = {str(one['value'])[:100]}")
+        for one in record.get("values", ()):
+            line(f"       value   {one['record']}/{one['name']}  {one['kind']}, {one['size']} bytes")
+        if record.get("more"):
+            line(f"       and {record['more']} more (see --json)")
+    size = sum(one for _, one in done.files)
+    line(f"What it read of your data: {len(done.files)} files of {size:,} bytes together.")
+    for path, one in done.files[:20]:
+        line(f"  {path}  {one:,} bytes")
+    memory = "" if done.memory is None else f", at most {done.memory / (1 << 20):,.0f} MiB of memory"
+    line(f"It took {done.seconds:.1f} s{memory}.")
+    if done.problem is not None or any("error" in record for record in done.egress):
+        for said in done.output.splitlines()[-20:]:
+            line(f"app | {said}")
+    if done.problem is not None:
+        output.note(f"The rehearsal did not come to its end: {visible(done.problem)}", "bold red")
+    output.note(f"next: syft-flwr review {place} --approve --digest {done.digest[:16]}")
