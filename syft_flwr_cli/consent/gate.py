@@ -274,10 +274,16 @@ class Gate:
         )
 
     def _check_owners(self, work: Task) -> str | None:
-        """How many data owners a run has is said once: with its first request here."""
+        """How many data owners a run has is said once: with its first request here that says it.
+
+        A run that began before an upgrade, here or at the aggregator, has requests that do not.
+        """
         run = self._journal.run(work.run)
         before = None if run is None else run.facts.get("owners")
         if run is None or before == work.body.owners:
+            return None
+        if before is None:
+            self._journal.set_run_facts(work.run, {**run.facts, "owners": work.body.owners})
             return None
         return (
             f"The aggregator says now that this run has {work.body.owners} data owners, and said before that it has "

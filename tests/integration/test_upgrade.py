@@ -12,10 +12,11 @@ import pytest
 from fault.federation import OWNERS, SERVER, Federation, Shell
 
 from syft_flwr_cli.audit.log import verify
+from syft_flwr_cli.consent.policy import write_open_policy
 from syft_flwr_cli.security.identity import read_public
 from syft_flwr_cli.storage.journal import MIGRATIONS
 from syft_flwr_cli.storage.journal_reader import look_at_journal
-from syft_flwr_cli.storage.paths import app_dir
+from syft_flwr_cli.storage.paths import app_dir, participant_dir
 from syft_flwr_cli.storage.sqlite import read_only
 
 ARCHIVE = Path(__file__).parent.parent / "fixtures" / "unfinished-run-4d37984.tar.gz"
@@ -38,6 +39,9 @@ def unfinished(tmp_path: Path) -> Iterator[Federation]:
         config={"num-server-rounds": 2, "fraction-train": 0.5},
         approved=True,
     )
+    for owner in OWNERS:
+        # The run was begun with a run config that nobody had to approve then.
+        write_open_policy(participant_dir(federation.home(owner), owner))
     yield federation
     federation.kill_all()
 
