@@ -33,6 +33,7 @@ COMMANDS = (
     "simulate",
     "demo",
     "status",
+    "report",
     "keys",
     "review",
     "rehearse",

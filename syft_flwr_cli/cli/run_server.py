@@ -115,6 +115,7 @@ def register(app: typer.Typer) -> None:
         if found.app_name is None:
             require_federated(found)
         from syft_flwr_cli.aggregator import runs
+        from syft_flwr_cli.aggregator.run_recorder import RunRecorder
         from syft_flwr_cli.execution.output import app_stdout
         from syft_flwr_cli.flower import runtime
         from syft_flwr_cli.services import participation
@@ -127,7 +128,9 @@ def register(app: typer.Typer) -> None:
         config = runtime.fused_run_config(found.path, override)
         emit = Publisher(ConsoleReporter(verbose))
         check_store(settings, emit, create=create_root, confirm=confirmation(as_json=as_json))
-        emit.add(RunLog(app_dir(here, settings.email, settings.app_name)))
+        kept = app_dir(here, settings.email, settings.app_name)
+        emit.add(RunLog(kept))
+        emit.add(RunRecorder(kept))
         opened = session.open_session(
             settings,
             here,

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syft_flwr_cli.errors import SyftFlwrError
+from syft_flwr_cli.storage.journal.runs import Run, run_of
 from syft_flwr_cli.storage.journal.schema import MIGRATIONS
 from syft_flwr_cli.storage.sqlite import read_only, schema_of
 
-__all__ = ["Awaited", "JournalView", "Refusal", "RunView", "look_at_journal"]
+__all__ = ["Awaited", "JournalView", "Refusal", "RunView", "look_at_journal", "read_runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,28 @@ def look_at_journal(path: Path) -> JournalView:
                 runs=tuple(_run(db, row) for row in runs),
                 refused=tuple(_refusal(row) for row in refused),
             )
+    except sqlite3.Error as error:
+        raise SyftFlwrError(
+            f"The journal {path} cannot be read ({error}).",
+            hint="Look again in a moment; if it stays so, restore it from a backup.",
+        ) from error
+
+
+def read_runs(path: Path) -> list[Run]:
+    """The runs of a journal with their facts and results, the newest first; none if there is no journal.
+
+    Raises
+    ------
+    SyftFlwrError
+        If it cannot be read.
+    """
+    if not path.exists():
+        return []
+    try:
+        with read_only(path) as db:
+            if schema_of(db, path, MIGRATIONS, "journal") == 0:
+                return []
+            return [run_of(row) for row in db.execute("SELECT * FROM runs ORDER BY rowid DESC").fetchall()]
     except sqlite3.Error as error:
         raise SyftFlwrError(
             f"The journal {path} cannot be read ({error}).",

@@ -12,7 +12,7 @@ from typing import Any
 from syft_flwr_cli.storage.journal.audit_queue import hear
 from syft_flwr_cli.storage.sqlite import Table
 
-__all__ = ["PAST_RUNS", "Run", "RunTable"]
+__all__ = ["PAST_RUNS", "Run", "RunTable", "run_of"]
 
 PAST_RUNS = 10_000
 """Of how many forgotten runs it is remembered that they are over."""
@@ -54,7 +54,7 @@ class RunTable(Table):
     def unreported_run(self, role: str) -> Run | None:
         """The newest run in this role, if it is complete and nobody has been told yet."""
         row = self._db.one("SELECT * FROM runs WHERE role=? ORDER BY rowid DESC LIMIT 1", role)
-        run = _run(row) if row else None
+        run = run_of(row) if row else None
         return run if run is not None and run.state == "finished" and not run.told else None
 
     def mark_reported(self, run: str) -> None:
@@ -70,11 +70,11 @@ class RunTable(Table):
     def run(self, run: str) -> Run | None:
         """One run, if it is known."""
         row = self._db.one("SELECT * FROM runs WHERE run=?", run)
-        return _run(row) if row else None
+        return run_of(row) if row else None
 
     def runs(self) -> list[Run]:
         """All runs, the newest first."""
-        return [_run(row) for row in self._db.all("SELECT * FROM runs ORDER BY rowid DESC")]
+        return [run_of(row) for row in self._db.all("SELECT * FROM runs ORDER BY rowid DESC")]
 
     def count_runs(self, until: str) -> int:
         """Which run of this app ``until`` is, from 1, in the order in which they were begun here."""
@@ -91,7 +91,7 @@ class RunTable(Table):
         row = self._db.one(
             "SELECT * FROM runs WHERE role=? AND ended IS NULL ORDER BY rowid DESC LIMIT 1", role
         )
-        return _run(row) if row else None
+        return run_of(row) if row else None
 
     def prunable(self, before: float) -> list[str]:
         """The runs that ended before ``before``, except the newest."""
@@ -122,7 +122,8 @@ def forget_runs(db: sqlite3.Connection, runs: list[str]) -> None:
     db.execute("DELETE FROM past_runs WHERE n<=(SELECT MAX(n) FROM past_runs)-?", (PAST_RUNS,))
 
 
-def _run(row: sqlite3.Row) -> Run:
+def run_of(row: sqlite3.Row) -> Run:
+    """The run of a row."""
     return Run(
         run=row["run"],
         role=row["role"],
