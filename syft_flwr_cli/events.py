@@ -458,6 +458,24 @@ class DecisionsAwaited(Event):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class MessagesForgotten(Event):
+    """What lies in the store shows that this home was restored from an older state: it wrote more than it remembers."""
+
+    kind = "messages-forgotten"
+    level = "alarm"
+    repeats = float("inf")
+    email: str
+    run: str
+
+    def sentence(self) -> str:
+        return (
+            f"The home of {self.email} was restored from an older state: messages of run {self.run} lie in the store "
+            "that it wrote and does not remember. They count, and nothing is executed twice; peers will see that its "
+            "audit log begins anew from there."
+        )
+
+
 # A run, at the aggregator
 
 

@@ -17,11 +17,11 @@ __all__ = ["close_run", "end_run"]
 
 def end_run(session: Session, run: str, reason: str, state: str) -> list[str]:
     """End a run from outside: withdraw what is open, tell the data owners; to whom the signal went."""
-    known = session.me.journal.run(run)
+    known = session.journal.run(run)
     if known is None or known.ended is not None:
         raise UsageError(f"Run {run} is not open.", hint="See the open runs with: syft-flwr status")
     datasites = known.facts.get("datasites") or session.settings.datasites
-    grid = SyftGrid(session.settings.app_name, datasites, session.me)
+    grid = SyftGrid(session.settings.app_name, datasites, session.channel)
     try:
         grid.set_run(int(run))
         return close_run(session, grid, run, reason, state)
@@ -38,18 +38,18 @@ def close_run(
     result: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """End a run of the grid's: ``finished`` with its result, ``failed`` or ``stopped``; to whom the signal went."""
-    journal = session.me.journal
+    journal = session.journal
     known = journal.run(run)
     if known is not None and state != "finished" and "ending" not in known.facts:
         # Once the first owner may have been told, the run must not go on: the next process ends it too.
         journal.set_run_facts(run, {**known.facts, "ending": [state, reason]})
     grid.outbox.withdraw()
     told = grid.send_stop_signal(group_id="final", reason=reason)
-    now = session.me.clock()
+    now = session.channel.clock()
     event = "run-finished" if state == "finished" else "stopped"
     entry = {"event": event, "time": now, "run": run, "why": reason}
     journal.end_run(run, state, now, reason, entry, result)
-    session.me.flush_audit()
+    session.channel.audit.flush()
     grid.outbox.clear()
-    session.me.emit(RunEnded(run, state, reason))
+    session.channel.emit(RunEnded(run, state, reason))
     return told

@@ -22,8 +22,8 @@ from syft_flwr_cli.aggregator.replies import Delivered, Replies
 from syft_flwr_cli.aggregator.requests import Drafts, accepted
 from syft_flwr_cli.aggregator.round_log import RoundLog
 from syft_flwr_cli.aggregator.waiting import AnswerCount, wait_limit
+from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.delivery.outbox import Outbox, Reply
-from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.replay import OutgoingRequest
 from syft_flwr_cli.errors import TooFewRepliesError, UsageError
 from syft_flwr_cli.events import Publisher
@@ -55,7 +55,7 @@ class SyftGrid(Grid):
         The app; a leading ``flwr/`` is dropped.
     datasites : sequence of str
         E-mails of the data owners.
-    client : Participant, optional
+    client : Channel, optional
         Who sends; opened from the environment and the participant's own settings if None.
     timeout : float, optional
         Seconds for a call that brings no timeout of its own.
@@ -75,7 +75,7 @@ class SyftGrid(Grid):
         self,
         app_name: str,
         datasites: Sequence[str],
-        client: Participant | None = None,
+        client: Channel | None = None,
         *,
         timeout: float | None = None,
         default_timeout: float | None = None,

@@ -13,11 +13,12 @@ from flwr.common.logger import log
 from flwr.server.utils.validator import validate_message
 
 from syft_flwr_cli.aggregator.waiting import lifetime
-from syft_flwr_cli.delivery.payloads import Digests
+from syft_flwr_cli.delivery.payload_plan import Digests
 from syft_flwr_cli.delivery.replay import OutgoingRequest
 from syft_flwr_cli.flower import codec
 from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.security.sealing import content_digest
+from syft_flwr_cli.storage.journal import RequestMeta
 
 __all__ = ["Drafts", "accepted"]
 
@@ -118,10 +119,11 @@ class Drafts:
             places=content.packed.places,
             blobs=content.packed.blobs,
             response_timeout=lifetime(metadata.ttl, max(0.0, now - metadata.created_at), DEFAULT_TTL),
-            meta={
-                "label": f"round {number}" if number is not None else metadata.group_id,
-                "type": metadata.message_type,
-                "round": number,
-            },
+            meta=RequestMeta(
+                response_timeout=0.0,  # the outbox notes what it is
+                type=metadata.message_type,
+                label=f"round {number}" if number is not None else metadata.group_id,
+                round=number,
+            ),
             digests=self._digests,
         )

@@ -78,7 +78,7 @@ def run_server_app(
     raised. Whoever has shown the result calls `told`.
     """
     os.environ[APP_NAME_VARIABLE] = session.settings.app_name
-    retention.prune_expired(session.me, session.settings.datasites, session.settings.retention)
+    retention.prune_expired(session.channel, session.settings.datasites, session.settings.retention)
     before = None if options.fresh or options.another else _untold(session, context)
     if before is not None:
         return before
@@ -87,7 +87,7 @@ def run_server_app(
         result = _run(session, load, context, options, begun)
     finally:
         begun.lock.release()
-    retention.prune_expired(session.me, session.settings.datasites, session.settings.retention)
+    retention.prune_expired(session.channel, session.settings.datasites, session.settings.retention)
     return result
 
 
@@ -106,7 +106,7 @@ def _run(
     grid = SyftGrid(
         settings.app_name,
         settings.datasites,
-        session.me,
+        session.channel,
         timeout=settings.timeout,
         default_timeout=settings.default_timeout,
         enough=settings.enough,
@@ -123,9 +123,9 @@ def _run(
         try:
             with (
                 on_interrupt(lambda: grid.outbox.fail(KeyboardInterrupt()), raises=True),
-                stop_requested(session.me.directory, run.run, grid.outbox.fail),
+                stop_requested(session.channel.directory, run.run, grid.outbox.fail),
             ):
-                session.me.emit(RunBegun(run.run, resumed, settings.datasites))
+                session.channel.emit(RunBegun(run.run, resumed, settings.datasites))
                 app = load()
                 runtime.seed_everything(int(run.facts["seed"], 16), options.dependencies)
                 runtime.run_server(grid, context, app)
@@ -161,12 +161,12 @@ def _run(
 def told(session: Session, result: ServerResult) -> None:
     """Note that the result has been shown: repeating the command begins a new run."""
     if result.error is None:
-        session.me.journal.mark_reported(result.run)
+        session.journal.mark_reported(result.run)
 
 
 def _untold(session: Session, context: Context) -> ServerResult | None:
     """The result of a run whose process was killed after the end and before it could tell it."""
-    run = session.me.journal.unreported_run("aggregator")
+    run = session.journal.unreported_run("aggregator")
     if run is None or run.result is None:
         return None
     context.run_id, context.node_id = int(run.run), runtime.SERVER_NODE_ID

@@ -89,7 +89,7 @@ def begin(session: Session, options: RunOptions) -> Begun:
         return found
     run = str(secrets.randbits(63) or 1)
     lock = _locked(session, run)
-    journal, now = session.me.journal, session.me.clock()
+    journal, now = session.journal, session.channel.clock()
     facts = {**wanted, "seed": secrets.token_hex(16), "code": options.code}
     if options.another:
         facts["another"] = True
@@ -102,7 +102,7 @@ def begin(session: Session, options: RunOptions) -> Begun:
     if options.code:
         entry["code"] = options.code
     journal.begin_run(run, "aggregator", now, facts, entry)
-    session.me.flush_audit()
+    session.channel.audit.flush()
     begun = journal.run(run)
     assert begun is not None
     return Begun(begun, False, lock)
@@ -112,7 +112,7 @@ def _open_runs(session: Session, *, another: bool) -> list[Run]:
     """The unfinished runs of this app, the newest first."""
     return [
         run
-        for run in session.me.journal.runs()
+        for run in session.journal.runs()
         if run.role == "aggregator" and run.ended is None and bool(run.facts.get("another")) == another
     ]
 
@@ -141,7 +141,7 @@ def _another(session: Session, options: RunOptions, wanted: Mapping[str, Any]) -
     for found in _open_runs(session, another=True):
         if {key: found.facts.get(key) for key in wanted} != wanted:
             continue
-        lock = run_lock(session.me.directory, found.run)
+        lock = run_lock(session.channel.directory, found.run)
         if not lock.try_acquire(_note(session, found.run)):
             continue
         if options.fresh or found.facts.get("ending"):
@@ -160,7 +160,7 @@ def _end(session: Session, run: Run, reason: str) -> None:
 
 
 def _locked(session: Session, run: str) -> FileLock:
-    lock = run_lock(session.me.directory, run)
+    lock = run_lock(session.channel.directory, run)
     if not lock.try_acquire(_note(session, run)):
         raise BusyError(
             f"Another process works on run {run}: {lock.holder()}.",

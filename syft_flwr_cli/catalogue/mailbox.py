@@ -24,7 +24,7 @@ from syft_flwr_cli.catalogue.records import (
     record_bytes,
     record_id,
 )
-from syft_flwr_cli.delivery.participant import Participant
+from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.errors import NotThereError
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.header import MAX_HEADER, Header
@@ -70,7 +70,7 @@ class Mailbox:
 
     Parameters
     ----------
-    me : Participant
+    channel : Channel
         In the app `APP`.
     store : RecordStore
         Where records are kept.
@@ -78,10 +78,10 @@ class Mailbox:
         The rules of the kinds.
     """
 
-    def __init__(self, me: Participant, store: RecordStore, check: Check) -> None:
-        if me.app != APP:
-            raise ValueError(f"Records travel under the app name {APP!r}, not {me.app!r}.")
-        self.me = me
+    def __init__(self, channel: Channel, store: RecordStore, check: Check) -> None:
+        if channel.app != APP:
+            raise ValueError(f"Records travel under the app name {APP!r}, not {channel.app!r}.")
+        self.channel = channel
         self.store = store
         self._check = check
         self._watches: dict[tuple[str, Kind], Watch] = {}
@@ -91,13 +91,13 @@ class Mailbox:
 
     def put(self, recipient: str, kind: Kind, key: str, content: dict[str, object]) -> Sent:
         """Make a record, to be published by `post`."""
-        return self.store.put(recipient, kind, key, content, self.me.clock())
+        return self.store.put(recipient, kind, key, content, self.channel.clock())
 
     def post(self) -> Posted:
         """Publish what has not been published yet, or only under a key that its recipient no longer uses."""
         posted = Posted()
         for sent in self.store.sent():
-            public = self.me.peer(sent.recipient)
+            public = self.channel.keys.of(sent.recipient)
             if public is None:
                 if sent.sealed_to is None:
                     posted.waiting.append(sent)
@@ -107,39 +107,40 @@ class Mailbox:
         return posted
 
     def _publish(self, sent: Sent, public: PublicIdentity) -> None:
-        me, record = self.me, sent.record
-        mid = record_id(me.email, sent.recipient, record)
+        channel, record = self.channel, sent.record
+        mid = record_id(channel.email, sent.recipient, record)
         header = Header(
             kind="request",
             id=mid,
             app=APP,
             run="0",
-            sender=me.email,
+            sender=channel.email,
             recipient=sent.recipient,
             endpoint=record.kind,
             created=record.time,
             expires=record.time + LASTS,
-            suite=SUITE if me.encryption else SUITE_NONE,
-            audit=me.audit_head(),
+            suite=SUITE if channel.encryption else SUITE_NONE,
+            audit=channel.audit.head(),
         )
-        data = write_envelope(header, record_bytes(record), me.identity, public if me.encryption else None)
+        reader = public if channel.encryption else None
+        data = write_envelope(header, record_bytes(record), channel.account.identity, reader)
         digest = hashlib.sha256(data).hexdigest()
-        me.journal.hear([self._entry("sent", sent.recipient, mid, record, digest)])
-        me.flush_audit()
-        path = names.request_path(me.email, sent.recipient, APP, mid, record.kind)
-        me.publish(path, BytesContent(data), [sent.recipient])
+        channel.journal.hear([self._entry("sent", sent.recipient, mid, record, digest)])
+        channel.audit.flush()
+        path = names.request_path(channel.email, sent.recipient, APP, mid, record.kind)
+        channel.transport.publish(path, BytesContent(data), [sent.recipient])
         for old in sent.stale:
-            me.remove(names.request_path(me.email, sent.recipient, APP, old, record.kind))
+            channel.transport.remove(names.request_path(channel.email, sent.recipient, APP, old, record.kind))
         self.store.published(sent, public.fingerprint)
 
     def publish_payload(self, content: bytes, payload: Payload, readers: Collection[str]) -> None:
         """Write a payload, made by `payload_for` of the same content, for ``readers``; repeating it is harmless."""
-        path = names.payload_path(self.me.email, APP, payload.id)
-        self.me.publish(path, SealedPayload(payload.key, [content]), readers)
+        path = names.payload_path(self.channel.email, APP, payload.id)
+        self.channel.transport.publish(path, SealedPayload(payload.key, [content]), readers)
 
     def remove_payload(self, payload: Payload) -> None:
         """Take a payload back."""
-        self.me.remove(names.payload_path(self.me.email, APP, payload.id))
+        self.channel.transport.remove(names.payload_path(self.channel.email, APP, payload.id))
 
     # In
 
@@ -165,7 +166,7 @@ class Mailbox:
             If it is not what was promised.
         """
         try:
-            with self.me.transport.open(sender, names.payload_path(sender, APP, payload.id)) as stream:
+            with self.channel.transport.open(sender, names.payload_path(sender, APP, payload.id)) as stream:
                 content = bytearray(payload.size)
                 open_payload(stream, payload.key, payload.size, payload.digest, memoryview(content))
         except NotThereError:
@@ -179,15 +180,15 @@ class Mailbox:
         self._watches.clear()
 
     def _look(self, peer: str, kind: Kind) -> list[Received]:
-        folder = names.rpc_folder(peer, self.me.email, APP, kind)
+        folder = names.rpc_folder(peer, self.channel.email, APP, kind)
         watch = self._watches.get((peer, kind))
         if watch is None:
-            watch = self._watches[peer, kind] = self.me.transport.watch(peer, folder)
+            watch = self._watches[peer, kind] = self.channel.transport.watch(peer, folder)
         for entry in watch.new():
             if not entry.file_type_error:
                 self._names.setdefault((peer, kind, entry.name), 0)
             elif entry.name.endswith(".request"):
-                self.me.refuse_name(peer, f"{folder}/{entry.name}", entry.file_type_error)
+                self.channel.quarantine.refuse_name(peer, f"{folder}/{entry.name}", entry.file_type_error)
         found = []
         for place in [place for place in self._names if place[:2] == (peer, kind)]:
             done, received = self._take(peer, kind, place[2])
@@ -199,16 +200,16 @@ class Mailbox:
 
     def _take(self, peer: str, kind: Kind, name: str) -> tuple[bool, Received | None]:
         """Whether a file has been dealt with, and what new record came of it."""
-        path = f"{names.rpc_folder(peer, self.me.email, APP, kind)}/{name}"
+        path = f"{names.rpc_folder(peer, self.channel.email, APP, kind)}/{name}"
         mid = names.message_of(name, ".request")
         if mid is None:
             if name.endswith(".request"):
-                self.me.refuse_name(peer, path)
+                self.channel.quarantine.refuse_name(peer, path)
             return True, None
-        if self.me.peer(peer) is None:
+        if self.channel.keys.of(peer) is None:
             return False, None
         try:
-            with self.me.transport.open(peer, path) as stream:
+            with self.channel.transport.open(peer, path) as stream:
                 data = stream.read(MAX_FILE + 1)
         except NotThereError:
             self._names[peer, kind, name] += 1
@@ -216,11 +217,11 @@ class Mailbox:
         try:
             return True, self._accept(peer, kind, mid, data)
         except RefusedError as error:
-            self.me.refuse(peer, path, data, error)
+            self.channel.quarantine.refuse(peer, path, data, error)
             return True, None
 
     def _accept(self, peer: str, kind: Kind, mid: str, data: bytes) -> Received | None:
-        me = self.me
+        channel = self.channel
         if len(data) > MAX_FILE:
             raise RefusedError("oversized", f"a record has at most {MAX_FILE:,} bytes")
         envelope = read_envelope(data)
@@ -231,25 +232,25 @@ class Mailbox:
             raise RefusedError("replayed", "its file has another name than the id it was signed with")
         if header.sender != peer:
             raise RefusedError("stranger", f"it says it is from {header.sender}")
-        if header.recipient != me.email:
+        if header.recipient != channel.email:
             raise RefusedError("misaddressed", f"it is for {header.recipient}")
-        if header.expires < me.clock():
+        if header.expires < channel.clock():
             raise RefusedError("expired", "it has expired")
-        record = read_record(me.unseal(envelope, peer))
-        if record.kind != kind or record_id(peer, me.email, record) != mid:
+        record = read_record(channel.keys.unseal(envelope, peer))
+        if record.kind != kind or record_id(peer, channel.email, record) != mid:
             raise RefusedError("replayed", "it holds another record than its name says")
         self._check(peer, record)
-        now = me.clock()
+        now = channel.clock()
         if not self.store.take(peer, record, now):
             return None
-        me.journal.hear([self._entry("received", peer, mid, record, envelope.digest)])
-        me.flush_audit()
+        channel.journal.hear([self._entry("received", peer, mid, record, envelope.digest)])
+        channel.audit.flush()
         return Received(peer, record, now)
 
     def _entry(self, event: str, peer: str, mid: str, record: Record, digest: str) -> dict[str, object]:
         return {
             "event": event,
-            "time": self.me.clock(),
+            "time": self.channel.clock(),
             "peer": peer,
             "message": mid,
             "type": record.kind,

@@ -78,11 +78,11 @@ def compare_keys(federation: "Federation", aggregator: str, flags: Steps) -> Non
     from syft_flwr_cli.services.peer_keys import verify
     from syft_flwr_cli.ui import output
 
-    roster = federation.session.me.roster
+    roster = federation.session.channel.account.roster
     entry = roster.get(aggregator)
     if entry is None:
         return
-    identity = federation.session.me.identity
+    identity = federation.session.channel.account.identity
     if flags.words is not None:
         entry = verify(federation.directory, lambda: identity, aggregator, flags.words, lambda text: None)
     elif entry.verified is None and flags.asks:
@@ -153,7 +153,7 @@ def decide(
     grants = flags.grants or (before.grants if before is not None else flags.grants)
     if before is None or before.decision != choice or (choice == "approve" and before.grants != grants):
         reviewed = review.decide(reviewed, choice, passphrase_source(reviewed.email), grants=grants)
-    now = federation.session.me.clock()
+    now = federation.session.channel.clock()
     joining.answer(federation.store, one, choice, now, message=flags.message)
     federation.mailbox.post()
     return reviewed, choice

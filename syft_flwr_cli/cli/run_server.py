@@ -153,7 +153,7 @@ def register(app: typer.Typer) -> None:
                 members=None if partakers is None else partakers.members,
             )
             # The result has stdout to itself: what the app prints goes to its log and to stderr.
-            with app_stdout(opened.me.directory / "logs" / "app.log"):
+            with app_stdout(opened.channel.directory / "logs" / "app.log"):
                 result = runs.run_server_app(
                     opened,
                     lambda: runtime.load_server_app(found.serverapp, found.path),

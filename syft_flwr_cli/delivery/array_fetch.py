@@ -1,38 +1,46 @@
 """The arrays of a request, brought from payload files into memory that the worker process can see.
 
-Everything is checked on its way: what is too large is refused before room is made for it, and what is
-not what the envelope promises is refused with a sentence and never handed on. Knows no Flower and does
-not wait: a payload that is not there yet is for the caller to come back for.
+Everything is checked on its way: what is too large is refused before room is made for it, sizes are compared
+before memory is taken, memory is taken as what fills it proves genuine, and what is not what the envelope promises
+is refused with a sentence and never handed on. Knows no Flower and does not wait: a payload that is not there yet
+is for the caller to come back for.
 """
 
-import os
 from collections.abc import Callable
 from typing import BinaryIO, Final
 
-from syft_flwr_cli.delivery.participant import Participant
-from syft_flwr_cli.delivery.payloads import payload_of
+from syft_flwr_cli.delivery.budget import available_memory
+from syft_flwr_cli.delivery.payload_fetch import check_length, payload_of
 from syft_flwr_cli.delivery.shared_memory import SharedBytes
 from syft_flwr_cli.protocol import names
-from syft_flwr_cli.protocol.body import Body
+from syft_flwr_cli.protocol.body import Body, PayloadRef
 from syft_flwr_cli.protocol.rejection import RefusedError
-from syft_flwr_cli.security.sealing import open_payload, sealed_size
+from syft_flwr_cli.security.sealing import open_payload
 from syft_flwr_cli.storage.journal import Request
+from syft_flwr_cli.transports.base import Transport
 
 __all__ = ["bring_arrays"]
 
 Refuse = Callable[[str, RefusedError], None]
 """Hears of a file (its path in the space of its owner) that is not taken, and why."""
 
-MEASURED: Final = 1 << 30
-"""Bytes of arrays from which on it is looked whether they have come before room is made for them."""
+AT_ONCE: Final = 64 << 20
+"""Bytes of memory that are taken at once, before what belongs there has proved to be genuine."""
 
 
 def bring_arrays(
-    me: Participant, request: Request, body: Body, refuse: Refuse
+    transport: Transport,
+    email: str,
+    app: str,
+    request: Request,
+    body: Body,
+    refuse: Refuse,
+    memory: Callable[[], int] = available_memory,
 ) -> tuple[list[int], SharedBytes | None]:
-    """The contents of the payloads of ``request``, one after the other, and where each begins.
+    """The contents of the payloads of ``request`` to ``email``, one after the other, and where each begins.
 
-    ``refuse`` is told of a file that is not taken, before the error about it is raised.
+    ``refuse`` is told of a file that is not taken, before the error about it is raised; ``memory`` says how
+    many bytes there may be in all.
 
     Raises
     ------
@@ -48,55 +56,58 @@ def bring_arrays(
         total += ref.size
     if not body.payloads:
         return offsets, None
-    if total > MEASURED:
-        _measure(me, request, body, refuse)
-    shared = _room(me, request, total, refuse)
+    paths = [payload_of(request.sender, email, app, ref) for ref in body.payloads]
+    for ref, path in zip(body.payloads, paths, strict=True):
+        with transport.open(request.sender, path) as stream:
+            _checked(lambda stream=stream, ref=ref: check_length(stream, ref), path, refuse)  # type: ignore[misc]
+    shared = _room(total, memory, names.request_path(request.sender, email, app, request.id), refuse)
     try:
-        for ref, offset in zip(body.payloads, offsets, strict=True):
-            path = payload_of(request.sender, me.email, me.app, ref)
-            with me.transport.open(request.sender, path) as stream:
-                if _length(stream) == sealed_size(ref.size):
-                    shared.populate(offset, ref.size)
-                out = shared.view[offset : offset + ref.size]
-                try:
-                    open_payload(stream, ref.key, ref.size, ref.digest, out)
-                except RefusedError as error:
-                    refuse(path, error)
-                    raise
-                finally:
-                    out.release()
+        for ref, offset, path in zip(body.payloads, offsets, paths, strict=True):
+            with transport.open(request.sender, path) as stream:
+                _checked(
+                    lambda stream=stream, ref=ref, offset=offset: _fill(stream, ref, shared, offset),  # type: ignore[misc]
+                    path,
+                    refuse,
+                )
     except BaseException:
         shared.close()
         raise
     return offsets, shared
 
 
-def _measure(me: Participant, request: Request, body: Body, refuse: Refuse) -> None:
-    for ref in body.payloads:
-        path = payload_of(request.sender, me.email, me.app, ref)
-        with me.transport.open(request.sender, path) as stream:
-            there, wanted = _length(stream), sealed_size(ref.size)
-        if there not in (wanted, None):
-            what = f"The payload has {there} of the {wanted} bytes that are announced."
-            refusal = RefusedError("damaged", what)
-            refuse(path, refusal)
-            raise refusal
-
-
-def _length(stream: BinaryIO) -> int | None:
-    """Bytes of a stream that is at its beginning; None where only reading tells."""
-    if not stream.seekable():
-        return None
-    length = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
-    return length
-
-
-def _room(me: Participant, request: Request, total: int, refuse: Refuse) -> SharedBytes:
+def _checked(action: Callable[[], None], path: str, refuse: Refuse) -> None:
     try:
+        action()
+    except RefusedError as error:
+        refuse(path, error)
+        raise
+
+
+def _fill(stream: BinaryIO, ref: PayloadRef, shared: SharedBytes, offset: int) -> None:
+    check_length(stream, ref)
+    taken = 0
+
+    def take(end: int) -> None:
+        nonlocal taken
+        if end > taken:
+            size = min(AT_ONCE, ref.size - taken)
+            shared.populate(offset + taken, size)
+            taken += size
+
+    out = shared.view[offset : offset + ref.size]
+    try:
+        open_payload(stream, ref.key, ref.size, ref.digest, out, before_chunk=take)
+    finally:
+        out.release()
+
+
+def _room(total: int, memory: Callable[[], int], path: str, refuse: Refuse) -> SharedBytes:
+    try:
+        if total > memory():
+            raise OverflowError
         return SharedBytes.create(total)
     except (OSError, OverflowError, ValueError) as error:
         what = f"The request announces {total} bytes of arrays, for which there is no room here."
         refusal = RefusedError("oversized", what)
-        refuse(names.request_path(request.sender, me.email, me.app, request.id), refusal)
+        refuse(path, refusal)
         raise refusal from error

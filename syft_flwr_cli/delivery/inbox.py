@@ -1,11 +1,10 @@
 """A data owner's side: requests in, each executed to one visible effect, responses out.
 
-A request is taken only from the one aggregator, whole, signed, sealed for us, of a run that goes on, and
-in time; anything else is refused with one sentence and not answered. It is claimed in the journal,
-executed, and its response and the new state are committed together before the response is published.
-Asked again, the same response is published again. A store or a disk that fails is waited for with all that
-was done in hand: nothing is executed again because it could not be written down or published at once. It
-does not know Flower: ``execute`` does the work.
+A request (`request_intake`) is executed in time or refused. It is claimed in the journal, executed, and its
+response and the new state are committed together before the response is published (`response_outbox`). Asked
+again, the same response is published again. A store or a disk that fails is waited for with all that was done in
+hand: nothing is executed again because it could not be written down or published at once. It does not know
+Flower: ``execute`` does the work.
 """
 
 import threading
@@ -16,23 +15,19 @@ from typing import Any
 
 from syft_flwr_cli import events
 from syft_flwr_cli.delivery.array_fetch import bring_arrays
-from syft_flwr_cli.delivery.participant import Participant, kept_of
-from syft_flwr_cli.delivery.payloads import remove_payloads
+from syft_flwr_cli.delivery.channel import Channel
+from syft_flwr_cli.delivery.own_files import VERIFY_INTERVAL
+from syft_flwr_cli.delivery.request_intake import PendingRequest, RequestIntake
 from syft_flwr_cli.delivery.response_outbox import ResponseOutbox
+from syft_flwr_cli.delivery.sealer import kept_of
 from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.errors import DiskError, NotThereError, TransportError
 from syft_flwr_cli.flower.error_codes import NOT_EXECUTED, UNUSABLE
-from syft_flwr_cli.protocol import names
-from syft_flwr_cli.protocol.body import Body, Stop, decode_body
+from syft_flwr_cli.protocol.body import Body, Stop
+from syft_flwr_cli.protocol.header import Header
 from syft_flwr_cli.protocol.printable import first_line
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.states import Incoming
-from syft_flwr_cli.security.envelope import (
-    MAX_FILE,
-    Envelope,
-    Header,
-    read_envelope,
-)
 from syft_flwr_cli.storage import crash_points
 from syft_flwr_cli.storage.journal import Request
 
@@ -41,11 +36,7 @@ __all__ = ["Inbox", "Stopped"]
 STALE_STOP = 600.0
 """Seconds after which the end of a run that we never took part in is no news any more."""
 
-VERIFY_INTERVAL = 5.0
-"""See `Inbox`."""
-
 _WAIT = 60.0
-_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +49,16 @@ class Stopped:
 
 
 @dataclass(slots=True)
-class _Pending:
-    envelope: Envelope
-    body: Body
-    claimed: Request | None = None
-    told: bool = False
-    wrong: str = ""
-
-
-@dataclass(slots=True)
 class _Held:
     """Work that is done, and not written down yet."""
 
-    pending: _Pending
-    work: Task
-    outcome: TaskResult
+    pending: PendingRequest
+    task: Task
+    result: TaskResult
 
     def release(self) -> None:
-        self.outcome.release()
-        if self.work.shared is not None:
-            self.work.shared.close()
+        self.result.release()
+        self.task.close()
 
 
 class Inbox:
@@ -85,8 +66,8 @@ class Inbox:
 
     Parameters
     ----------
-    me : Participant
-        The data owner.
+    channel : Channel
+        The data owner's.
     aggregator : str
         The only one whose requests are looked at.
     execute : callable
@@ -105,7 +86,7 @@ class Inbox:
 
     def __init__(
         self,
-        me: Participant,
+        channel: Channel,
         aggregator: str,
         execute: Callable[[Task], TaskResult],
         *,
@@ -115,24 +96,22 @@ class Inbox:
         data: str | None = None,
         sandbox: str | None = None,
     ) -> None:
-        self.me = me
         self.aggregator = aggregator
+        self._channel = channel
+        self._journal, self._transport, self._keys = channel.journal, channel.transport, channel.keys
+        self._emit, self._clock = channel.emit, channel.clock
         self._execute = execute
         self._code = code
         self._data = data
         self._sandbox = sandbox
-        self._responses = ResponseOutbox(me, aggregator, code, verify_interval, data, sandbox)
         self._gate = gate
-        self._started = me.clock()
-        self._folder = names.rpc_folder(aggregator, me.email, me.app)
-        self._watch = me.transport.watch(aggregator, self._folder)
-        self._names: dict[str, int] = {}
-        self._pending: dict[str, _Pending] = {}
+        self._responses = ResponseOutbox(channel, aggregator, code, verify_interval, data, sandbox)
+        self._intake = RequestIntake(
+            channel, aggregator, self._responses.again, self._responses.report_encryption_mismatch
+        )
+        self._history = _History(channel, self._responses)
         self._held: _Held | None = None
-        self._ignored: dict[str, str] = {}
-        self._first = True
-        self._executed_before: set[str] | None = None
-        self._executed: set[str] = set()
+        self._looked = False
         self._closing = threading.Event()
         self.stopped: list[Stopped] = []
 
@@ -143,19 +122,21 @@ class Inbox:
     def serve(self, until: Callable[[], bool]) -> None:
         """Work until ``until()`` is true, which is asked after everything that is done."""
         while not self._closing.is_set() and not until():
-            token = self.me.transport.token()
+            token = self._transport.token()
             try:
                 if not self.step() and not until() and not self._closing.is_set():
-                    self.me.wait_for_change(token, _WAIT)
+                    self._channel.quarantine.flush()
+                    pause = min(_WAIT, self._responses.next_look())
+                    self._channel.audit.wait_for_change(self._transport, token, pause)
             except (TransportError, DiskError) as error:
-                self.me.emit(events.StoreFailed(error.what, error.hint))
+                self._emit(events.StoreFailed(error.what, error.hint))
                 if not until() and not self._closing.is_set():
-                    self.me.transport.wait(token, _WAIT)
+                    self._transport.wait(token, _WAIT)
 
     def interrupt(self) -> None:
         """Let `serve` end soon; safe from a signal handler's thread."""
         self._closing.set()
-        self.me.transport.wake()
+        self._transport.wake()
 
     def step(self) -> bool:
         """Take in what is new and execute at most one request; whether anything was done."""
@@ -163,146 +144,56 @@ class Inbox:
         if self._held is not None:
             self._conclude(self._held)
             return True
-        self._take_new()
+        more = self._intake.take_new()
+        if not more and not self._looked:
+            self._looked = True
+            self._tell_of_the_end()
         self._handle_stops()
-        for mid, pending in sorted(self._pending.items(), key=_age):
-            if self._expired(pending.envelope.header):
-                del self._pending[mid]
+        for pending in self._intake.in_order():
+            if pending.header.expires < self._clock():
                 self._refuse_late(pending)
                 return True
-            if self._answer(mid, pending):
+            if self._answer(pending):
                 return True
-        return self._responses.check()
-
-    # In
-
-    def _take_new(self) -> None:
-        first, self._first = self._first, False
-        for entry in self._watch.new():
-            if not entry.file_type_error:
-                self._names.setdefault(entry.name, 0)
-            elif entry.name.endswith(".request"):
-                self.me.refuse_name(self.aggregator, f"{self._folder}/{entry.name}", entry.file_type_error)
-        # A name is struck off once it has been dealt with: a store that fails in between has us look again.
-        for name in list(self._names):
-            if self._dealt_with(name, first):
-                del self._names[name]
-        if first:
-            self._tell_of_the_end()
-
-    def _dealt_with(self, name: str, first: bool) -> bool:
-        if not name.endswith(".request"):
-            return True
-        mid = names.message_of(name, ".request")
-        if mid is None:
-            self.me.refuse_name(self.aggregator, f"{self._folder}/{name}")
-            return True
-        known = self.me.journal.request(mid)
-        if known is None or known.state is Incoming.CLAIMED:
-            return self._take(mid, name)
-        return first or self._take(mid, name, known)
-
-    def _take(self, mid: str, name: str, over: Request | None = None) -> bool:
-        """Look at a request, perhaps one that is ``over``; whether it has been dealt with."""
-        path = f"{self._folder}/{name}"
-        try:
-            with self.me.transport.open(self.aggregator, path) as stream:
-                data = stream.read(MAX_FILE + 1)
-            if self.me.peer(self.aggregator) is None:
-                # The request may overtake the document that says whose it is.
-                return False
-        except NotThereError:
-            self._names[name] += 1
-            return self._names[name] > _TRIES
-        try:
-            envelope = read_envelope(data)
-            if over is not None and envelope.digest == over.digest:
-                self._responses.again(over)
-                return True
-            before = self._pending.get(mid)
-            if envelope.digest in (self._ignored.get(mid), before and before.envelope.digest):
-                return True
-            self._check(envelope.header, mid)
-            body = self._open(envelope)
-        except RefusedError as error:
-            self.me.refuse(self.aggregator, path, data, error)
-            if error.reason == "plaintext":
-                self._responses.report_encryption_mismatch(envelope)
-            return True
-        # Asked again with more time to answer: the later request takes the place of the earlier one.
-        if over is not None:
-            self._responses.again(over)
-            return True
-        self._pending[mid] = _Pending(envelope, body)
-        return True
+        return self._responses.check() or more
 
     def _tell_of_the_end(self) -> None:
         """An earlier process ended with the run and could not say so: say it now, unless another run goes on."""
-        untold = self.me.journal.unreported_run("data owner")
-        if untold is not None and all(p.envelope.header.run == untold.run for p in self._pending.values()):
-            self._say_stopped(untold.run, untold.reason or "")
+        run = self._journal.unreported_run("data owner")
+        if run is not None and all(one.header.run == run.run for one in self._intake.in_order()):
+            self._say_stopped(run.run, run.reason or "")
 
-    def _check(self, header: Header, mid: str) -> None:
-        if header.kind != "request" or header.endpoint != names.MESSAGES_ENDPOINT:
-            raise RefusedError("misaddressed", "it is no request to this endpoint")
-        if header.id != mid:
-            raise RefusedError("replayed", "its file has another name than the id it was signed with")
-        if header.app != self.me.app:
-            raise RefusedError("wrong-app", f"it is for the app {header.app}")
-        if header.sender != self.aggregator:
-            raise RefusedError("stranger", f"it says it is from {header.sender}, who is not the aggregator")
-        if header.recipient != self.me.email:
-            raise RefusedError("misaddressed", f"it is for {header.recipient}")
-
-    def _open(self, envelope: Envelope) -> Body:
-        body = decode_body(self.me.unseal(envelope, self.aggregator))
-        run = self.me.journal.run(envelope.header.run)
-        if run is not None and run.ended is not None and body.stop is None:
-            raise RefusedError("wrong-run", f"run {run.run} has ended ({run.reason})")
-        if self.me.journal.is_past(envelope.header.run) and body.stop is None:
-            raise RefusedError("wrong-run", f"run {envelope.header.run} ended long ago")
-        return body
-
-    def _expired(self, header: Header) -> bool:
-        return header.expires < self.me.clock()
-
-    def _refuse_late(self, pending: _Pending) -> None:
-        header = pending.envelope.header
-        late = self.me.clock() - header.expires
+    def _refuse_late(self, pending: PendingRequest) -> None:
+        header = pending.header
+        late = self._clock() - header.expires
         error = RefusedError(
             "expired",
             "it expired before it could be executed: it was to be answered within "
             f"{header.expires - header.created:.0f} s, which were over {late:.0f} s ago by this machine's clock",
             hint=f"If that cannot be, compare this machine's clock with that of {self.aggregator}.",
         )
-        self._ignored[header.id] = pending.envelope.digest
-        self.me.refuse(self.aggregator, f"{self._folder}/{header.id}.request", pending.envelope.line, error)
+        self._intake.refuse(pending, error)
 
-    # Stop
+    # Runs
 
     def _handle_stops(self) -> None:
-        for mid, pending in list(self._pending.items()):
+        for pending in self._intake.in_order():
             if pending.body.stop is not None:
                 self._stop(pending, pending.body.stop)
-                self._drop(mid)
+                self._intake.drop(pending.header.id)
 
-    def _drop(self, mid: str) -> None:
-        pending = self._pending.pop(mid, None)
-        if pending is not None:
-            self._ignored[mid] = pending.envelope.digest
-
-    def _stop(self, pending: _Pending, stop: Stop) -> None:
-        header, body = pending.envelope.header, pending.body
+    def _stop(self, pending: PendingRequest, stop: Stop) -> None:
+        header = pending.header
         reason = stop.reason or "the aggregator ended the run"
-        known = self.me.journal.run(header.run)
-        if known is None and header.created < self._started - STALE_STOP:
-            self.me.emit(events.StopWasEarlier(header.run, reason, header.created))
+        known = self._journal.run(header.run)
+        if known is None and header.created < self._history.started - STALE_STOP:
+            self._emit(events.StopWasEarlier(header.run, reason, header.created))
             return
-        if (known is not None and known.ended is not None) or self.me.journal.is_past(header.run):
+        if (known is not None and known.ended is not None) or self._journal.is_past(header.run):
             return
-        now = self.me.clock()
-        self._consumed(body.acks)
-        self.me.journal.begin_run(header.run, "data owner", now, self._facts(header, body), {})
+        now = self._clock()
+        self._consumed(pending.body.acks)
+        self._journal.begin_run(header.run, "data owner", now, self._facts(header, pending.body), {})
         entry = {
             "event": "stopped",
             "time": now,
@@ -310,44 +201,70 @@ class Inbox:
             "peer": self.aggregator,
             "why": reason[:200],
         }
-        self.me.journal.end_run(
-            header.run,
-            "finished",
-            now,
-            reason,
-            {**entry, "message": header.id, **kept_of(pending.envelope)},
+        self._journal.end_run(
+            header.run, "finished", now, reason, {**entry, "message": header.id, **kept_of(pending.envelope)}
         )
-        for mid in [m for m, item in self._pending.items() if item.envelope.header.run == header.run]:
-            self._drop(mid)
+        for one in self._intake.in_order():
+            if one.header.run == header.run:
+                self._intake.drop(one.header.id)
         self._say_stopped(header.run, reason)
-        remove_payloads(self.me, self.me.journal.payloads(header.run))
-        self.me.flush_audit()
+        self._channel.payloads.remove(self._journal.payloads(header.run))
+        self._channel.audit.flush()
         self._responses.withdrawal.leave()
-        self.me.journal.erase()
+        self._journal.erase()
 
     def _say_stopped(self, run: str, reason: str) -> None:
-        answered = sum(
-            request.state in (Incoming.DONE, Incoming.ACKNOWLEDGED)
-            for request in self.me.journal.requests(run)
-        )
+        over = (Incoming.DONE, Incoming.ACKNOWLEDGED)
+        answered = sum(request.state in over for request in self._journal.requests(run))
         self.stopped.append(Stopped(run, reason, answered))
-        self.me.emit(events.RunStopped(run, reason, answered))
+        self._emit(events.RunStopped(run, reason, answered))
 
     def _consumed(self, acks: Sequence[str]) -> None:
         if not acks:
             return
-        consumed = self.me.journal.acknowledged(acks)
+        consumed = self._journal.acknowledged(acks)
         self._responses.withdrawal.consumed(consumed)
         for request in consumed:
-            self.me.emit(events.ResponseConsumed(request.id))
+            self._emit(events.ResponseConsumed(request.id))
+
+    def _begin(self, header: Header, body: Body) -> None:
+        if self._journal.run(header.run) is not None:
+            return
+        now = self._clock()
+        entry = {"event": "run-started", "time": now, "run": header.run, "peer": self.aggregator}
+        if self._code:
+            entry["code"] = self._code
+        if self._data:
+            entry["data"] = self._data
+        if self._sandbox:
+            entry["sandbox"] = self._sandbox[:1000]
+        self._end_earlier(header, body.open_runs)
+        self._journal.begin_run(header.run, "data owner", now, self._facts(header, body), entry)
+        self._emit(events.RunJoined(header.run))
+
+    def _facts(self, header: Header, body: Body) -> dict[str, Any]:
+        facts = {"aggregator": self.aggregator, "asked": header.created}
+        return facts if body.owners is None else {**facts, "owners": body.owners}
+
+    def _end_earlier(self, header: Header, open_runs: Collection[str]) -> None:
+        """With a new run, those before it are over, even if we missed their end, but for the ones that it names."""
+        now, reason = self._clock(), f"the aggregator began run {header.run}"
+        for run in self._journal.runs():
+            # Both times are of the aggregator's clock.
+            earlier = run.facts.get("asked", header.created) < header.created
+            if run.ended is None and earlier and run.run not in open_runs:
+                entry = {"event": "stopped", "time": now, "run": run.run, "peer": self.aggregator}
+                self._journal.end_run(run.run, "stopped", now, reason, {**entry, "why": reason})
+                self._responses.withdrawal.leave()
+                self._channel.payloads.remove(self._journal.payloads(run.run))
 
     # Work
 
-    def _answer(self, mid: str, pending: _Pending) -> bool:
-        header, body = pending.envelope.header, pending.body
-        if pending.claimed is None and self._was_answered(header):
-            self._drop(mid)
-            self.me.emit(events.AnsweredBefore(mid))
+    def _answer(self, pending: PendingRequest) -> bool:
+        header, body = pending.header, pending.body
+        if pending.claimed is None and self._history.was_answered(pending):
+            self._intake.drop(header.id)
+            self._emit(events.AnsweredBefore(header.id))
             return True
         if pending.claimed is None:
             self._begin(header, body)
@@ -356,49 +273,32 @@ class Inbox:
             self._consumed(body.acks)
             self._responses.sweep(header.run)
         try:
-            work = self._work(pending, pending.claimed, body)
+            task = self._task(pending, pending.claimed, body)
         except NotThereError:
-            self._say_once(pending, events.PayloadAwaited(mid))
+            self._say_once(pending, events.PayloadAwaited(header.id))
             return False
         except RefusedError as error:
             if error.reason != "oversized":
-                self._say_once(pending, events.PayloadDamaged(mid, error.what))
+                self._say_once(pending, events.PayloadDamaged(header.id, error.what))
                 return False
             row = pending.claimed
             nothing = Task(row.id, row.run, body, [], None, None, row.attempts)
-            self._held = _Held(pending, nothing, TaskResult(error=(UNUSABLE, error.what), ran=False))
+            result = TaskResult(error=(UNUSABLE, error.what), ran=False)
+            self._held = _Held(pending, nothing, result)
             self._conclude(self._held)
             return True
-        self.me.emit(events.RequestExecuting(mid, body.type, body.round, header.run))
+        self._emit(events.RequestExecuting(header.id, body.type, body.round, header.run))
         try:
-            outcome = self._carry_out(work)
+            result = self._carry_out(task)
         except BaseException:
-            if work.shared is not None:
-                work.shared.close()
+            task.close()
             raise
-        self._held = _Held(pending, work, outcome)
+        self._held = _Held(pending, task, result)
         self._conclude(self._held)
         return True
 
-    def _was_answered(self, header: Header) -> bool:
-        """Whether the journal has lost what the shared folder, or the audit log, still knows: an id runs once."""
-        if self.me.journal.request(header.id) is not None:
-            return False
-        if header.id in self._responses.before or header.id in self._executed:
-            return True
-        if header.created > self._started:
-            return False
-        if self._executed_before is None:
-            self._executed_before = {
-                str(entry.get("message"))
-                for entry in self.me.audit.entries()
-                if entry.get("event") == "executed" and entry.get("app") == self.me.app
-            }
-            self._executed_before.update(one.id for one in self._responses.tombstones.all())
-        return header.id in self._executed_before
-
-    def _claim(self, pending: _Pending) -> Request:
-        header, now = pending.envelope.header, self.me.clock()
+    def _claim(self, pending: PendingRequest) -> Request:
+        header, now = pending.header, self._clock()
         entry = {
             "event": "received",
             "time": now,
@@ -413,7 +313,7 @@ class Inbox:
             id=header.id,
             run=header.run,
             sender=header.sender,
-            state=Incoming.CLAIMED,
+            state=Incoming.NEW,
             digest=pending.envelope.digest,
             created=now,
             attempts=0,
@@ -421,105 +321,111 @@ class Inbox:
             payloads=(),
             type=pending.body.type,
         )
-        return self.me.journal.claim(claim, entry)
+        return self._journal.claim(claim, entry)
 
-    def _conclude(self, held: _Held) -> None:
-        """Write down what was done, then publish it; if that fails, the next step goes on from here."""
-        header = held.pending.envelope.header
-        self._responses.write_down(held.pending.envelope, held.pending.body, held.outcome)
-        self._held = None
-        self._executed.add(header.id)
-        self._pending.pop(header.id, None)
-        held.release()
-        self._responses.publish_later(header.id)
-        self._responses.publish()
-        self._responses.sweep(header.run)
-        body, error = held.pending.body, held.outcome.error
-        self.me.emit(events.RequestAnswered(header.id, body.type, error and first_line(error[1])))
-        self._responses.withdrawal.carry_out()
-
-    def _say_once(self, pending: _Pending, event: events.Event) -> None:
-        if not pending.told:
-            pending.told = True
-            self.me.emit(event)
-
-    def _begin(self, header: Header, body: Body) -> None:
-        if self.me.journal.run(header.run) is None:
-            now = self.me.clock()
-            entry = {"event": "run-started", "time": now, "run": header.run, "peer": self.aggregator}
-            if self._code:
-                entry["code"] = self._code
-            if self._data:
-                entry["data"] = self._data
-            if self._sandbox:
-                entry["sandbox"] = self._sandbox[:1000]
-            self._end_earlier(header, body.open_runs)
-            self.me.journal.begin_run(header.run, "data owner", now, self._facts(header, body), entry)
-            self.me.emit(events.RunJoined(header.run))
-
-    def _facts(self, header: Header, body: Body) -> dict[str, Any]:
-        facts = {"aggregator": self.aggregator, "asked": header.created}
-        return facts if body.owners is None else {**facts, "owners": body.owners}
-
-    def _end_earlier(self, header: Header, open_runs: Collection[str]) -> None:
-        """With a new run, those before it are over, even if we missed their end, but for the ones that it names."""
-        now, reason = self.me.clock(), f"the aggregator began run {header.run}"
-        for run in self.me.journal.runs():
-            # Both times are of the aggregator's clock.
-            earlier = run.facts.get("asked", header.created) < header.created
-            if run.ended is None and earlier and run.run not in open_runs:
-                entry = {"event": "stopped", "time": now, "run": run.run, "peer": self.aggregator}
-                self.me.journal.end_run(run.run, "stopped", now, reason, {**entry, "why": reason})
-                self._responses.withdrawal.leave()
-                remove_payloads(self.me, self.me.journal.payloads(run.run))
-
-    def _refuse_arrays(self, pending: _Pending, path: str, error: RefusedError) -> None:
-        """Once for each thing that is wrong, though it is looked at again and again."""
-        wrong = f"{pending.envelope.digest} {path} {error.what}"
-        if pending.wrong != wrong:
-            pending.wrong = wrong
-            self.me.refuse(self.aggregator, path, wrong.encode(), error)
-
-    def _work(self, pending: _Pending, row: Request, body: Body) -> Task:
-        offsets, shared = bring_arrays(self.me, row, body, partial(self._refuse_arrays, pending))
+    def _task(self, pending: PendingRequest, row: Request, body: Body) -> Task:
+        offsets, shared = bring_arrays(
+            self._transport.once,
+            self._channel.email,
+            self._channel.app,
+            row,
+            body,
+            partial(self._refuse_arrays, pending),
+        )
         try:
-            state = self.me.journal.state(row.run)
+            state = self._journal.state(row.run)
         except BaseException:
             if shared is not None:
                 shared.close()
             raise
         return Task(row.id, row.run, body, offsets, shared, state, row.attempts)
 
-    def _carry_out(self, work: Task) -> TaskResult:
+    def _refuse_arrays(self, pending: PendingRequest, path: str, error: RefusedError) -> None:
+        """Once for each thing that is wrong, though it is looked at again and again."""
+        wrong = f"{pending.envelope.digest} {path} {error.what}"
+        if pending.wrong != wrong:
+            pending.wrong = wrong
+            self._channel.quarantine.refuse(self.aggregator, path, wrong.encode(), error)
+
+    def _carry_out(self, task: Task) -> TaskResult:
         # A key that was revoked meanwhile signs nothing that is executed; the node ends, naming it.
-        self.me.peer(self.aggregator, fresh=True)
-        refusal = self._gate(work) if self._gate is not None else None
+        self._keys.of(self.aggregator, fresh=True)
+        refusal = self._gate(task) if self._gate is not None else None
         if refusal is not None:
-            return self._not_passed(work, refusal, ran=False)
+            return self._not_passed(task, refusal, ran=False)
         crash_points.point("inbox.before-execute")
-        outcome = self._execute(work)
+        result = self._execute(task)
         crash_points.point("inbox.after-execute")
         # What the owner said while it was executed holds for what came of it.
-        refusal = self._gate(work) if self._gate is not None else None
+        refusal = self._gate(task) if self._gate is not None else None
         if refusal is not None:
-            outcome.release()
-            return self._not_passed(work, f"What came of the request is withheld. {refusal}", ran=True)
-        return outcome
+            result.release()
+            return self._not_passed(task, f"What came of the request is withheld. {refusal}", ran=True)
+        return result
 
-    def _not_passed(self, work: Task, refusal: str, *, ran: bool) -> TaskResult:
-        self.me.emit(events.RequestNotExecuted(work.id, refusal))
-        entry = {"event": "refused", "time": self.me.clock(), "message": work.id, "reason": "policy"}
-        self.me.journal.hear([{**entry, "sentence": refusal[:500]}])
+    def _not_passed(self, task: Task, refusal: str, *, ran: bool) -> TaskResult:
+        self._emit(events.RequestNotExecuted(task.id, refusal))
+        entry = {"event": "refused", "time": self._clock(), "message": task.id, "reason": "policy"}
+        self._journal.hear([{**entry, "sentence": refusal[:500]}])
         return TaskResult(error=(NOT_EXECUTED, refusal), ran=ran, withheld=ran)
+
+    def _conclude(self, held: _Held) -> None:
+        """Write down what was done, then publish it; if that fails, the next step goes on from here."""
+        pending, header = held.pending, held.pending.header
+        self._responses.write_down(pending.envelope, pending.body, held.result)
+        self._held = None
+        self._history.executed.add(header.id)
+        self._intake.pending.pop(header.id, None)
+        held.release()
+        self._responses.publish_later(header.id)
+        self._responses.publish()
+        self._responses.sweep(header.run)
+        error = held.result.error
+        self._emit(events.RequestAnswered(header.id, pending.body.type, error and first_line(error[1])))
+        self._responses.withdrawal.carry_out()
+
+    def _say_once(self, pending: PendingRequest, event: events.Event) -> None:
+        if event.kind not in pending.said:
+            pending.said.add(event.kind)
+            self._emit(event)
 
     def close(self) -> None:
         """Look no more; what is not written down yet will be executed again by the next process."""
-        self._watch.close()
+        self._intake.close()
         self._responses.close()
         if self._held is not None:
             self._held.release()
             self._held = None
 
 
-def _age(item: tuple[str, _Pending]) -> tuple[float, str]:
-    return item[1].envelope.header.created, item[0]
+class _History:
+    """What was executed before, also where the journal has lost it: an id runs once."""
+
+    def __init__(self, channel: Channel, responses: ResponseOutbox) -> None:
+        self._journal = channel.journal
+        self._app = channel.app
+        self._log = channel.account.audit
+        self._responses = responses
+        self._in_log: set[str] | None = None
+        self.started = channel.clock()
+        self.executed: set[str] = set()
+
+    def was_answered(self, pending: PendingRequest) -> bool:
+        """Whether the store, the audit log or this process knows an answer that the journal does not."""
+        header = pending.header
+        if self._responses.answered_before(header.id, pending.envelope.digest):
+            return True
+        if self._journal.request(header.id) is not None:
+            return False
+        if header.id in self.executed:
+            return True
+        if header.created > self.started:
+            return False
+        if self._in_log is None:
+            self._in_log = {
+                str(entry.get("message"))
+                for entry in self._log.entries()
+                if entry.get("event") in ("executed", "not-executed") and entry.get("app") == self._app
+            }
+            self._in_log.update(one.id for one in self._responses.tombstones.all())
+        return header.id in self._in_log

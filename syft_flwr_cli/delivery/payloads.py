@@ -1,137 +1,140 @@
-"""Payload files: which byte strings leave the envelope, written once per content, read back checked.
+"""Payload files of ours: written once per content, put back where they are lost, removed when nobody needs them.
 
-A byte string larger than the inline limit becomes a payload of its own; smaller ones stay in the body
-while they are few, and are bundled into payloads where together they are many. A content that was
-written before in the same run for the same readers is named again, not written again. Each payload is
-journaled with its id and key before it is written, so a crash leaves no file that nobody knows of.
+A content that was written before in the same run for the same readers is named again, not written again. Each
+payload is journaled with its id and key before it is written, so a crash leaves no file that nobody knows of. No
+lock is held while a store is waited for: of several threads that push the same model the first writes it, and
+the others wait for it.
 """
 
 import secrets
 import threading
 import uuid
-from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
-from syft_flwr_cli.delivery.participant import Participant
+from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.protocol import names
-from syft_flwr_cli.protocol.body import PayloadRef, Slot
-from syft_flwr_cli.security.sealing import SealedPayload, content_digest, open_payload
+from syft_flwr_cli.protocol.body import PayloadRef
+from syft_flwr_cli.protocol.rejection import RefusedError
+from syft_flwr_cli.security.sealing import SealedPayload, open_payload, sealed_size
 from syft_flwr_cli.storage import crash_points
-from syft_flwr_cli.storage.journal import PayloadRow
+from syft_flwr_cli.storage.journal import Journal, PayloadRow
 from syft_flwr_cli.storage.paths import make_private_dir
-from syft_flwr_cli.transports.base import Buffer
+from syft_flwr_cli.transports.base import Buffer, Transport
 
-__all__ = ["Digests", "Layout", "PayloadWriter", "fetch_payload", "payload_of", "plan_payloads"]
+__all__ = ["EVERYBODY", "THERE", "OwnPayloads", "PayloadWriter"]
 
-INLINE_TOTAL = 64 << 10
-BUNDLE = 4 << 20
 WRITERS = 4
 THERE, WRITING = "there", "writing"
 EVERYBODY = "all"
 
+_CHUNK = 1 << 20
 
-@dataclass(slots=True)
-class Layout:
-    """Where each byte string goes: groups of buffers that become payloads, their digests, and the inline rest."""
-
-    slots: list[Slot] = field(default_factory=list)
-    groups: list[list[Buffer]] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-    inline: bytes = b""
+CHEAP: Final = 0.01
+"""A store whose listing costs fewer seconds than this lets a copy of one's own file be made by a link."""
 
 
-def plan_payloads(
-    places: Sequence[tuple[str | int, ...]],
-    blobs: Sequence[Buffer],
-    inline_limit: int,
-    digests: "Digests",
-    one_file: int = 0,
-) -> Layout:
-    """Decide where each byte string goes. Equal contents of one message are copies in one payload.
+class OwnPayloads:
+    """The payload files of one participant in one app.
 
     Parameters
     ----------
-    places, blobs : sequences of equal length
-        As `codec.Packed` has them.
-    inline_limit : int
-        Bytes from which a byte string is a payload of its own.
-    digests : Digests
-        What is known of the contents of ``blobs``.
-    one_file : int
-        If all of them together are no more bytes than this, all stay inline.
+    email : str
+        Whose.
+    journal : Journal
+        Knows each of them.
+    transport : Transport
+        Where they lie.
+    copies : Path
+        A private directory for links to those that must be there: what a store loses is put back from here.
     """
-    layout = Layout()
-    if sum(len(blob) for blob in blobs) <= one_file:
-        inline_limit = one_file
-    small = [len(blob) for blob in blobs if len(blob) <= inline_limit]
-    bundled = sum(small) > max(one_file, min(INLINE_TOTAL, inline_limit))
-    inline: list[Buffer] = []
-    end = room = 0
-    bundle = -1
-    for place, blob in zip(places, blobs, strict=True):
-        size = len(blob)
-        if size > inline_limit:
-            layout.slots.append(Slot(place, len(layout.groups), 0, size))
-            layout.groups.append([blob])
-        elif bundled:
-            if bundle < 0 or room + size > BUNDLE:
-                bundle, room = len(layout.groups), 0
-                layout.groups.append([])
-            layout.slots.append(Slot(place, bundle, room, size))
-            layout.groups[bundle].append(blob)
-            room += size
-        else:
-            layout.slots.append(Slot(place, -1, end, size))
-            inline.append(blob)
-            end += size
-    layout.inline = b"".join(inline)
-    return _merge_equal(layout, digests)
 
+    def __init__(self, email: str, journal: Journal, transport: Transport, copies: Path) -> None:
+        self._email = email
+        self._journal = journal
+        self._transport = transport
+        self._copies = copies
+        self._links = transport.properties.listing_cost < CHEAP
 
-def _merge_equal(layout: Layout, digests: "Digests") -> Layout:
-    """Make one payload of groups with equal contents: a reader refuses a message that names a payload twice."""
-    found = [digests.of_group(group) for group in layout.groups]
-    if len(set(found)) == len(found):
-        return replace(layout, digests=found)
-    merged: dict[bytes, list[Buffer]] = {}
-    order: dict[bytes, int] = {}
-    moved: list[tuple[int, int]] = []
-    for digest, group in zip(found, layout.groups, strict=True):
-        copies = merged.setdefault(digest, [])
-        moved.append((order.setdefault(digest, len(order)), sum(len(buffer) for buffer in copies)))
-        copies.extend(group)
-    slots = [
-        slot
-        if slot.payload < 0
-        else Slot(slot.at, moved[slot.payload][0], moved[slot.payload][1] + slot.offset, slot.size)
-        for slot in layout.slots
-    ]
-    groups = list(merged.values())
-    return Layout(slots, groups, [digests.of_group(group) for group in groups], layout.inline)
+    def write(self, row: PayloadRow, buffers: Sequence[Buffer], readers: Collection[str]) -> None:
+        """Write a payload, and keep a copy of it where that costs next to nothing."""
+        crash_points.point("payload.before-write")
+        self._transport.publish(row.path, SealedPayload(row.key, buffers), readers)
+        crash_points.point("payload.after-write")
+        if self._links:
+            make_private_dir(self._copies)
+            with suppress(TransportError):  # without a copy it cannot be put back, and all else goes on
+                self._transport.fetch(self._email, row.path, self._copy_of(row.id))
+
+    def restore(self, row: PayloadRow, readers: Collection[str]) -> bool:
+        """Write a payload again that is gone from the store, or is not what it was; False if there is no copy."""
+        copy = self._copy_of(row.id)
+        try:
+            with copy.open("rb") as stream:
+                open_payload(stream, row.key, row.size, row.digest, None)
+        except (FileNotFoundError, RefusedError):
+            return False
+        self._transport.publish(row.path, _FileContent(copy, sealed_size(row.size)), readers)
+        return True
+
+    def remove(self, rows: Sequence[PayloadRow]) -> None:
+        """Remove payload files, and forget them.
+
+        That they are no longer there is noted first: after a crash in between, nobody is referred to a file
+        that is gone.
+        """
+        if not rows:
+            return
+        self._journal.put_payloads([replace(row, state=WRITING) for row in rows])
+        for row in rows:
+            crash_points.point("payload.before-remove")
+            self._transport.remove(row.path)
+            self._copy_of(row.id).unlink(missing_ok=True)
+        self._journal.drop_payloads([row.id for row in rows])
+
+    def _copy_of(self, payload: str) -> Path:
+        return self._copies / f"{payload}.payload"
 
 
 class PayloadWriter:
-    """Writes the payloads of one run, each content once.
+    """Writes the payloads of one run, each content once. Thread-safe.
 
     Parameters
     ----------
-    me : Participant
-        Whose space they lie in.
-    run : str
-        The run.
+    email, app, run : str
+        Whose space they lie in, in which app, and of which run they are.
     recipient : str
         The one reader (the payload lies beside its envelope), or ``all``.
     readers : collection of str
         Who may read the files.
+    journal : Journal
+        Where each is noted before it is written.
+    files : OwnPayloads
+        The files.
     """
 
-    def __init__(self, me: Participant, run: str, recipient: str, readers: Collection[str]) -> None:
-        self._me = me
+    def __init__(
+        self,
+        email: str,
+        app: str,
+        run: str,
+        recipient: str,
+        readers: Collection[str],
+        journal: Journal,
+        files: OwnPayloads,
+    ) -> None:
+        self._email = email
+        self._app = app
         self._run = run
+        self._journal = journal
+        self._files = files
         self._recipient = recipient
-        self._readers = tuple(readers)
+        self.readers = tuple(readers)
+        self._busy: dict[bytes, Future[None]] = {}
         self._guard = threading.Lock()
 
     def ensure(
@@ -148,30 +151,78 @@ class PayloadWriter:
         generation : int
             The phase of the run in which they are used, for `sweep`.
         """
-        if not groups:
-            return []
         contents = dict(zip(digests, groups, strict=True))
-        # One at a time: of several threads that push the same model the first writes it.
-        with self._guard:
-            before = {digest: self._row(digest) for digest in contents}
-            rows = {
-                digest: row if row is not None else self._new_row(contents[digest], digest, generation)
-                for digest, row in before.items()
-            }
-            missing = [row for row in rows.values() if row.state != THERE]
-            self._me.journal.put_payloads([row for row in missing if before[row.digest] is None])
-            self._write([(row, contents[row.digest]) for row in missing])
-            used = {d: replace(row, state=THERE, used=generation) for d, row in rows.items()}
-            self._me.journal.put_payloads([row for d, row in used.items() if row != before[d]])
+        rows: dict[bytes, PayloadRow] = {}
+        while missing := [digest for digest in contents if digest not in rows]:
+            mine, others = self._claim(missing)
+            try:
+                rows |= self._ensure({digest: contents[digest] for digest in mine}, generation)
+            finally:
+                self._release(mine)
+            for other in others:
+                other.result()
         scope = "all" if self._recipient == EVERYBODY else "direct"
-        return [PayloadRef(used[d].id, scope, used[d].key, used[d].size, used[d].digest) for d in digests]
+        return [PayloadRef(rows[d].id, scope, rows[d].key, rows[d].size, rows[d].digest) for d in digests]
+
+    def sweep(self, keep: Collection[str], before: int) -> int:
+        """Remove the payloads last used before generation ``before`` that are not in ``keep``; how many."""
+        found = {
+            row.digest: row
+            for row in self._journal.payloads(self._run)
+            if row.recipient == self._recipient and row.used < before and row.id not in keep
+        }
+        mine, _ = self._claim(found)
+        try:
+            # Once claimed they are looked at again: one may have been used meanwhile.
+            old = [row for digest in mine if (row := self._row(digest)) is not None and row.used < before]
+            self._files.remove(old)
+        finally:
+            self._release(mine)
+        return len(old)
+
+    def rows(self) -> list[PayloadRow]:
+        """The payloads of this run that are written, for these readers."""
+        rows = self._journal.payloads(self._run)
+        return [row for row in rows if row.recipient == self._recipient and row.state == THERE]
+
+    def restore(self, rows: Iterable[PayloadRow]) -> list[PayloadRow]:
+        """Write payloads again that the store has lost; those that could be."""
+        return [row for row in rows if self._files.restore(row, self.readers)]
+
+    def _claim(self, digests: Iterable[bytes]) -> tuple[list[bytes], list[Future[None]]]:
+        """Those that are now this thread's to work on, and who works on the others."""
+        mine, others = [], []
+        with self._guard:
+            for digest in digests:
+                if digest in self._busy:
+                    others.append(self._busy[digest])
+                else:
+                    self._busy[digest] = Future()
+                    mine.append(digest)
+        return mine, others
+
+    def _release(self, digests: Iterable[bytes]) -> None:
+        with self._guard:
+            done = [self._busy.pop(digest) for digest in digests]
+        for future in done:
+            future.set_result(None)
+
+    def _ensure(self, contents: dict[bytes, Sequence[Buffer]], generation: int) -> dict[bytes, PayloadRow]:
+        before = {digest: self._row(digest) for digest in contents}
+        rows = {
+            digest: row if row is not None else self._new_row(contents[digest], digest, generation)
+            for digest, row in before.items()
+        }
+        missing = [row for row in rows.values() if row.state != THERE]
+        self._journal.put_payloads([row for row in missing if before[row.digest] is None])
+        self._write([(row, contents[row.digest]) for row in missing])
+        used = {digest: replace(row, state=THERE, used=generation) for digest, row in rows.items()}
+        self._journal.put_payloads([row for digest, row in used.items() if row != before[digest]])
+        return used
 
     def _write(self, missing: Sequence[tuple[PayloadRow, Sequence[Buffer]]]) -> None:
         def write(item: tuple[PayloadRow, Sequence[Buffer]]) -> None:
-            row, buffers = item
-            crash_points.point("payload.before-write")
-            self._me.publish(row.path, SealedPayload(row.key, buffers), self._readers)
-            crash_points.point("payload.after-write")
+            self._files.write(*item, self.readers)
 
         if len(missing) == 1:
             write(missing[0])
@@ -181,91 +232,29 @@ class PayloadWriter:
                 list(pool.map(write, missing))
 
     def _row(self, digest: bytes) -> PayloadRow | None:
-        return self._me.journal.payload(self._run, digest, self._recipient)
+        return self._journal.payload(self._run, digest, self._recipient)
 
     def _new_row(self, buffers: Sequence[Buffer], digest: bytes, generation: int) -> PayloadRow:
-        me, identifier = self._me, str(uuid.uuid4())
+        identifier = str(uuid.uuid4())
         if self._recipient == EVERYBODY:
-            path = names.payload_path(me.email, me.app, identifier)
+            path = names.payload_path(self._email, self._app, identifier)
         else:
-            path = names.direct_payload_path(me.email, self._recipient, me.app, identifier)
+            path = names.direct_payload_path(self._email, self._recipient, self._app, identifier)
         size = sum(len(buffer) for buffer in buffers)
         key = secrets.token_bytes(32)
         return PayloadRow(
             self._run, digest, self._recipient, identifier, key, size, path, WRITING, generation
         )
 
-    def sweep(self, keep: Collection[str], before: int) -> int:
-        """Remove the payloads last used before generation ``before`` that are not in ``keep``; how many."""
-        old = [
-            row
-            for row in self._me.journal.payloads(self._run)
-            if row.recipient == self._recipient and row.used < before and row.id not in keep
-        ]
-        remove_payloads(self._me, old)
-        return len(old)
 
+@dataclass(frozen=True, slots=True)
+class _FileContent:
+    """A file as the content of another."""
 
-def remove_payloads(me: Participant, rows: Sequence[PayloadRow]) -> None:
-    """Remove payload files of ours, and forget them.
+    path: Path
+    size: int
 
-    That they are no longer there is noted first: after a crash in between, nobody is referred to a file
-    that is gone.
-    """
-    if not rows:
-        return
-    me.journal.put_payloads([replace(row, state=WRITING) for row in rows])
-    for row in rows:
-        crash_points.point("payload.before-remove")
-        me.remove(row.path)
-    me.journal.drop_payloads([row.id for row in rows])
-
-
-def payload_of(owner: str, recipient: str, app: str, ref: PayloadRef) -> str:
-    """Where ``owner`` has put a payload for ``recipient``."""
-    if ref.scope == "all":
-        return names.payload_path(owner, app, ref.id)
-    return names.direct_payload_path(owner, recipient, app, ref.id)
-
-
-def fetch_payload(me: Participant, owner: str, ref: PayloadRef, destination: Path) -> None:
-    """Bring a peer's payload into our own store, checked, still sealed.
-
-    Raises
-    ------
-    NotThereError
-        If it is not there yet.
-    RefusedError
-        If what is there is not what the envelope promises.
-    """
-    if not destination.exists():
-        make_private_dir(destination.parent)
-        me.transport.fetch(owner, payload_of(owner, me.email, me.app, ref), destination)
-    try:
-        with destination.open("rb") as stream:
-            open_payload(stream, ref.key, ref.size, ref.digest, None)
-    except Exception:
-        destination.unlink(missing_ok=True)
-        raise
-
-
-class Digests:
-    """BLAKE3 of byte strings, each hashed once for as long as this object lives.
-
-    The same model goes to N data owners as the same object in memory; it is held here so that its
-    address cannot come to mean another.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Buffer, bytes]] = {}
-
-    def of(self, blob: Buffer) -> bytes:
-        """The digest of one byte string."""
-        found = self._known.get(id(blob))
-        if found is None or found[0] is not blob:
-            found = self._known[id(blob)] = (blob, content_digest([blob]))
-        return found[1]
-
-    def of_group(self, group: Sequence[Buffer]) -> bytes:
-        """The digest of the concatenation of a group."""
-        return self.of(group[0]) if len(group) == 1 else content_digest(group)
+    def chunks(self) -> Iterator[bytes]:
+        with self.path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk

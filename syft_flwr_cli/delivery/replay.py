@@ -8,15 +8,14 @@ before: the run has diverged, and nothing more is sent unless that is accepted.
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from syft_flwr_cli.delivery.participant import Participant
-from syft_flwr_cli.delivery.payloads import Digests
+from syft_flwr_cli.delivery.channel import Channel
+from syft_flwr_cli.delivery.payload_plan import Digests
 from syft_flwr_cli.errors import DivergenceError
 from syft_flwr_cli.events import RunDiverged
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import Body
-from syft_flwr_cli.storage.journal import RequestRow
+from syft_flwr_cli.storage.journal import RequestMeta, RequestRow
 from syft_flwr_cli.transports.base import Buffer
 
 __all__ = ["OutgoingRequest", "Replay", "SequencedRequest"]
@@ -47,7 +46,7 @@ class OutgoingRequest:
     places: Sequence[tuple[str | int, ...]] = ()
     blobs: Sequence[Buffer] = ()
     response_timeout: float = 120.0
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: RequestMeta = field(default_factory=lambda: RequestMeta(0.0))
     digests: Digests = field(default_factory=Digests)
 
 
@@ -66,8 +65,8 @@ class Replay:
 
     Parameters
     ----------
-    me : Participant
-        The aggregator.
+    channel : Channel
+        The aggregator's.
     run : str
         The run's id in decimal.
     accept_divergence : bool
@@ -77,14 +76,16 @@ class Replay:
     """
 
     def __init__(
-        self, me: Participant, run: str, accept_divergence: bool, fail: Callable[[BaseException], None]
+        self, channel: Channel, run: str, accept_divergence: bool, fail: Callable[[BaseException], None]
     ) -> None:
-        self._me = me
+        self._email, self._app = channel.email, channel.app
+        self._journal, self._transport = channel.journal, channel.transport
+        self._audit, self._clock, self._emit = channel.audit, channel.clock, channel.emit
         self._run = run
         self._accept_divergence = accept_divergence
         self._fail = fail
         self._ordinals: dict[str, int] = {}
-        self._earlier = {(row.recipient, row.sequence_number): row for row in me.journal.positions(run)}
+        self._earlier = {(row.recipient, row.sequence_number): row for row in channel.journal.positions(run)}
         self._home = threading.get_ident()
         self._elsewhere = False
 
@@ -107,7 +108,7 @@ class Replay:
         sequence_number = self._ordinals.get(recipient, 0)
         self._ordinals[recipient] = sequence_number + 1
         mid = names.message_id(self._run, recipient, sequence_number, draft.digest)
-        before = self._me.journal.sent_at(self._run, recipient, sequence_number)
+        before = self._journal.sent_at(self._run, recipient, sequence_number)
         if before is not None and before.digest != draft.digest:
             self._diverge(_difference(before, draft))
             before = None
@@ -144,7 +145,7 @@ class Replay:
 
     def _first_missing(self) -> str:
         place = min(self._earlier.values(), key=lambda place: place.position)
-        row = self._me.journal.sent(place.id)
+        row = self._journal.sent(place.id)
         label = _label(row.outline, row.meta) if row is not None else ""
         return f"request {place.sequence_number + 1} to {place.recipient} ({label})"
 
@@ -158,12 +159,12 @@ class Replay:
             )
             self._fail(error)
             raise error
-        self._me.emit(RunDiverged(sentence))
+        self._emit(RunDiverged(sentence))
         gone = list(self._earlier.values())
-        now = self._me.clock()
+        now = self._clock()
         for row in gone:
-            self._me.remove(names.request_path(self._me.email, row.recipient, self._me.app, row.id))
-        self._me.journal.drop_sent(
+            self._transport.remove(names.request_path(self._email, row.recipient, self._app, row.id))
+        self._journal.drop_sent(
             [row.id for row in gone],
             [
                 {
@@ -177,7 +178,7 @@ class Replay:
             ],
         )
         self._earlier.clear()
-        self._me.flush_audit()
+        self._audit.flush()
 
 
 def _difference(before: RequestRow, draft: OutgoingRequest) -> str:
@@ -194,5 +195,5 @@ def _difference(before: RequestRow, draft: OutgoingRequest) -> str:
     )
 
 
-def _label(outline: Mapping[str, str], meta: Mapping[str, Any]) -> str:
-    return f"{outline.get('type', '')}, {meta.get('label', '')}".strip(", ")
+def _label(outline: Mapping[str, str], meta: RequestMeta) -> str:
+    return f"{outline.get('type', '')}, {meta.label}".strip(", ")

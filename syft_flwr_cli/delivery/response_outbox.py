@@ -1,16 +1,20 @@
 """A data owner's responses: written down, published, published again where they went missing, taken away.
 
-The sealed response and the new state are committed together before anything is published; from then on
-the response is owed until its file lies where it belongs. Objections (to an aggregator whose setting of the
-encryption is not ours) are no responses: they are journaled nowhere, and taken back.
+The sealed response and the new state are committed together before anything is published; from then on the
+response is published whenever its file is not where it belongs, and its payloads are put back with it. Reports of
+an encryption mismatch (to an aggregator whose setting is not ours) are no responses: they are journaled nowhere,
+and taken back.
 """
 
-import time
 from contextlib import suppress
 from typing import Any
 
-from syft_flwr_cli.delivery.participant import Participant
-from syft_flwr_cli.delivery.payloads import Digests, PayloadWriter, plan_payloads, remove_payloads
+from syft_flwr_cli.delivery.channel import Channel
+from syft_flwr_cli.delivery.own_files import OwnFiles
+from syft_flwr_cli.delivery.payload_plan import Digests, plan_payloads
+from syft_flwr_cli.delivery.payloads import THERE, PayloadWriter
+from syft_flwr_cli.delivery.restored import own_envelope, tell_restored
+from syft_flwr_cli.delivery.sealer import Sealer
 from syft_flwr_cli.delivery.task import TaskResult
 from syft_flwr_cli.delivery.tombstones import TOMBSTONES, Tombstones
 from syft_flwr_cli.delivery.withdrawal import ResponseWithdrawal
@@ -18,16 +22,9 @@ from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.flower.error_codes import UNUSABLE
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import ENCRYPTION_MISMATCH, Body, encode_body
-from syft_flwr_cli.protocol.states import Incoming
-from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE
-from syft_flwr_cli.security.envelope import (
-    Envelope,
-    Header,
-    new_nonce,
-    read_envelope,
-    stating,
-    write_envelope,
-)
+from syft_flwr_cli.protocol.states import Action, Event, Incoming, decide
+from syft_flwr_cli.security.envelope import Envelope, new_nonce, read_envelope
+from syft_flwr_cli.security.sealing import sealed_size
 from syft_flwr_cli.storage import crash_points
 from syft_flwr_cli.storage.journal import Request
 from syft_flwr_cli.transports.base import BytesContent
@@ -40,153 +37,206 @@ class ResponseOutbox:
 
     Parameters
     ----------
-    me : Participant
-        The data owner.
+    channel : Channel
+        The data owner's.
     aggregator : str
         Who asked.
     code : str, optional
         The digest of the code that is run; stated in every response.
     verify_interval : float
         Seconds after which it is checked that responses nobody has acknowledged still lie where they were put.
+    data : str, optional
+        What the app was given (see `Body`); stated in every response.
+    sandbox : str, optional
+        What the app runs in; stated in every response.
     """
 
     def __init__(
         self,
-        me: Participant,
+        channel: Channel,
         aggregator: str,
         code: str | None,
         verify_interval: float,
         data: str | None = None,
         sandbox: str | None = None,
     ) -> None:
-        self._me = me
+        self._channel = channel
+        self._journal, self._transport, self._keys = channel.journal, channel.transport, channel.keys
+        self._files, self._sealer = channel.payloads, Sealer(channel)
         self._aggregator = aggregator
         self._code = code
         self._data = data
         self._sandbox = sandbox
-        self._verify_interval = verify_interval
-        self._folder = names.rpc_folder(me.email, aggregator, me.app)
-        self._checked = time.monotonic()
-        self._pending_publication: dict[str, None] = {}
+        self._folder = names.rpc_folder(channel.email, aggregator, channel.app)
+        self._own = OwnFiles(channel.transport.once, verify_interval)
+        self._to_publish: dict[str, None] = {}
         self._mismatch_reports: set[str] = set()
-        self.tombstones = Tombstones(me.directory / TOMBSTONES, me.identity)
+        self._before: set[str] = set()
+        self.tombstones = Tombstones(channel.directory / TOMBSTONES, channel.account.identity)
         self.withdrawal = ResponseWithdrawal(
-            me.email, me.app, aggregator, me.journal, me.transport, self.tombstones, me.clock
+            channel.email,
+            channel.app,
+            aggregator,
+            channel.journal,
+            channel.transport.once,
+            self.tombstones,
+            channel.clock,
         )
-        self.before: set[str] = set()
-        """The messages that an earlier process had published a response to when this one began."""
 
     def recover(self) -> None:
         """Take up what an earlier process left: committed responses go out again, payloads of none are removed."""
-        lying = {path for path, _ in self._me.transport.list_own(self._folder)}
-        self.before = {
-            path.rsplit("/", 1)[-1].removesuffix(".response") for path in lying if path.endswith(".response")
+        there = {path for path, _ in self._transport.list_own(self._folder)}
+        self._before = {
+            path.rsplit("/", 1)[-1].removesuffix(".response") for path in there if path.endswith(".response")
         }
         self._take_back(self._reported_before())
-        self.withdrawal.recover(lying)
+        self.withdrawal.recover(there)
         wanted: set[str] = set()
-        for run in self._me.journal.runs():
+        for run in self._journal.runs():
             if run.ended is not None:
                 continue
-            for request in self._me.journal.requests(run.run, Incoming.DONE):
+            for request in self._journal.requests(run.run, Incoming.DONE):
                 wanted.update(request.payloads)
-                self._pending_publication[request.id] = None
-        rows = [row for row in self._me.journal.payloads() if row.id not in wanted]
-        remove_payloads(self._me, rows)
-        self._me.flush_audit()
+                self._to_publish[request.id] = None
+        self._files.remove([row for row in self._journal.payloads() if row.id not in wanted])
+        self._channel.audit.flush()
+
+    def answered_before(self, mid: str, digest: str) -> bool:
+        """Whether an earlier process has published a response of ours to this request that the journal lacks.
+
+        The journal is gone then, or this home was restored from an older state; the latter is told.
+        """
+        if mid not in self._before:
+            return False
+        known = self._journal.request(mid)
+        if known is not None and known.state is not Incoming.CLAIMED:
+            return False
+        envelope = own_envelope(self._channel, self._path(mid), self._transport)
+        if known is not None and (envelope is None or envelope.header.answers != digest):
+            return False
+        if envelope is not None and self._journal.run(envelope.header.run) is not None:
+            tell_restored(self._channel, envelope.header.run, envelope.header.audit or "")
+        return True
 
     def _reported_before(self) -> set[str]:
-        """Requests that an earlier process objected to: what lies there is no answer to them."""
-        objected = {
+        """Requests whose encryption an earlier process reported: what lies there is no answer to them."""
+        reported = {
             refusal["path"].rpartition("/")[2].removesuffix(".request")
-            for refusal in self._me.journal.refused()
+            for refusal in self._journal.refused()
             if refusal["owner"] == self._aggregator and refusal["reason"] == "plaintext"
         }
-        return {mid for mid in objected & self.before if self._me.journal.request(mid) is None}
+        return {mid for mid in reported & self._before if self._journal.request(mid) is None}
 
-    def _take_back(self, objections: set[str]) -> None:
-        for mid in sorted(objections):
-            self._me.transport.remove(self._path(mid))
-        self.before -= objections
-        self._mismatch_reports -= objections
+    def _take_back(self, reports: set[str]) -> None:
+        for mid in sorted(reports):
+            self._transport.remove(self._path(mid))
+        self._before -= reports
+        self._mismatch_reports -= reports
 
     def again(self, request: Request) -> None:
-        """Publish the response to a request that was asked again, unless it was consumed."""
-        if request.state is Incoming.DONE:
-            self._pending_publication[request.id] = None
+        """A request that has been answered is here again: its sender misses the response, or payloads of it."""
+        _, actions = decide(request.state, Event.REPEAT)
+        if Action.PUBLISH in actions:
+            self._put_back({}, [request])
+            self._to_publish[request.id] = None
             self.publish()
 
     def publish_later(self, mid: str) -> None:
         """The response to this message is to be published."""
-        self._pending_publication[mid] = None
+        self._to_publish[mid] = None
 
     def publish(self) -> None:
-        """Publish what is owed. What fails stays owed."""
-        for mid in list(self._pending_publication):
-            request = self._me.journal.request(mid)
+        """Publish what is to be. What fails is left to be published."""
+        for mid in list(self._to_publish):
+            request = self._journal.request(mid)
             if request is not None and request.response is not None:
                 crash_points.point("inbox.before-publish")
                 content = BytesContent(request.response)
-                self._me.publish(self._path(mid), content, (self._aggregator,))
+                self._transport.publish(self._path(mid), content, (self._aggregator,))
                 crash_points.point("inbox.after-publish")
-            del self._pending_publication[mid]
+                self._own.written([self._path(mid)])
+            del self._to_publish[mid]
+
+    def next_look(self) -> float:
+        """Seconds until `check` looks at the store again."""
+        return max(0.1, self._own.next_look())
 
     def check(self) -> bool:
-        """Responses that somebody has removed, or that a store lost while it was away, go out again."""
-        now = time.monotonic()
-        if now < self._checked + max(self._verify_interval, 100 * self._me.transport.properties.listing_cost):
+        """What somebody has removed or changed, or a store lost, is written again; whether anything was."""
+        if self._own.next_look() > 0:
             return False
-        self._checked = now
-        lying = {path for path, _ in self._me.transport.list_own(self._folder)}
-        for run in self._me.journal.runs():
-            for request in self._me.journal.requests(run.run, Incoming.DONE) if run.ended is None else ():
-                if self._path(request.id) not in lying:
-                    self._pending_publication[request.id] = None
-        return bool(self._pending_publication)
+        requests = [
+            request
+            for run in self._journal.runs()
+            if run.ended is None
+            for request in self._journal.requests(run.run, Incoming.DONE)
+        ]
+        paths: dict[str, bytes | int] = {self._path(one.id): one.response or b"" for one in requests}
+        astray = self._put_back(paths, requests)
+        for request in requests:
+            _, actions = decide(request.state, Event.LOST)
+            if self._path(request.id) in astray and Action.PUBLISH in actions:
+                self._to_publish[request.id] = None
+        return bool(self._to_publish)
 
-    def write_down(self, request: Envelope, asked: Body, outcome: TaskResult) -> None:
+    def _put_back(self, expected: dict[str, bytes | int], requests: list[Request]) -> set[str]:
+        """Put payloads of ``requests`` back that are astray; which of ``expected`` are astray, too."""
+        wanted = {payload for request in requests for payload in request.payloads}
+        rows = {
+            row.path: row
+            for run in {request.run for request in requests}
+            for row in self._journal.payloads(run)
+            if row.id in wanted and row.state == THERE
+        }
+        sizes: dict[str, bytes | int] = {path: sealed_size(row.size) for path, row in rows.items()}
+        astray = set(self._own.astray(expected | sizes))
+        for path in astray & set(rows):
+            if self._files.restore(rows[path], (self._aggregator,)):
+                self._own.written([path])
+        return astray - set(rows)
+
+    def write_down(self, request: Envelope, asked: Body, result: TaskResult) -> None:
         """Commit what came of a request: the sealed response and the new state, with nothing published yet."""
-        me, header = self._me, request.header
+        header, properties = request.header, self._transport.properties
         layout = plan_payloads(
-            outcome.places,
-            outcome.blobs,
-            me.transport.properties.inline_limit,
-            Digests(),
-            me.transport.properties.one_file,
+            result.places, result.blobs, properties.inline_limit, Digests(), properties.one_file
         )
-        writer = PayloadWriter(me, header.run, self._aggregator, (self._aggregator,))
+        writer = PayloadWriter(
+            self._channel.email,
+            self._channel.app,
+            header.run,
+            self._aggregator,
+            (self._aggregator,),
+            self._journal,
+            self._files,
+        )
         refs = writer.ensure(layout.groups, layout.digests)
         body = Body(
             type=asked.type,
             group=asked.group,
             round=asked.round,
-            skeleton=outcome.skeleton,
+            skeleton=result.skeleton,
             inline=layout.inline,
             slots=tuple(layout.slots),
             payloads=tuple(refs),
             code=self._code,
             data=self._data,
             sandbox=self._sandbox,
-            error=outcome.error,
+            error=result.error,
             nonce=new_nonce(),
         )
-        public = me.peer(self._aggregator, fresh=True)
+        public = self._keys.of(self._aggregator, fresh=True)
         assert public is not None
-        now = me.clock()
-        plaintext = encode_body(body)
-        answer = stating(self._header(header, request.digest), plaintext)
-        sealed = write_envelope(answer, plaintext, me.identity, public if me.encryption else None)
+        now = self._channel.clock()
+        sealed = self._sealer.response(request, public, encode_body(body), now)
         facts: dict[str, Any] = {"message": header.id, "run": header.run, "time": now}
-        # What stands here is what happened, to the very bytes: a request may come again under the same id.
-        executed = {
-            **facts,
-            "event": "executed",
-            "type": asked.type,
-            "outcome": _word(outcome),
-            "request": request.digest,
-        }
+        done = {**facts, "event": "executed", "type": asked.type, "outcome": _word(result)}
+        if not result.ran:
+            done = {**facts, "event": "not-executed", "type": asked.type, "why": _reason(result)}
+        # Which request it was: another one of the same id may have come before.
+        done["request"] = request.digest
         if self._code:
-            executed["code"] = self._code
+            done["code"] = self._code
         made = read_envelope(sealed)
         sent = {
             **facts,
@@ -195,33 +245,16 @@ class ResponseOutbox:
             "digest": made.digest,
             "header": made.line.decode("ascii").rstrip(),
         }
-        left = [] if outcome.egress is None else [{**outcome.egress.audit_entry(), **facts}]
-        me.journal.finish(
+        egress = result.egress
+        left = [] if egress is None else [{**egress.audit_entry(), **facts}]
+        self._journal.finish(
             header.id,
             sealed,
             [ref.id for ref in refs],
-            outcome.state,
+            result.state,
             now,
-            [executed, *left, sent] if outcome.ran else [sent],
-            None if outcome.egress is None else outcome.egress.document(),
-        )
-
-    def _header(self, asked: Header, digest: str) -> Header:
-        now = self._me.clock()
-        return Header(
-            kind="response",
-            id=asked.id,
-            app=self._me.app,
-            run=asked.run,
-            sender=self._me.email,
-            recipient=self._aggregator,
-            endpoint=asked.endpoint,
-            created=now,
-            expires=max(asked.expires, now),
-            suite=SUITE if self._me.encryption else SUITE_NONE,
-            answers=digest,
-            audit=self._me.audit_head(),
-            seen=self._me.seen_head(self._aggregator),
+            [done, *left, sent],
+            None if egress is None else egress.document(),
         )
 
     def report_encryption_mismatch(self, envelope: Envelope) -> None:
@@ -230,35 +263,37 @@ class ResponseOutbox:
         What we send is in our own mode, so its own setting makes it refuse, and say why; it holds no data.
         """
         mid = envelope.header.id
-        public = self._me.peer(self._aggregator)
-        if mid in self._mismatch_reports or public is None or self._me.journal.request(mid) is not None:
+        public = self._keys.of(self._aggregator)
+        if mid in self._mismatch_reports or public is None or self._journal.request(mid) is not None:
             return
-        side = "on" if self._me.encryption else "off"
-        body = Body(type=ENCRYPTION_MISMATCH, error=(UNUSABLE, f"encryption is {side} at {self._me.email}"))
-        header = self._header(envelope.header, envelope.digest)
-        data = write_envelope(
-            header, encode_body(body), self._me.identity, public if self._me.encryption else None
-        )
-        self._me.publish(self._path(mid), BytesContent(data), (self._aggregator,))
+        side = "on" if self._channel.encryption else "off"
+        what = f"encryption is {side} at {self._channel.email}"
+        body = encode_body(Body(type=ENCRYPTION_MISMATCH, error=(UNUSABLE, what)))
+        data = self._sealer.response(envelope, public, body, self._channel.clock())
+        self._transport.publish(self._path(mid), BytesContent(data), (self._aggregator,))
         self._mismatch_reports.add(mid)
 
     def sweep(self, run: str) -> None:
         """Remove payloads that every response that needed them has been consumed of."""
-        rows = self._me.journal.payloads(run)
+        rows = self._journal.payloads(run)
         if rows:
-            wanted = self._me.journal.payloads_in_use(run)
-            remove_payloads(self._me, [row for row in rows if row.id not in wanted])
+            wanted = self._journal.payloads_in_use(run)
+            self._files.remove([row for row in rows if row.id not in wanted])
 
     def _path(self, mid: str) -> str:
-        return names.response_path(self._me.email, self._aggregator, self._me.app, mid)
+        return names.response_path(self._channel.email, self._aggregator, self._channel.app, mid)
 
     def close(self) -> None:
-        """Take objections back."""
+        """Take reports of an encryption mismatch back."""
         with suppress(TransportError):  # the next process takes back what cannot be taken back now
             self._take_back(set(self._mismatch_reports))
 
 
-def _word(outcome: TaskResult) -> str:
-    if outcome.withheld:
+def _word(result: TaskResult) -> str:
+    if result.withheld:
         return "withheld"
-    return "error" if outcome.error else "reply"
+    return "error" if result.error else "reply"
+
+
+def _reason(result: TaskResult) -> str:
+    return result.error[1][:500] if result.error else ""

@@ -11,8 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from syft_flwr_cli.delivery.participant import Participant
-from syft_flwr_cli.delivery.payloads import remove_payloads
+from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.delivery.tombstones import TOMBSTONES, Tombstones
 from syft_flwr_cli.errors import DiskError, NotThereError, TransportError, UsageError
 from syft_flwr_cli.events import StoreFailed
@@ -50,24 +49,24 @@ class Cleaned:
     runs: int
 
 
-def clean_finished(me: Participant) -> None:
+def clean_finished(channel: Channel) -> None:
     """Finish what a process that died at the end of a run has left: its payloads and stored replies go."""
-    over = {run.run for run in me.journal.runs() if run.ended is not None}
-    remove_payloads(me, [row for row in me.journal.payloads() if row.run in over])
-    unfinished = {run.run for run in me.journal.runs() if run.ended is None}
-    if me.received_payloads.is_dir():
-        for place in me.received_payloads.iterdir():
+    over = {run.run for run in channel.journal.runs() if run.ended is not None}
+    channel.payloads.remove([row for row in channel.journal.payloads() if row.run in over])
+    unfinished = {run.run for run in channel.journal.runs() if run.ended is None}
+    if channel.received_payloads.is_dir():
+        for place in channel.received_payloads.iterdir():
             if place.name not in unfinished:
                 shutil.rmtree(place, ignore_errors=True)
-    me.journal.erase()
+    channel.journal.erase()
 
 
-def clean(me: Participant, peers: Collection[str], older_than: float, *, dry_run: bool = False) -> Cleaned:
+def clean(channel: Channel, peers: Collection[str], older_than: float, *, dry_run: bool = False) -> Cleaned:
     """Remove what belongs to runs that ended more than ``older_than`` seconds ago.
 
     Parameters
     ----------
-    me : Participant
+    channel : Channel
         Whose files.
     peers : collection of str
         To whom it has written; those of earlier runs are added.
@@ -80,40 +79,44 @@ def clean(me: Participant, peers: Collection[str], older_than: float, *, dry_run
         If the store fails; what was removed until then stays removed.
     """
     if not dry_run:
-        clean_finished(me)
-    before = me.clock() - older_than
-    rules = _Rules(me.journal, before)
-    files = list(_own_files(me, {*peers, *rules.peers}))
-    going = [(path, entry) for path, entry in files if rules.may_go(entry, _run_in_header(me, path))]
+        clean_finished(channel)
+    before = channel.clock() - older_than
+    rules = _Rules(channel.journal, before)
+    files = list(_own_files(channel, {*peers, *rules.peers}))
+    going = [(path, entry) for path, entry in files if rules.may_go(entry, _run_in_header(channel, path))]
     freed = Usage(len(going), sum(entry.size for _, entry in going))
     left = Usage(len(files) - freed.files, sum(entry.size for _, entry in files) - freed.bytes)
     paths = tuple(path for path, _ in going)
     if dry_run:
-        return Cleaned(freed, left, paths, len(me.journal.prunable(before)))
+        return Cleaned(freed, left, paths, len(channel.journal.prunable(before)))
     for path in paths:
         crash_points.point("clean.before-remove")
-        me.transport.remove(path)
+        channel.transport.remove(path)
     if paths:
-        entry = {"event": "removed", "time": me.clock(), "files": freed.files, "bytes": freed.bytes}
-        me.journal.hear([{**entry, "why": "the retention time is over"}])
-    Tombstones(me.directory / TOMBSTONES, me.identity).forget(me.journal.prunable(before))
-    runs = me.journal.prune(before)
-    me.flush_audit()
+        entry = {"event": "removed", "time": channel.clock(), "files": freed.files, "bytes": freed.bytes}
+        channel.journal.hear([{**entry, "why": "the retention time is over"}])
+    Tombstones(channel.directory / TOMBSTONES, channel.account.identity).forget(
+        channel.journal.prunable(before)
+    )
+    runs = channel.journal.prune(before)
+    channel.audit.flush()
     return Cleaned(freed, left, paths, runs)
 
 
-def prune_expired(me: Participant, peers: Collection[str], older_than: float) -> None:
+def prune_expired(channel: Channel, peers: Collection[str], older_than: float) -> None:
     """`clean` at the start and at the end of a command: what fails here does not keep it from its work."""
     try:
-        clean(me, peers, older_than)
+        clean(channel, peers, older_than)
     except (TransportError, DiskError) as error:
-        me.emit(StoreFailed(error.what, error.hint))
+        channel.emit(StoreFailed(error.what, error.hint))
 
 
-def _own_files(me: Participant, peers: Collection[str]) -> Iterator[tuple[str, FileInfo]]:
-    folders = [names.app_folder(me.email, peer, me.app) for peer in sorted(peers) if peer != me.email]
-    for folder in [*folders, names.payload_folder(me.email, me.app)]:
-        for path, entry in me.transport.list_own(folder):
+def _own_files(channel: Channel, peers: Collection[str]) -> Iterator[tuple[str, FileInfo]]:
+    folders = [
+        names.app_folder(channel.email, peer, channel.app) for peer in sorted(peers) if peer != channel.email
+    ]
+    for folder in [*folders, names.payload_folder(channel.email, channel.app)]:
+        for path, entry in channel.transport.list_own(folder):
             if _is_ours(path):
                 yield path, entry
 
@@ -129,10 +132,10 @@ def _is_ours(path: str) -> bool:
     return any(names.message_of(name, kind) for kind in (*ENVELOPES, ".payload"))
 
 
-def _run_in_header(me: Participant, path: str) -> _ReadRun:
+def _run_in_header(channel: Channel, path: str) -> _ReadRun:
     def read() -> str | None:
         try:
-            with me.transport.open(me.email, path) as stream:
+            with channel.transport.open(channel.email, path) as stream:
                 return parse_header(stream.read(MAX_HEADER))[0].run
         except (NotThereError, RefusedError):
             return None

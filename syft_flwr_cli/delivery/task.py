@@ -13,7 +13,7 @@ __all__ = ["EgressRecord", "Task", "TaskResult"]
 
 @dataclass(slots=True)
 class Task:
-    """A request, opened: what `execute` gets.
+    """A request, opened: what is executed.
 
     Parameters
     ----------
@@ -27,6 +27,8 @@ class Task:
         The contents of the payloads, one after the other.
     state : bytes, optional
         The state of the run as the last response left it; None at first.
+    attempts : int
+        As which attempt to execute it this is, from 1.
     """
 
     id: str
@@ -36,6 +38,11 @@ class Task:
     shared: SharedBytes | None
     state: bytes | None
     attempts: int
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        if self.shared is not None:
+            self.shared.close()
 
 
 class EgressRecord(Protocol):

@@ -127,10 +127,10 @@ def make_runner(
         mods=options.mods,
         check=options.check,
         elsewhere=options.elsewhere,
-        bytecode=bytecode_dir(session.me.directory, options.environment),
+        bytecode=bytecode_dir(session.channel.directory, options.environment),
         sandbox=options.sandbox,
     )
-    log = session.me.directory / "logs" / "app.log"
+    log = session.channel.directory / "logs" / "app.log"
     if options.isolation == "inline":
         return InlineRunner(setup, log=log, screen=escaped_screen())
     return SubprocessRunner(setup, log, early, escaped_screen())
@@ -174,18 +174,20 @@ class AppNode:
     ) -> None:
         self._session = session
         self._runner = runner
-        session.me.retry_timeout = RETRY_TIMEOUT
+        session.channel.transport.retry_timeout = RETRY_TIMEOUT
         self._prune()
         aggregator = session.settings.aggregator
-        errors = AppErrors(session.me.directory / "logs" / "errors", options.error_texts, session.me.emit)
+        errors = AppErrors(
+            session.channel.directory / "logs" / "errors", options.error_texts, session.channel.emit
+        )
         guard = EgressGuard(
             lambda work: errors(work, runner(work)),
             options.egress,
-            session.me.journal.egress_bytes,
-            lambda message, sentence: session.me.emit(ReplyWithheld(message, sentence)),
+            session.journal.egress_bytes,
+            lambda message, sentence: session.channel.emit(ReplyWithheld(message, sentence)),
         )
         self._inbox = Inbox(
-            session.me,
+            session.channel,
             aggregator,
             guard,
             code=options.code,
@@ -216,8 +218,8 @@ class AppNode:
     def serve(self, until: Callable[[], bool]) -> None:
         """Serve until ``until()``, which is asked after everything that is done, or an interrupt."""
         self._inbox.recover()
-        me = self._session.me
-        me.emit(NodeReady(me.email, self._session.settings.aggregator))
+        channel = self._session.channel
+        channel.emit(NodeReady(channel.email, self._session.settings.aggregator))
         self._inbox.serve(until)
 
     def work_off(self) -> int:
@@ -233,7 +235,7 @@ class AppNode:
     def report_ends(self) -> None:
         """Note that the ends of runs have been said, and tidy up after them: for whoever stays."""
         while self._reported < len(self._inbox.stopped):
-            self._session.me.journal.mark_reported(self._inbox.stopped[self._reported].run)
+            self._session.journal.mark_reported(self._inbox.stopped[self._reported].run)
             self._reported += 1
             self._prune()
         self.besides()
@@ -246,7 +248,7 @@ class AppNode:
 
     def _prune(self) -> None:
         settings = self._session.settings
-        retention.prune_expired(self._session.me, [settings.aggregator], settings.retention)
+        retention.prune_expired(self._session.channel, [settings.aggregator], settings.retention)
 
 
 def run_node(
@@ -282,7 +284,7 @@ def run_node(
 def told(session: Session, result: NodeResult) -> None:
     """Note that the ends of these runs have been shown: repeating the command waits for the next run."""
     for ended in result.stopped:
-        session.me.journal.mark_reported(ended.run)
+        session.journal.mark_reported(ended.run)
 
 
 def syftbox_flwr_client(

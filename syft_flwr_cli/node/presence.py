@@ -40,9 +40,9 @@ class Presence:
                     return
                 every = EVERY_WHERE_WRITES_COST if session.meter.cost().calls else EVERY
                 self._next[store] = now + every
-            document = make_presence(session.me.identity, session.me.clock())
+            document = make_presence(session.channel.account.identity, session.channel.clock())
             try:
-                session.me.transport.publish(PRESENCE_PATH, BytesContent(document), readers)
+                session.channel.transport.publish(PRESENCE_PATH, BytesContent(document), readers)
             except TransportError as error:
                 self._emit(StoreFailed(error.what, error.hint))
 

@@ -1,28 +1,41 @@
 """What may happen to a message, as two tables: a request seen from its sender, and seen from its recipient.
 
-The tables are the whole rule; the outbox and the inbox only drive them, and the journal refuses any
-step that is not in them. Pure.
+The tables are the whole rule. `decide` says, of a state and an event, which state comes next and what is to be
+done about it; whoever does I/O carries that out, and nothing else writes a state. What is not in the tables
+cannot happen. docs/durability.md shows the same tables; a test compares them. Pure.
 
-Outgoing (aggregator): a request is *waiting* for its recipient's key, then *sealed* (its bytes are in
-the journal and may be published any number of times), and ends *answered*, *absent* (nobody answered
-in time) or *withdrawn* (the run was stopped). An answer that comes after that is *late*: it is noted,
-so that its sender may clean up, and changes nothing.
+Outgoing (aggregator): a *new* request becomes *waiting* (journaled, its recipient's key not known yet) or *sealed*
+(its bytes are in the journal and may be published any number of times), and ends *answered*, *absent* (nobody
+answered in time, or nothing can be sealed for its recipient) or *withdrawn* (the run was stopped). An answer that
+comes after that is *late*: it is noted, so that its sender may clean up, and changes nothing.
 
-Incoming (data owner): a request is *claimed* (once), then *done*: its response and the new state are in
-the journal, together; the response is published, again if asked again, until it is *acknowledged*. What
-was claimed and not done when the run ended is *withdrawn*.
+Incoming (data owner): a *new* request is *claimed* (once), then *done*: its response and the new state are in
+the journal, together; the response is published, again if it is asked for again or goes missing, until it is
+*acknowledged*. What was claimed and not done when the run ended is *withdrawn*.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 from syft_flwr_cli.errors import SyftFlwrError
 
-__all__ = ["INCOMING", "OUTGOING", "Event", "Incoming", "Outgoing", "advance"]
+__all__ = [
+    "INCOMING",
+    "OUTGOING",
+    "Action",
+    "Event",
+    "Incoming",
+    "Outgoing",
+    "decide",
+    "markdown",
+]
 
 
 class Outgoing(StrEnum):
-    """Where a request of ours stands."""
+    """Where a request of ours stands. A *new* one is nowhere yet, also not in the journal."""
 
+    NEW = "new"
     WAITING = "waiting"
     SEALED = "sealed"
     ANSWERED = "answered"
@@ -31,8 +44,9 @@ class Outgoing(StrEnum):
 
 
 class Incoming(StrEnum):
-    """Where a request to us stands."""
+    """Where a request to us stands. A *new* one is nowhere yet, also not in the journal."""
 
+    NEW = "new"
     CLAIMED = "claimed"
     DONE = "done"
     ACKNOWLEDGED = "acknowledged"
@@ -42,48 +56,116 @@ class Incoming(StrEnum):
 class Event(StrEnum):
     """What can happen."""
 
+    PUSH = "push"
+    """The ServerApp sends it."""
     SEAL = "seal"
+    """It is sealed for its recipient, at first or anew."""
     ANSWER = "answer"
+    """A genuine response to it is here, with its payloads."""
+    DAMAGED = "damaged"
+    """A response to it is here, and is not whole or not genuine."""
+    LOST = "lost"
+    """The file that we published is gone from the store, or is not what we wrote."""
     DEADLINE = "deadline"
+    """Its time to be answered is over."""
+    UNSEALABLE = "unsealable"
+    """Nothing can be sealed for its recipient: the published key is none."""
     WITHDRAW = "withdraw"
+    """Its run ends."""
     CLAIM = "claim"
+    """It is genuine, and about to be executed."""
+    REPEAT = "repeat"
+    """It is here once more."""
     FINISH = "finish"
+    """It was executed, or will not be; the response is written."""
     ACKNOWLEDGE = "acknowledge"
+    """The aggregator says that it has the response for good."""
 
 
-OUTGOING: dict[tuple[Outgoing, Event], Outgoing] = {
-    (Outgoing.WAITING, Event.SEAL): Outgoing.SEALED,
-    (Outgoing.WAITING, Event.DEADLINE): Outgoing.ABSENT,
-    (Outgoing.WAITING, Event.WITHDRAW): Outgoing.WITHDRAWN,
-    (Outgoing.SEALED, Event.SEAL): Outgoing.SEALED,
-    (Outgoing.SEALED, Event.ANSWER): Outgoing.ANSWERED,
-    (Outgoing.SEALED, Event.DEADLINE): Outgoing.ABSENT,
-    (Outgoing.SEALED, Event.WITHDRAW): Outgoing.WITHDRAWN,
-    (Outgoing.ANSWERED, Event.ANSWER): Outgoing.ANSWERED,
-    (Outgoing.ABSENT, Event.ANSWER): Outgoing.ABSENT,
-    (Outgoing.WITHDRAWN, Event.ANSWER): Outgoing.WITHDRAWN,
+class Action(StrEnum):
+    """What is to be done."""
+
+    PUBLISH = "publish"
+    """Put its file (request or response) into the store, in place of what is there."""
+    REMOVE = "remove"
+    """Remove its file from the store."""
+    KEEP_REPLY = "keep the reply"
+    """Keep the opened reply in the journal, for Flower and for a replay."""
+    ACKNOWLEDGE = "acknowledge"
+    """Say with the next request that the response was taken."""
+    REPORT_ABSENT = "report the owner as absent"
+    """Let whoever waits go on without this data owner."""
+    EXECUTE = "execute"
+    """Run the app on it."""
+    REMOVE_PAYLOADS = "remove its payloads"
+    """Remove the payloads of the response that nothing else needs."""
+
+
+OutgoingTable = Mapping[tuple[Outgoing, Event], tuple[Outgoing, tuple[Action, ...]]]
+IncomingTable = Mapping[tuple[Incoming, Event], tuple[Incoming, tuple[Action, ...]]]
+
+OUTGOING: OutgoingTable = {
+    (Outgoing.NEW, Event.PUSH): (Outgoing.WAITING, ()),
+    (Outgoing.WAITING, Event.SEAL): (Outgoing.SEALED, (Action.PUBLISH,)),
+    (Outgoing.WAITING, Event.UNSEALABLE): (Outgoing.ABSENT, (Action.REPORT_ABSENT,)),
+    (Outgoing.WAITING, Event.DEADLINE): (Outgoing.ABSENT, (Action.REPORT_ABSENT,)),
+    (Outgoing.WAITING, Event.WITHDRAW): (Outgoing.WITHDRAWN, ()),
+    (Outgoing.SEALED, Event.SEAL): (Outgoing.SEALED, (Action.PUBLISH,)),
+    (Outgoing.SEALED, Event.LOST): (Outgoing.SEALED, (Action.PUBLISH,)),
+    (Outgoing.SEALED, Event.DAMAGED): (Outgoing.SEALED, (Action.PUBLISH,)),
+    (Outgoing.SEALED, Event.ANSWER): (Outgoing.ANSWERED, (Action.KEEP_REPLY, Action.ACKNOWLEDGE)),
+    (Outgoing.SEALED, Event.UNSEALABLE): (Outgoing.ABSENT, (Action.REMOVE, Action.REPORT_ABSENT)),
+    (Outgoing.SEALED, Event.DEADLINE): (Outgoing.ABSENT, (Action.REMOVE, Action.REPORT_ABSENT)),
+    (Outgoing.SEALED, Event.WITHDRAW): (Outgoing.WITHDRAWN, (Action.REMOVE,)),
+    # The same response once more, and a time limit that came to an end while the answer was written down.
+    (Outgoing.ANSWERED, Event.ANSWER): (Outgoing.ANSWERED, (Action.ACKNOWLEDGE,)),
+    (Outgoing.ANSWERED, Event.DEADLINE): (Outgoing.ANSWERED, ()),
+    (Outgoing.ANSWERED, Event.WITHDRAW): (Outgoing.ANSWERED, ()),
+    (Outgoing.ABSENT, Event.ANSWER): (Outgoing.ABSENT, (Action.ACKNOWLEDGE,)),
+    (Outgoing.ABSENT, Event.WITHDRAW): (Outgoing.ABSENT, ()),
+    (Outgoing.WITHDRAWN, Event.ANSWER): (Outgoing.WITHDRAWN, (Action.ACKNOWLEDGE,)),
+    (Outgoing.WITHDRAWN, Event.DEADLINE): (Outgoing.WITHDRAWN, ()),
 }
 
-INCOMING: dict[tuple[Incoming, Event], Incoming] = {
-    (Incoming.CLAIMED, Event.CLAIM): Incoming.CLAIMED,
-    (Incoming.CLAIMED, Event.FINISH): Incoming.DONE,
-    (Incoming.CLAIMED, Event.WITHDRAW): Incoming.WITHDRAWN,
-    (Incoming.DONE, Event.ACKNOWLEDGE): Incoming.ACKNOWLEDGED,
-    (Incoming.ACKNOWLEDGED, Event.ACKNOWLEDGE): Incoming.ACKNOWLEDGED,
+INCOMING: IncomingTable = {
+    (Incoming.NEW, Event.CLAIM): (Incoming.CLAIMED, (Action.EXECUTE,)),
+    # By the next process, or because the same request came again with more time to answer.
+    (Incoming.CLAIMED, Event.CLAIM): (Incoming.CLAIMED, (Action.EXECUTE,)),
+    (Incoming.CLAIMED, Event.FINISH): (Incoming.DONE, (Action.PUBLISH,)),
+    (Incoming.CLAIMED, Event.WITHDRAW): (Incoming.WITHDRAWN, ()),
+    (Incoming.DONE, Event.REPEAT): (Incoming.DONE, (Action.PUBLISH,)),
+    (Incoming.DONE, Event.LOST): (Incoming.DONE, (Action.PUBLISH,)),
+    (Incoming.DONE, Event.ACKNOWLEDGE): (Incoming.ACKNOWLEDGED, (Action.REMOVE_PAYLOADS,)),
+    (Incoming.ACKNOWLEDGED, Event.REPEAT): (Incoming.ACKNOWLEDGED, ()),
+    (Incoming.ACKNOWLEDGED, Event.ACKNOWLEDGE): (Incoming.ACKNOWLEDGED, ()),
+    (Incoming.WITHDRAWN, Event.REPEAT): (Incoming.WITHDRAWN, ()),
 }
 
+S = TypeVar("S", Outgoing, Incoming)
 
-def advance(state: Outgoing | Incoming, event: Event) -> Outgoing | Incoming:
-    """The state after ``event``.
+
+def decide(state: S, event: Event) -> tuple[S, tuple[Action, ...]]:
+    """The state after ``event``, and what is to be done about it, in this order.
 
     Raises
     ------
     SyftFlwrError
         If the event cannot happen in this state: a mistake in this program, not in a message.
     """
-    after = OUTGOING.get((state, event)) if isinstance(state, Outgoing) else INCOMING.get((state, event))
-    if after is None:
+    table: Mapping[tuple[S, Event], tuple[S, tuple[Action, ...]]] = (
+        OUTGOING if isinstance(state, Outgoing) else INCOMING
+    )
+    step = table.get((state, event))
+    if step is None:
         raise SyftFlwrError(
             f"A message that is {state} cannot {event}.", hint="This is a bug; please report it."
         )
-    return after
+    return step
+
+
+def markdown(table: OutgoingTable | IncomingTable) -> str:
+    """A table as docs/durability.md shows it."""
+    lines = ["| state | event | next state | actions |", "|---|---|---|---|"]
+    for (state, event), (after, actions) in table.items():
+        lines.append(f"| {state} | {event} | {after} | {', '.join(actions) or 'none'} |")
+    return "\n".join(lines) + "\n"

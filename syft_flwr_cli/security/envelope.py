@@ -39,6 +39,7 @@ __all__ = [
     "Header",
     "RefusedError",
     "header_line",
+    "is_signed_by",
     "is_stated_by",
     "new_nonce",
     "open_envelope",
@@ -158,6 +159,13 @@ def read_envelope(data: Buffer) -> Envelope:
         signature=bytes(view[end:]),
         digest=hashlib.sha256(view).hexdigest(),
         signed=view[:end],
+    )
+
+
+def is_signed_by(envelope: Envelope, sender: PublicIdentity) -> bool:
+    """Whether ``sender`` has signed this message, and in their own name."""
+    return envelope.header.sender == sender.email and sender.verify(
+        b"".join((_SIGNATURE_TAG, envelope.signed)), envelope.signature
     )
 
 

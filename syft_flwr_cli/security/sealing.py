@@ -8,7 +8,7 @@ bounded in both directions. Promises that nothing is handed out that does not au
 it is for the envelope's signature to say. Knows no files, no e-mails and no clock.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
 from blake3 import blake3
@@ -217,7 +217,15 @@ class SealedPayload:
             yield memoryview(b"")
 
 
-def open_payload(stream: BinaryIO, key: bytes, size: int, digest: bytes, out: memoryview | None) -> None:
+def open_payload(
+    stream: BinaryIO,
+    key: bytes,
+    size: int,
+    digest: bytes,
+    out: memoryview | None,
+    *,
+    before_chunk: Callable[[int], None] = lambda end: None,
+) -> None:
     """Open the payload in ``stream`` into ``out``, with no more memory than two chunks beside it.
 
     Parameters
@@ -229,6 +237,9 @@ def open_payload(stream: BinaryIO, key: bytes, size: int, digest: bytes, out: me
     out : memoryview, optional
         Exactly ``size`` writable, contiguous bytes. What is in it counts only once this returns. None
         checks the payload and keeps nothing.
+    before_chunk : callable
+        Is told, before each chunk is opened, up to which byte ``out`` is about to be written; all before the
+        chunk has proved to be genuine by then.
 
     Raises
     ------
@@ -252,6 +263,7 @@ def open_payload(stream: BinaryIO, key: bytes, size: int, digest: bytes, out: me
         start = number * CHUNK
         length = min(CHUNK, size - start)
         _read_chunk(stream, sealed[: length + TAG], start + number * TAG, sealed_size(size))
+        before_chunk(start + length)
         if target is not None:
             plain = target[start : start + length]
         else:

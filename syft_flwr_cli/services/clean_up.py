@@ -39,7 +39,7 @@ def clean_up(
     before = status.bytes_below(directory)
     try:
         age = settings.retention if older_than is None else older_than
-        cleaned = retention.clean(opened.me, session.participants_of(settings), age, dry_run=dry_run)
+        cleaned = retention.clean(opened.channel, session.participants_of(settings), age, dry_run=dry_run)
     finally:
         opened.close()
     return CleanUp(cleaned, before, status.bytes_below(directory))

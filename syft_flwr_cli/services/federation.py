@@ -43,11 +43,11 @@ class Federation:
 
     def wait(self, token: int, timeout: float) -> None:
         """Wait until something may have changed since ``token``, or ``timeout`` seconds have passed."""
-        self.session.me.wait_for_change(token, timeout)
+        self.session.channel.audit.wait_for_change(self.session.channel.transport, token, timeout)
 
     def token(self) -> int:
         """To be taken before one looks; see `wait`."""
-        return self.session.me.transport.token()
+        return self.session.channel.transport.token()
 
     def close(self) -> None:
         """Let go of everything."""
@@ -87,7 +87,7 @@ def open_federation(
     )
     me = settings.email
     mailbox = Mailbox(
-        session.me, record_store(home, me), lambda sender, record: check_record(me, sender, record)
+        session.channel, record_store(home, me), lambda sender, record: check_record(me, sender, record)
     )
     return Federation(session, mailbox, participant_dir(home, me))
 

@@ -156,7 +156,7 @@ def await_offers(
                 hint="Is the shared folder the same for both, and your e-mail as the project has it? "
                 f"{aggregator} sends offers with share and run-server; wait longer with --wait 1h.",
             )
-        federation.session.me.emit(OfferAwaited(aggregator))
+        federation.session.channel.emit(OfferAwaited(aggregator))
         federation.wait(token, min(left, _WAIT))
 
 
@@ -184,7 +184,7 @@ def unpack_offer(federation: Federation, one: Offered) -> Project | None:
     except RefusedError as error:
         remove_copy(one.folder)
         path = f"offers/{offer.id}"
-        federation.session.me.refuse(one.aggregator, path, offer.digest.encode(), error)
+        federation.session.channel.quarantine.refuse(one.aggregator, path, offer.digest.encode(), error)
         raise
 
 

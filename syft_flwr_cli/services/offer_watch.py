@@ -78,7 +78,7 @@ class OfferWatch:
         if one.decision is not None:
             return None
         if (known := self._decided(federation, one)) is not None:
-            joining.answer(federation.store, one, known.decision, federation.session.me.clock())
+            joining.answer(federation.store, one, known.decision, federation.session.channel.clock())
             return None
         try:
             if joining.unpack_offer(federation, one) is None:
@@ -96,7 +96,7 @@ class OfferWatch:
         return event
 
     def _decided(self, federation: Federation, one: joining.Offered) -> Approval | None:
-        public = federation.session.me.identity.public
+        public = federation.session.channel.account.identity.public
         try:
             return read_decision(federation.directory, one.offer.digest, public)
         except NotApprovedError:

@@ -139,7 +139,7 @@ def share(federation: Federation, project: Project, to: Collection[str] | None, 
     federation.mailbox.publish_payload(content, tree, sorted(readers))
     posted = federation.mailbox.post()
     _remove_unused(federation)
-    found = standing(federation.store, app, federation.session.me.clock())
+    found = standing(federation.store, app, federation.session.channel.clock())
     assert found is not None
     return Shared(
         offer=offer,
@@ -194,7 +194,7 @@ def restore_tree(federation: Federation, project: Project, found: Standing) -> N
         return
     place = payload_folder(federation.email, APP)
     name = f"{place}/{found.offer.tree.id}.payload"
-    if all(path != name for path, _ in federation.session.me.transport.list_own(place)):
+    if all(path != name for path, _ in federation.session.channel.transport.list_own(place)):
         content = pack(make_manifest(project.path), project.path)
         federation.mailbox.publish_payload(content, found.offer.tree, [one.email for one in found.asked])
 
@@ -247,9 +247,9 @@ def _remove_unused(federation: Federation) -> None:
     """Remove the trees and mock data of ours that no record names any more."""
     used = set(_payloads(federation.store))
     place = payload_folder(federation.email, APP)
-    for path, entry in federation.session.me.transport.list_own(place):
+    for path, entry in federation.session.channel.transport.list_own(place):
         if entry.name.removesuffix(".payload") not in used:
-            federation.session.me.remove(path)
+            federation.session.channel.transport.remove(path)
 
 
 def _payloads(store: RecordStore) -> Iterator[str]:

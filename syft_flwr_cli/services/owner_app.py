@@ -13,7 +13,7 @@ from typing import Any
 from syft_flwr_cli.consent import approvals
 from syft_flwr_cli.consent.gate import ApprovedCode, Gate, approved_code
 from syft_flwr_cli.consent.interpreter import choose_interpreter
-from syft_flwr_cli.delivery.participant import Participant
+from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.errors import NotApprovedError, UsageError
 from syft_flwr_cli.events import DataChosen, Emit, Publisher, RunConfigDiffers, nobody
 from syft_flwr_cli.execution.runner import Runner
@@ -187,17 +187,19 @@ def open_app(
         emit(DataChosen(app.settings.app_name, data.use, str(data.path or ""), data.files, data.bytes))
         component = load_project(app.code.copy).clientapp
         runner = node.make_runner(opened, app.code.copy, component, app.options, early)
-        gate = Gate(app.code, opened.me.journal, len(app.settings.datasites), partial(_note, opened.me))
+        gate = Gate(app.code, opened.journal, len(app.settings.datasites), partial(_note, opened.channel))
     except BaseException:
         opened.close()
         raise
     return OpenApp(opened, runner, gate)
 
 
-def _note(me: Participant, run: str, sentence: str) -> None:
+def _note(channel: Channel, run: str, sentence: str) -> None:
     """Say what the policy let pass and the approval does not name, and keep it in the record."""
-    me.journal.hear([{"event": "run-config", "time": me.clock(), "run": run, "sentence": sentence[:500]}])
-    me.emit(RunConfigDiffers(run, sentence))
+    channel.journal.hear(
+        [{"event": "run-config", "time": channel.clock(), "run": run, "sentence": sentence[:500]}]
+    )
+    channel.emit(RunConfigDiffers(run, sentence))
 
 
 def approved_projects(

@@ -118,7 +118,7 @@ class Participation:
         owners = [one.email for one in self.standing.asked]
         before = {one.email: one.decision for one in self.standing.asked}
         federation.mailbox.collect(owners, ("decision", "leave"))
-        found = standing(federation.store, offer.app_name, federation.session.me.clock())
+        found = standing(federation.store, offer.app_name, federation.session.channel.clock())
         if found is None or found.offer.id != offer.id:
             return  # withdrawn, or another version was shared meanwhile: this run goes on with whom it has
         with self._lock:
@@ -162,7 +162,7 @@ class Participation:
         """End the thread and let go of everything."""
         self._closing.set()
         if self._thread is not None:
-            self._federation.session.me.transport.wake()
+            self._federation.session.channel.transport.wake()
             self._thread.join(timeout=10)
         self._federation.close()
 
@@ -187,7 +187,7 @@ def participation_of(federation: Federation, project: Project, emit: Emit = nobo
         If the files are not those that were offered.
     """
     app = project.app_name or ""
-    found = standing(federation.store, app, federation.session.me.clock())
+    found = standing(federation.store, app, federation.session.channel.clock())
     if found is None:
         return None
     digest = make_manifest(project.path).digest
@@ -226,20 +226,20 @@ def begin(
     store = record_store(home, session.settings.email)
     if standing(store, project.app_name or "", time.time()) is None:
         return None
-    emit = session.me.emit
+    emit = session.channel.emit
     federation = open_federation(
         session.settings,
         home,
         emit=emit,
         fingerprints=project.fingerprints,
-        require_verified=session.me.roster.require_verified,
+        require_verified=session.channel.account.roster.require_verified,
     )
     try:
         found = participation_of(federation, project, emit)
         if found is None:
             federation.close()
             return None
-        if fresh or session.me.journal.unfinished_run("aggregator") is None:
+        if fresh or session.journal.unfinished_run("aggregator") is None:
             found.wait(rule)
         found.watch()
     except BaseException:

@@ -332,12 +332,12 @@ class RunService:
 
 def _last_seen(federation: Federation, email: str) -> float | None:
     """When a data owner says it was at work last; None if it says nothing that can be believed."""
-    me = federation.session.me
+    channel = federation.session.channel
     try:
-        public = me.peer(email)
+        public = channel.keys.of(email)
         if public is None:
             return None
-        with me.transport.open(email, PRESENCE_PATH) as stream:
+        with channel.transport.open(email, PRESENCE_PATH) as stream:
             return float(read_presence(stream.read(MAX_PRESENCE + 1), public))
     except (NotThereError, RefusedError, TrustError):
         return None

@@ -1,4 +1,4 @@
-"""From settings to a participant that is ready: keys, roster, store, journal, audit log, and the lock.
+"""From settings to a channel that is ready: keys, roster, store, journal, audit log, and the lock.
 
 The one place that puts these together, for the command line and for the Python API. One process holds a
 participant's app at a time; a second one is told who does.
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syft_flwr_cli.audit.log import AuditLog
-from syft_flwr_cli.delivery.participant import Participant
+from syft_flwr_cli.delivery.account import Account
+from syft_flwr_cli.delivery.channel import Channel, open_channel
 from syft_flwr_cli.errors import BusyError, UsageError
 from syft_flwr_cli.events import Emit, EncryptionOff, IdentityCreated, nobody
 from syft_flwr_cli.project.config import load_project, require_federated
@@ -34,12 +35,17 @@ __all__ = ["Session", "open_for_api", "open_session", "participants_of"]
 
 @dataclass(slots=True)
 class Session:
-    """A participant that is ready, its settings, and the meter on its transport."""
+    """A channel that is ready, its settings, and the meter on its transport."""
 
-    me: Participant
+    channel: Channel
     settings: Settings
     meter: Metered
     lock: FileLock | None
+
+    @property
+    def journal(self) -> Journal:
+        """What was sent, received and done in this app."""
+        return self.channel.journal
 
     def spent(self) -> dict[str, int]:
         """Bytes written into the store so far; on a remote service also its calls and quota units."""
@@ -52,7 +58,7 @@ class Session:
     def close(self) -> None:
         """Let go of everything."""
         try:
-            self.me.close()
+            self.channel.close()
         finally:
             if self.lock is not None:
                 self.lock.release()
@@ -72,7 +78,7 @@ def open_session(
     require_verified: bool = False,
     exclusive: bool = True,
 ) -> Session:
-    """Open a participant.
+    """Open a channel.
 
     Raises
     ------
@@ -99,31 +105,29 @@ def open_session(
             ),
         )
         meter = Metered(transport)
-        me = Participant(
-            email=settings.email,
-            app=settings.app_name,
-            directory=directory,
-            identity=identity,
-            roster=roster,
-            transport=meter,
-            journal=Journal(directory / "journal.sqlite3"),
-            audit=AuditLog(personal / "audit.jsonl", identity),
+        account = Account(personal, identity, roster, AuditLog(personal / "audit.jsonl", identity))
+        channel = open_channel(
+            account,
+            settings.app_name,
+            directory,
+            meter,
+            Journal(directory / "journal.sqlite3"),
             encryption=settings.encryption,
-            expected=dict(fingerprints or {}),
+            expected=fingerprints,
             emit=emit,
         )
         if created:
             emit(IdentityCreated(settings.email, identity.public.words))
         if not settings.encryption:
             emit(EncryptionOff())
-        me.flush_audit()
-        me.publish_identity([p for p in participants_of(settings) if p != settings.email])
+        channel.audit.flush()
+        channel.publish_identity([p for p in participants_of(settings) if p != settings.email])
         _prepare_outboxes(meter, settings)
     except BaseException:
         if lock is not None:
             lock.release()
         raise
-    return Session(me, settings, meter, lock)
+    return Session(channel, settings, meter, lock)
 
 
 def _prepare_outboxes(transport: Transport, settings: Settings) -> None:
@@ -166,10 +170,10 @@ def open_for_api(
     emit: Emit = nobody,
     role: str = "aggregator",
     aggregator: str | None = None,
-) -> Participant:
-    """Open a participant for a program: from its arguments, the environment and the own settings."""
+) -> Channel:
+    """Open a channel for a program: from its arguments, the environment and the own settings."""
     session = open_api_session(app_name, datasites, project_dir, emit=emit, role=role, aggregator=aggregator)
-    return session.me
+    return session.channel
 
 
 def open_api_session(

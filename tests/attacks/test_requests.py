@@ -15,7 +15,7 @@ from forgery import header_of, line_of, plaintext_of, sealed, signed, unsealed
 from integration.participants import Process, until
 from scene import AGGREGATOR, DO1, DO2, STRANGER, Scene, drop, envelope, new_id, new_identity
 
-from syft_flwr_cli.delivery.participant import in_ascii
+from syft_flwr_cli.delivery.quarantine import in_ascii
 from syft_flwr_cli.protocol.body import Stop, decode_body, encode_body
 from syft_flwr_cli.protocol.names import rpc_folder
 from syft_flwr_cli.security.public_identity import PublicIdentity

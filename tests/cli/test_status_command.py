@@ -16,7 +16,7 @@ from syft_flwr_cli.errors import EXIT_NOT_A_PROJECT, TrustError
 from syft_flwr_cli.protocol.states import Event, Incoming, Outgoing
 from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
 from syft_flwr_cli.security.roster import Roster
-from syft_flwr_cli.storage.journal import Answer, Journal, Request, RequestRow
+from syft_flwr_cli.storage.journal import Answer, Journal, Request, RequestMeta, RequestRow
 from syft_flwr_cli.storage.locks import FileLock
 from syft_flwr_cli.storage.paths import app_dir, participant_dir
 from syft_flwr_cli.transports.base import CallCosts
@@ -57,7 +57,7 @@ def request(number: int, recipient: str, state: Outgoing, round_number: int) -> 
         state=state,
         digest=bytes(32),
         outline={},
-        meta={"round": round_number, "allowance": 60.0},
+        meta=RequestMeta(60.0, round=round_number),
         created=NOW + number,
         expires=NOW + 60,
         body=b"x",
@@ -208,7 +208,7 @@ def test_it_looks_while_a_process_works_and_says_which(shell: Shell) -> None:
     with FileLock(directory / "lock", clock=lambda: NOW) as lock:
         assert lock.try_acquire("a test")
         mine = journal(shell, ALICE)
-        mine.give_up(["00000001-0000-4000-8000-000000000000"], Event.DEADLINE, [])
+        mine.give_up(["00000001-0000-4000-8000-000000000000"], Event.DEADLINE, {})
         before = {path.name for path in directory.iterdir()}
         (app,) = document(shell)["apps"]
         assert app["process"] == {"pid": os.getpid(), "since": NOW}
@@ -217,7 +217,7 @@ def test_it_looks_while_a_process_works_and_says_which(shell: Shell) -> None:
         said = shell.run("status")
         assert f"process      {os.getpid()}, since 2025-06-15 15:06:40 UTC" in said.lines
         # The lock was not touched: who holds it goes on to hold it, and the journal can be written.
-        mine.give_up(["00000002-0000-4000-8000-000000000000"], Event.DEADLINE, [])
+        mine.give_up(["00000002-0000-4000-8000-000000000000"], Event.DEADLINE, {})
         mine.close()
     assert document(shell)["apps"][0]["process"] is None
 

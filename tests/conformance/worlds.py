@@ -218,32 +218,16 @@ class FileWorld(World):
         self._participants = [server, *owners]
 
     def _participant(self, place: Path, email: str) -> Any:
-        from syft_flwr_cli.audit.log import AuditLog
-        from syft_flwr_cli.delivery.participant import Participant
+        from doubles.channels import channel_of
+
         from syft_flwr_cli.events import Event, ResponseReceived
-        from syft_flwr_cli.security.identity import load_or_create
-        from syft_flwr_cli.security.roster import Roster
-        from syft_flwr_cli.storage.journal import Journal
         from syft_flwr_cli.testing.memory_transport import MemoryTransport
 
         def hear(event: Event) -> None:
             if isinstance(event, ResponseReceived):
                 self._taken[NODES.index(event.peer)] += 1
 
-        directory = place / email
-        directory.mkdir(parents=True)
-        identity, _ = load_or_create(directory, email, time.time())
-        return Participant(
-            email=email,
-            app="study",
-            directory=directory,
-            identity=identity,
-            roster=Roster(directory / "roster.json"),
-            transport=MemoryTransport(self._store, email),
-            journal=Journal(directory / "journal.sqlite3"),
-            audit=AuditLog(directory / "audit.jsonl", identity),
-            emit=hear,
-        )
+        return channel_of(place / email, email, MemoryTransport(self._store, email), emit=hear)
 
     def _inbox(self, index: int, owner: Any) -> Any:
         from syft_flwr_cli.delivery.inbox import Inbox

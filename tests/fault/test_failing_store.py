@@ -11,19 +11,17 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from doubles.channels import channel_of
 
 from fault.waiting import until
-from syft_flwr_cli.audit.log import AuditLog
+from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.delivery.inbox import Inbox
 from syft_flwr_cli.delivery.outbox import Outbox
-from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.replay import OutgoingRequest
 from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.errors import DiskError, TransportError
 from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.protocol.states import Incoming
-from syft_flwr_cli.security.identity import load_or_create
-from syft_flwr_cli.security.roster import Roster
 from syft_flwr_cli.security.sealing import content_digest
 from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.testing.faulty import Faulty
@@ -42,31 +40,30 @@ class Table:
 
     place: Path
     heard: list[str] = field(default_factory=list)
-    made: list[Participant] = field(default_factory=list)
+    made: list[Channel] = field(default_factory=list)
 
     def participant(
-        self, email: str, around: Callable[[Transport], Transport] = lambda inner: inner
-    ) -> Participant:
-        directory = self.place / "homes" / email
-        directory.mkdir(parents=True, exist_ok=True)
-        identity, _ = load_or_create(directory, email, time.time())
+        self,
+        email: str,
+        around: Callable[[Transport], Transport] = lambda inner: inner,
+        journal: Callable[[Path], Journal] = Journal,
+        clock: Callable[[], float] = time.time,
+    ) -> Channel:
         plain = FolderTransport(self.place / "root", email, 0.05)
-        me = Participant(
-            email=email,
-            app=APP,
-            directory=directory,
-            identity=identity,
-            roster=Roster(directory / "roster.json"),
-            transport=plain,
-            journal=Journal(directory / "journal.sqlite3"),
-            audit=AuditLog(directory / "audit.jsonl", identity),
+        home = self.place / "homes" / email
+        quiet = channel_of(home, email, plain)
+        quiet.publish_identity([AGGREGATOR, OWNER])
+        quiet.journal.close()
+        made = channel_of(
+            home,
+            email,
+            around(plain),
             emit=lambda event: self.heard.append(event.kind),
-            retry_timeout=0.3,
+            journal=journal,
+            clock=clock,
         )
-        me.publish_identity([AGGREGATOR, OWNER])
-        me.transport = around(plain)
-        self.made.append(me)
-        return me
+        self.made.append(made)
+        return made
 
 
 @dataclass
@@ -88,8 +85,8 @@ class Counting:
 def table(tmp_path: Path) -> Iterator[Table]:
     made = Table(tmp_path)
     yield made
-    for me in made.made:
-        me.close()
+    for channel in made.made:
+        channel.close()
 
 
 def draft(number: int, response_timeout: float = 60.0) -> OutgoingRequest:
@@ -115,7 +112,7 @@ def test_five_requests_through_a_store_that_fails_at_a_third_of_all_calls(table:
     with_patience(inbox.recover)
     done = threading.Event()
     thread = serve(inbox, done.is_set)
-    server.retry_timeout = 30.0
+    server.transport.retry_timeout = 30.0
     outbox = Outbox(server, RUN, [OWNER])
     try:
         for number in range(1, 6):
@@ -147,7 +144,6 @@ def with_patience(action: Callable[[], T]) -> T:
 
 
 def test_work_that_cannot_be_written_down_is_kept_in_hand_until_it_can(table: Table) -> None:
-    server, owner = table.participant(AGGREGATOR), table.participant(OWNER)
     full = threading.Event()
 
     class Full(Journal):
@@ -156,8 +152,7 @@ def test_work_that_cannot_be_written_down_is_kept_in_hand_until_it_can(table: Ta
                 raise DiskError("The disk is full.", hint="Free some space.")
             super().finish(*arguments, **more)  # type: ignore[arg-type]
 
-    owner.journal.close()
-    owner.journal = Full(owner.directory / "journal.sqlite3")
+    server, owner = table.participant(AGGREGATOR), table.participant(OWNER, journal=Full)
     work = Counting(before=lambda work: full.set())
     inbox = Inbox(owner, AGGREGATOR, work)
     outbox = Outbox(server, RUN, [OWNER])
@@ -177,10 +172,10 @@ def test_work_that_cannot_be_written_down_is_kept_in_hand_until_it_can(table: Ta
 
 
 def test_a_request_that_waits_for_its_arrays_is_replaced_by_the_same_with_more_time(table: Table) -> None:
-    server, owner = table.participant(AGGREGATOR), table.participant(OWNER)
+    clock, ahead = [time.time()], [0.0]
+    server = table.participant(AGGREGATOR, clock=lambda: clock[0] + ahead[0])
+    owner = table.participant(OWNER, clock=lambda: clock[0])
     work = Counting()
-    clock = [time.time()]
-    owner.clock = lambda: clock[0]
     outbox = Outbox(server, RUN, [OWNER])
     (mid,) = outbox.push([draft(1, response_timeout=5.0)])
     outbox.close()
@@ -191,7 +186,7 @@ def test_a_request_that_waits_for_its_arrays_is_replaced_by_the_same_with_more_t
     inbox.recover()
     assert not inbox.step(), "the arrays are on their way"
     # The server was down meanwhile, and asks again with time to answer; the first time is over then.
-    server.clock = lambda: clock[0] + 4
+    ahead[0] = 4.0
     again = Outbox(server, RUN, [OWNER])
     assert again.push([draft(1, response_timeout=5.0)]) == [mid]
     clock[0] += 6
@@ -248,8 +243,7 @@ def test_requests_come_back_in_the_order_in_which_they_were_answered(table: Tabl
     owners: Sequence[str] = [f"do{n}@a.example" for n in (1, 2, 3)]
     inboxes = []
     for email in owners:
-        me = table.participant(email)
-        inboxes.append(Inbox(me, AGGREGATOR, Counting()))
+        inboxes.append(Inbox(table.participant(email), AGGREGATOR, Counting()))
     outbox = Outbox(server, RUN, owners)
     ids = outbox.push([replace(draft(1), recipient=email) for email in owners])
     for index in (2, 0, 1):

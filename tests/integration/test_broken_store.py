@@ -3,12 +3,12 @@
 In one process: the store is a folder whose writes of requests fail, and nobody waits for it to be mended.
 """
 
-import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 import pytest
+from doubles.channels import channel_of
 from flwr.app import Message, RecordDict
 from flwr.common import ndarrays_to_parameters
 from flwr.server import ServerApp, ServerAppComponents, ServerConfig
@@ -17,15 +17,11 @@ from participants import until
 
 from syft_flwr_cli.aggregator.grid import SyftGrid
 from syft_flwr_cli.aggregator.runs import RunOptions, run_server_app
-from syft_flwr_cli.audit.log import AuditLog
-from syft_flwr_cli.delivery.participant import Participant
+from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.flower import runtime
 from syft_flwr_cli.project.settings import resolve
-from syft_flwr_cli.security.identity import load_or_create
-from syft_flwr_cli.security.roster import Roster
 from syft_flwr_cli.session.session import Session
-from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.transports.base import Content
 from syft_flwr_cli.transports.folder.transport import FolderTransport
 from syft_flwr_cli.transports.metered import Metered
@@ -46,37 +42,17 @@ class Refusing(FolderTransport):
         super().publish(path, content, readers)
 
 
-class Impatient(Participant):
-    """Does not wait for a store that fails."""
-
-    def publish(
-        self, path: str, content: Content, readers: Collection[str], retry_timeout: float = 0.0
-    ) -> None:
-        Participant.publish(self, path, content, readers, 0.0)
-
-
 @pytest.fixture
-def participant(tmp_path: Path) -> Callable[[str], Impatient]:
-    def make(email: str) -> Impatient:
-        directory = tmp_path / "homes" / email
-        directory.mkdir(parents=True)
-        identity, _ = load_or_create(directory, email, time.time())
-        return Impatient(
-            email=email,
-            app=APP,
-            directory=directory,
-            identity=identity,
-            roster=Roster(directory / "roster.json"),
-            transport=Refusing(tmp_path / "root", email),
-            journal=Journal(directory / "journal.sqlite3"),
-            audit=AuditLog(directory / "audit.jsonl", identity),
-        )
+def participant(tmp_path: Path) -> Callable[[str], Channel]:
+    def make(email: str) -> Channel:
+        store = Refusing(tmp_path / "root", email)
+        return channel_of(tmp_path / "homes" / email, email, store, APP, retry_timeout=0.0)
 
     return make
 
 
 def test_the_legacy_api_cannot_take_a_broken_store_for_missing_clients(
-    participant: Callable[[str], Impatient], tmp_path: Path
+    participant: Callable[[str], Channel], tmp_path: Path
 ) -> None:
     for email in OWNERS:
         participant(email).publish_identity([AGGREGATOR])
@@ -97,23 +73,24 @@ def test_the_legacy_api_cannot_take_a_broken_store_for_missing_clients(
         strategy = FedAvg(initial_parameters=ndarrays_to_parameters([np.zeros(3)]))
         return ServerAppComponents(strategy=strategy, config=ServerConfig(num_rounds=3))
 
-    session = Session(me, settings, Metered(me.transport), None)
+    session = Session(me, settings, Metered(me.transport.once), None)
     with pytest.raises(TransportError, match="The disk is full"):
         run_server_app(
             session, lambda: ServerApp(server_fn=server_fn), runtime.make_context(0, 1, {}), RunOptions()
         )
     unfinished = me.journal.unfinished_run("aggregator")
     assert unfinished is not None, "the run can be taken up when the store is mended"
-    assert isinstance(me.transport, Refusing)
-    assert me.transport.refused <= len(OWNERS), "after the first round nothing more is tried"
+    store = me.transport.once
+    assert isinstance(store, Refusing)
+    assert store.refused <= len(OWNERS), "after the first round nothing more is tried"
     session.close()
 
 
 def test_a_request_that_waited_for_a_key_goes_out_when_the_store_is_mended(
-    participant: Callable[[str], Impatient], tmp_path: Path
+    participant: Callable[[str], Channel], tmp_path: Path
 ) -> None:
     me = participant(AGGREGATOR)
-    store = me.transport
+    store = me.transport.once
     assert isinstance(store, Refusing)
     grid = SyftGrid(APP, OWNERS[:1], me)
     grid.set_run(5)
@@ -127,7 +104,7 @@ def test_a_request_that_waited_for_a_key_goes_out_when_the_store_is_mended(
     grid.close()
 
 
-def test_a_grid_that_is_closed_still_says_who_is_there(participant: Callable[[str], Impatient]) -> None:
+def test_a_grid_that_is_closed_still_says_who_is_there(participant: Callable[[str], Channel]) -> None:
     """A thread of Flower's legacy API asks every three seconds, also after its ServerApp has failed."""
     grid = SyftGrid(APP, OWNERS, participant(AGGREGATOR))
     grid.set_run(5)

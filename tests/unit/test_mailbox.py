@@ -1,24 +1,20 @@
 """Records travel sealed and signed, are taken in once, and only the newest of each key holds."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from doubles.channels import channel_of, identity_of
 
-from syft_flwr_cli.audit.log import AuditLog
 from syft_flwr_cli.catalogue.mailbox import Mailbox, payload_for
 from syft_flwr_cli.catalogue.record_store import RecordStore
 from syft_flwr_cli.catalogue.records import APP, Record, record_bytes, record_id
-from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.events import Event, MessageRejected
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.header import Header
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.security.envelope import write_envelope
 from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
-from syft_flwr_cli.security.roster import Roster
-from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.testing.memory_transport import MemoryStore, MemoryTransport
 from syft_flwr_cli.transports.base import BytesContent
 
@@ -39,26 +35,16 @@ class World:
             self.refused.append(event.detail)
 
     def identity(self, email: str) -> Identity:
-        return Identity.create(email, 1.0, hashlib.shake_256(email.encode()).digest(SECRETS_SIZE))
+        return identity_of(email)
 
     def mailbox(
         self, email: str, check: Callable[[str, Record], None] = lambda sender, record: None
     ) -> Mailbox:
         directory = self.place / email
         directory.mkdir(exist_ok=True)
-        me = Participant(
-            email=email,
-            app=APP,
-            directory=directory,
-            identity=self.identity(email),
-            roster=Roster(directory / "roster.json"),
-            transport=MemoryTransport(self.store, email),
-            journal=Journal(directory / "journal.sqlite3"),
-            audit=AuditLog(directory / "audit.jsonl", self.identity(email)),
-            emit=self.emit,
-            clock=lambda: self.now,
-        )
-        return Mailbox(me, RecordStore(directory / "federation", email), check)
+        transport = MemoryTransport(self.store, email)
+        channel = channel_of(directory, email, transport, APP, emit=self.emit, clock=lambda: self.now)
+        return Mailbox(channel, RecordStore(directory / "federation", email), check)
 
     def files(self, owner: str, kind: str) -> list[str]:
         return [
@@ -72,14 +58,14 @@ class World:
     ) -> None:
         """Put a record there that ``sender`` signs, as it pleases, into the space of ``under`` (the sender)."""
         owner = under or sender.email
-        mid = header.pop("id", record_id(sender.email, recipient.me.email, record))
-        facts = {"app": APP, "endpoint": record.kind, "recipient": recipient.me.email} | header
+        mid = header.pop("id", record_id(sender.email, recipient.channel.email, record))
+        facts = {"app": APP, "endpoint": record.kind, "recipient": recipient.channel.email} | header
         head = Header(
             kind="request", id=mid, run="0", sender=sender.email, created=1.0, expires=1e11, **facts
         )
-        data = write_envelope(head, record_bytes(record), sender, recipient.me.identity.public)
-        path = names.request_path(owner, recipient.me.email, APP, mid, record.kind)
-        MemoryTransport(self.store, owner).publish(path, BytesContent(data), [recipient.me.email])
+        data = write_envelope(head, record_bytes(record), sender, recipient.channel.account.identity.public)
+        path = names.request_path(owner, recipient.channel.email, APP, mid, record.kind)
+        MemoryTransport(self.store, owner).publish(path, BytesContent(data), [recipient.channel.email])
 
 
 @pytest.fixture
@@ -91,8 +77,8 @@ def test_a_record_waits_for_the_key_of_its_recipient_and_is_taken_in_once(world:
     ds, do = world.mailbox(DS), world.mailbox(DO)
     ds.put(DO, "offer", "study", {"n": 1})
     assert [sent.recipient for sent in ds.post().waiting] == [DO]
-    do.me.publish_identity([DS])
-    ds.me.publish_identity([DO])
+    do.channel.publish_identity([DS])
+    ds.channel.publish_identity([DO])
     assert len(ds.post().sent) == 1
     assert ds.post().sent == []
     assert [received.record.content for received in do.collect([DS])] == [{"n": 1}]
@@ -104,8 +90,8 @@ def test_a_record_waits_for_the_key_of_its_recipient_and_is_taken_in_once(world:
 @pytest.fixture
 def two(world: World) -> tuple[Mailbox, Mailbox]:
     ds, do = world.mailbox(DS), world.mailbox(DO)
-    do.me.publish_identity([DS])
-    ds.me.publish_identity([DO])
+    do.channel.publish_identity([DS])
+    ds.channel.publish_identity([DO])
     return ds, do
 
 
@@ -184,7 +170,7 @@ def test_a_record_under_a_false_name_is_refused(
     header: dict[str, str], two: tuple[Mailbox, Mailbox], world: World
 ) -> None:
     ds, do = two
-    world.drop(ds.me.identity, do, Record("offer", "study", 10, 1.0, {"n": 1}), **header)
+    world.drop(ds.channel.account.identity, do, Record("offer", "study", 10, 1.0, {"n": 1}), **header)
     assert do.collect([DS]) == []
     assert len(world.refused) == 1
 
@@ -192,7 +178,7 @@ def test_a_record_under_a_false_name_is_refused(
 def test_two_contents_under_one_number_are_refused(two: tuple[Mailbox, Mailbox], world: World) -> None:
     ds, do = two
     for n in (1, 2):
-        world.drop(ds.me.identity, do, Record("offer", "study", 10, 1.0, {"n": n}))
+        world.drop(ds.channel.account.identity, do, Record("offer", "study", 10, 1.0, {"n": n}))
         do.collect([DS])
     assert len(world.refused) == 1
     kept = do.store.received_from(DS, "offer", "study")
@@ -204,8 +190,8 @@ def test_what_the_rules_of_its_kind_refuse_is_not_kept(world: World) -> None:
         raise RefusedError("unexpected", "not wanted")
 
     ds, do = world.mailbox(DS), world.mailbox(DO, nothing)
-    do.me.publish_identity([DS])
-    ds.me.publish_identity([DO])
+    do.channel.publish_identity([DS])
+    ds.channel.publish_identity([DO])
     ds.put(DO, "offer", "study", {"n": 1})
     ds.post()
     assert do.collect([DS]) == []

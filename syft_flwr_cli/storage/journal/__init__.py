@@ -10,9 +10,19 @@ Flower nor files nor keys of participants; times are passed in.
 
 from syft_flwr_cli.storage.journal.incoming import Request
 from syft_flwr_cli.storage.journal.journal import Journal
-from syft_flwr_cli.storage.journal.outgoing import Answer, RequestPosition, RequestRow
+from syft_flwr_cli.storage.journal.outgoing import Answer, RequestMeta, RequestPosition, RequestRow
 from syft_flwr_cli.storage.journal.payloads import PayloadRow
 from syft_flwr_cli.storage.journal.runs import Run
 from syft_flwr_cli.storage.journal.schema import MIGRATIONS
 
-__all__ = ["MIGRATIONS", "Answer", "Journal", "PayloadRow", "Request", "RequestPosition", "RequestRow", "Run"]
+__all__ = [
+    "MIGRATIONS",
+    "Answer",
+    "Journal",
+    "PayloadRow",
+    "Request",
+    "RequestMeta",
+    "RequestPosition",
+    "RequestRow",
+    "Run",
+]

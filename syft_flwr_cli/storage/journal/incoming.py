@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from syft_flwr_cli.protocol.states import Event, Incoming, advance
+from syft_flwr_cli.protocol.states import Event, Incoming, decide
 from syft_flwr_cli.storage.journal.audit_queue import hear
 from syft_flwr_cli.storage.sqlite import Table
 
@@ -42,24 +42,27 @@ class IncomingTable(Table):
         Survives a kill, not a power cut: what was not finished is executed again in either case.
         """
         with self._db.change("claim", synced=False) as db:
-            done = db.execute(
-                "INSERT OR IGNORE INTO requests (id, run, sender, state, digest, created, type)"
-                " VALUES (?,?,?,?,?,?,?)",
-                (
-                    request.id,
-                    request.run,
-                    request.sender,
-                    Incoming.CLAIMED,
-                    request.digest,
-                    request.created,
-                    request.type,
-                ),
-            )
-            if done.rowcount:
+            before = db.execute("SELECT state, digest FROM requests WHERE id=?", (request.id,)).fetchone()
+            state = Incoming.NEW if before is None else Incoming(before["state"])
+            after, _ = decide(state, Event.CLAIM)
+            if before is None:
+                db.execute(
+                    "INSERT INTO requests (id, run, sender, state, digest, created, type) VALUES (?,?,?,?,?,?,?)",
+                    (
+                        request.id,
+                        request.run,
+                        request.sender,
+                        after,
+                        request.digest,
+                        request.created,
+                        request.type,
+                    ),
+                )
+            if before is None or before["digest"] != request.digest:
                 hear(db, [audit])
             db.execute(
-                "UPDATE requests SET attempts=attempts+1, digest=? WHERE id=? AND state='claimed'",
-                (request.digest, request.id),
+                "UPDATE requests SET attempts=attempts+1, state=?, digest=? WHERE id=?",
+                (after, request.digest, request.id),
             )
             return _request(db.execute("SELECT * FROM requests WHERE id=?", (request.id,)).fetchone())
 
@@ -76,7 +79,7 @@ class IncomingTable(Table):
         """Note the sealed response, the new state and what leaves, together, before the response is published."""
         with self._db.change("finish") as db:
             before = db.execute("SELECT state, run FROM requests WHERE id=?", (mid,)).fetchone()
-            after = advance(Incoming(before["state"]), Event.FINISH)
+            after, _ = decide(Incoming(before["state"]), Event.FINISH)
             db.execute(
                 "UPDATE requests SET state=?, response=?, payloads=?, done=? WHERE id=?",
                 (after, response, json.dumps(list(payloads)), now, mid),
@@ -140,8 +143,8 @@ class IncomingTable(Table):
             for mid in ids:
                 row = db.execute("SELECT * FROM requests WHERE id=?", (mid,)).fetchone()
                 if row is None or row["state"] != Incoming.DONE:
-                    continue
-                after = advance(Incoming(row["state"]), Event.ACKNOWLEDGE)
+                    continue  # of an earlier installation, or noted before
+                after, _ = decide(Incoming(row["state"]), Event.ACKNOWLEDGE)
                 db.execute("UPDATE requests SET state=?, response=NULL WHERE id=?", (after, mid))
                 fresh.append(_request(row))
         return fresh
@@ -155,7 +158,7 @@ class IncomingTable(Table):
 def end_incoming(db: sqlite3.Connection, run: str) -> None:
     """Within a transaction: a run is over: its state and responses are forgotten, what was claimed is not executed."""
     db.execute("DELETE FROM states WHERE run=?", (run,))
-    after = advance(Incoming.CLAIMED, Event.WITHDRAW)
+    after, _ = decide(Incoming.CLAIMED, Event.WITHDRAW)
     db.execute("UPDATE requests SET state=? WHERE run=? AND state=?", (after, run, Incoming.CLAIMED))
     db.execute("UPDATE requests SET response=NULL WHERE run=? AND response IS NOT NULL", (run,))
 

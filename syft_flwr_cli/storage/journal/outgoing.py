@@ -8,15 +8,61 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from syft_flwr_cli.protocol.states import Event, Outgoing, advance
+from syft_flwr_cli.protocol.states import Action, Event, Outgoing, decide
 from syft_flwr_cli.storage.journal.audit_queue import hear
 from syft_flwr_cli.storage.sqlite import Table
 
-__all__ = ["Answer", "OutgoingTable", "RequestPosition", "RequestRow"]
+__all__ = ["Answer", "OutgoingTable", "RequestMeta", "RequestPosition", "RequestRow"]
 
 _NEXT_TURN = "(SELECT MAX(turn)+1 FROM sent WHERE run=?)"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMeta:
+    """What is noted of a request beside its content.
+
+    Parameters
+    ----------
+    response_timeout : float
+        Seconds for which it may be answered. (Stored as ``allowance``.)
+    type : str
+        Flower's message type.
+    label : str
+        What a person calls it: its round, or its group.
+    round : int, optional
+        Its round, where the message tells it.
+    acks : tuple of str
+        The responses of its recipient that it acknowledges.
+    skipped : bool
+        Whether a call went on without its answer.
+    """
+
+    response_timeout: float
+    type: str = ""
+    label: str = ""
+    round: int | None = None
+    acks: tuple[str, ...] = ()
+    skipped: bool = False
+
+    def stored(self) -> str:
+        """As the column holds it."""
+        fields = {"label": self.label, "type": self.type, "round": self.round}
+        return json.dumps({**fields, "allowance": self.response_timeout, "acks": self.acks})
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """From what the column holds, also as earlier versions wrote it."""
+        found = json.loads(text)
+        return cls(
+            response_timeout=float(found.get("allowance", 0.0)),
+            type=str(found.get("type") or ""),
+            label=str(found.get("label") or ""),
+            round=found.get("round"),
+            acks=tuple(found.get("acks", ())),
+            skipped=found.get("skipped") is True,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +81,7 @@ class RequestRow:
     state: Outgoing
     digest: bytes
     outline: Mapping[str, str]
-    meta: Mapping[str, Any]
+    meta: RequestMeta
     created: float
     expires: float
     body: bytes | None
@@ -85,7 +131,7 @@ class OutgoingTable(Table):
                         s.state,
                         s.digest,
                         json.dumps(dict(s.outline)),
-                        json.dumps(dict(s.meta)),
+                        s.meta.stored(),
                         s.created,
                         s.expires,
                         s.body,
@@ -104,7 +150,7 @@ class OutgoingTable(Table):
         """Note the sealed bytes of a request, before they are published (again, with a new expiry)."""
         with self._db.change("seal") as db:
             row = db.execute("SELECT state, digests FROM sent WHERE id=?", (mid,)).fetchone()
-            after = advance(Outgoing(row["state"]), Event.SEAL)
+            after, _ = decide(Outgoing(row["state"]), Event.SEAL)
             db.execute(
                 "UPDATE sent SET state=?, envelope=?, digests=?, expires=? WHERE id=?",
                 (after, envelope, json.dumps([*json.loads(row["digests"]), digest]), expires, mid),
@@ -122,32 +168,44 @@ class OutgoingTable(Table):
                 query = "SELECT state, run, recipient, meta FROM sent WHERE id=?"
                 row = db.execute(query, (item.id,)).fetchone()
                 run, recipient = row["run"], row["recipient"]
-                after = advance(Outgoing(row["state"]), Event.ANSWER)
-                carried = json.loads(row["meta"]).get("acks", ())
+                after, actions = decide(Outgoing(row["state"]), Event.ANSWER)
+                carried = RequestMeta.read(row["meta"]).acks
                 db.executemany(
                     "DELETE FROM acks WHERE run=? AND recipient=? AND id=?",
                     [(run, recipient, a) for a in carried],
                 )
-                if after is Outgoing.ANSWERED:
+                if Action.KEEP_REPLY in actions:
                     db.execute(
                         "UPDATE sent SET state=?, reply=?, replied=?, envelope=NULL, body=NULL,"
                         f" turn={_NEXT_TURN} WHERE id=?",
                         (after, item.reply, item.when, run, item.id),
                     )
-                db.execute("INSERT OR IGNORE INTO acks VALUES (?,?,?)", (run, recipient, item.id))
+                if Action.ACKNOWLEDGE in actions:
+                    db.execute("INSERT OR IGNORE INTO acks VALUES (?,?,?)", (run, recipient, item.id))
                 hear(db, [item.audit])
 
-    def give_up(self, ids: Iterable[str], event: Event, audit: Sequence[Mapping[str, Any]]) -> None:
-        """Note that requests were not answered in time (`Event.DEADLINE`) or are withdrawn."""
+    def give_up(
+        self, ids: Iterable[str], event: Event, audit: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, tuple[Action, ...]]:
+        """Note that requests end without an answer (by ``event``); what is to be done about those that did.
+
+        One whose answer was noted meanwhile stays answered. ``audit`` is what the audit log hears, by id.
+        """
+        ended: dict[str, tuple[Action, ...]] = {}
         with self._db.change("give-up") as db:
             for mid in ids:
                 row = db.execute("SELECT state, run FROM sent WHERE id=?", (mid,)).fetchone()
-                after = advance(Outgoing(row["state"]), event)
+                before = Outgoing(row["state"])
+                after, actions = decide(before, event)
+                if after is before:
+                    continue
+                ended[mid] = actions
                 db.execute(
                     f"UPDATE sent SET state=?, envelope=NULL, body=NULL, turn={_NEXT_TURN} WHERE id=?",
                     (after, row["run"], mid),
                 )
-            hear(db, audit)
+                hear(db, [audit.get(mid, {})])
+        return ended
 
     def skip_sent(self, ids: Iterable[str]) -> None:
         """Note that a call went on without the answers to these requests, which stay open; all or none.
@@ -219,7 +277,7 @@ def _sent(row: sqlite3.Row) -> RequestRow:
         state=Outgoing(row["state"]),
         digest=bytes(row["digest"]),
         outline=json.loads(row["outline"]),
-        meta=json.loads(row["meta"]),
+        meta=RequestMeta.read(row["meta"]),
         created=row["created"],
         expires=row["expires"],
         body=row["body"],

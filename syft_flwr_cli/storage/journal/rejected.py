@@ -24,19 +24,25 @@ class RejectedTable(Table):
         sentence: str,
         now: float,
         audit: Mapping[str, Any],
+        *,
+        times: int = 1,
     ) -> bool:
-        """Note a refused file; True the first time this content is refused at this place."""
-        with self._db.change("quarantine") as db:
+        """Note a refused file, or ``times`` of them; True the first time this content is refused at this place.
+
+        Survives a kill, not a power cut: the file is still there and is refused again.
+        """
+        with self._db.change("quarantine", synced=False) as db:
             done = db.execute(
-                "INSERT OR IGNORE INTO quarantine (digest, owner, path, reason, sentence, seen) VALUES (?,?,?,?,?,?)",
-                (digest, owner, path, reason, sentence, now),
+                "INSERT OR IGNORE INTO quarantine (digest, owner, path, reason, sentence, seen, times)"
+                " VALUES (?,?,?,?,?,?,?)",
+                (digest, owner, path, reason, sentence, now, times),
             )
             if done.rowcount:
                 hear(db, [audit])
                 return True
             db.execute(
-                "UPDATE quarantine SET times=times+1 WHERE owner=? AND path=? AND digest=?",
-                (owner, path, digest),
+                "UPDATE quarantine SET times=times+? WHERE owner=? AND path=? AND digest=?",
+                (times, owner, path, digest),
             )
             return False
 

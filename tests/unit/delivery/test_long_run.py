@@ -1,6 +1,5 @@
 """A long run leaves no more in the store than a short one, and what was withdrawn is not executed again."""
 
-import hashlib
 import sqlite3
 import threading
 import time
@@ -9,20 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from doubles.channels import channel_of
 
-from syft_flwr_cli.audit.log import AuditLog
+from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.delivery.inbox import Inbox
 from syft_flwr_cli.delivery.outbox import Outbox
-from syft_flwr_cli.delivery.participant import Participant
 from syft_flwr_cli.delivery.replay import OutgoingRequest
 from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.delivery.withdrawal import KEPT
 from syft_flwr_cli.events import AnsweredBefore, Event
 from syft_flwr_cli.protocol.body import Body, Stop
-from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity
-from syft_flwr_cli.security.roster import Roster
 from syft_flwr_cli.security.sealing import content_digest
-from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.testing.memory_transport import MemoryStore, MemoryTransport
 
 APP, AGGREGATOR, OWNER, RUN = "study", "ds@lab.example", "do@a.example", "77"
@@ -38,24 +34,11 @@ class World:
     store: MemoryStore = field(default_factory=MemoryStore)
     events: list[Event] = field(default_factory=list)
 
-    def participant(self, email: str) -> Participant:
-        directory = self.place / email
-        directory.mkdir(exist_ok=True)
-        seed = hashlib.shake_256(email.encode()).digest(SECRETS_SIZE)
-        identity = Identity.create(email, 1.0, seed)
-        me = Participant(
-            email=email,
-            app=APP,
-            directory=directory,
-            identity=identity,
-            roster=Roster(directory / "roster.json"),
-            transport=MemoryTransport(self.store, email),
-            journal=Journal(directory / "journal.sqlite3"),
-            audit=AuditLog(directory / "audit.jsonl", identity),
-            emit=self.events.append,
-        )
-        me.publish_identity([AGGREGATOR, OWNER])
-        return me
+    def participant(self, email: str) -> Channel:
+        transport = MemoryTransport(self.store, email)
+        made = channel_of(self.place / email, email, transport, APP, emit=self.events.append)
+        made.publish_identity([AGGREGATOR, OWNER])
+        return made
 
     def files(self, email: str) -> dict[str, bytes]:
         """What a participant has in the store, but for its identity: paths and contents."""

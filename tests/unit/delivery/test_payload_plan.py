@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syft_flwr_cli.delivery.payloads import Digests, plan_payloads
+from syft_flwr_cli.delivery.payload_plan import Digests, plan_payloads
 from syft_flwr_cli.protocol.body import Body, PayloadRef, decode_body, encode_body
 
 CONTENTS = st.lists(st.sampled_from([b"a" * 10, b"b" * 10, b"c" * 3, b"", b"d" * 200]), max_size=12)
