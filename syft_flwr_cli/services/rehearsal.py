@@ -183,7 +183,7 @@ class _Stage:
             finally:
                 node.close()
             code = _end(server)
-            journal = opened.session.me.journal
+            journal = opened.session.journal
             egress = [record for run in journal.runs() for record in journal.egress(run.run)]
             if code is None and not node.stopped:
                 problem: str | None = f"it was not over after {setup.seconds:g} seconds"
@@ -196,7 +196,7 @@ class _Stage:
                 files=tuple(sorted(files.items()))[:MAX_LISTED],
                 seconds=round(time.monotonic() - began, 3),
                 memory=getattr(opened.runner, "peak_memory", None),
-                output=log_tail(opened.session.me.directory / "logs" / "app.log"),
+                output=log_tail(opened.session.channel.directory / "logs" / "app.log"),
                 problem=problem,
             )
 
