@@ -13,6 +13,7 @@ from syft_flwr_cli.cli.join_steps import (
     DataFlags,
     Steps,
     ask,
+    build_environment,
     choose,
     compare_keys,
     decide,
@@ -28,6 +29,7 @@ from syft_flwr_cli.cli.options import (
     Root,
     SyftboxConfig,
     TransportName,
+    Wheels,
 )
 from syft_flwr_cli.errors import TransportError, UsageError
 
@@ -100,6 +102,7 @@ def register(app: typer.Typer) -> None:
         allow_net: AllowNet = None,
         allow_env: AllowEnv = None,
         allow_path: AllowPath = None,
+        wheels: Wheels = None,
         run: Annotated[
             bool | None,
             typer.Option("--run/--no-run", help="Run the project once it is approved.", show_default=False),
@@ -128,7 +131,7 @@ def register(app: typer.Typer) -> None:
                 "What is rejected is allowed nothing.", hint="Leave out --reject, or the --allow options."
             )
         uses = DataFlags(data, dataset, mock, no_data)
-        flags = Steps(words, show_files, uses, approve, reject, digest, message, run, as_json, grants)
+        flags = Steps(words, show_files, uses, approve, reject, digest, message, run, as_json, grants, wheels)
         return _join(aggregator, project, email, transport, root, syftbox_config, wait, flags)
 
 
@@ -182,6 +185,8 @@ def _join(
         f"(digest {one.offer.digest[:16]}); {one.aggregator} is told so.",
         style="bold",
     )
+    if decision == "approve":
+        build_environment(here, settings.email, one, flags)
     runs = decision == "approve" and _runs_now(flags)
     if flags.as_json and not runs:
         _emit(one, reviewed, decision)

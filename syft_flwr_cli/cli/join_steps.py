@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from syft_flwr_cli.services.joining import Offered
     from syft_flwr_cli.services.review import Reviewed
 
-__all__ = ["DataFlags", "Steps", "ask", "choose", "compare_keys", "decide", "look", "settings_for"]
+__all__ = [
+    "DataFlags",
+    "Steps",
+    "ask",
+    "build_environment",
+    "choose",
+    "compare_keys",
+    "decide",
+    "look",
+    "settings_for",
+]
 
 
 @dataclass
@@ -59,8 +69,10 @@ class Steps:
         run: bool | None,
         as_json: bool,
         grants: "Grants",
+        wheels: Path | None,
     ) -> None:
         self.grants = grants
+        self.wheels = wheels
         self.words = words
         self.show_files = show_files
         self.data = data
@@ -227,3 +239,15 @@ def _ask_data(uses: DataFlags) -> None:
 
 def ask(question: str) -> str:
     return str(typer.prompt(question, err=True)).strip()
+
+
+def build_environment(here: Path, email: str, one: "Offered", flags: Steps) -> None:
+    """Build the environment that the approved lock of a project asks for, if it has one."""
+    from syft_flwr_cli.execution.dependency_lock import read_lock
+    from syft_flwr_cli.services.owner_app import locked_interpreter
+    from syft_flwr_cli.ui import output
+
+    packages = read_lock(one.folder)
+    if packages:
+        output.note(f"Environment: {len(packages)} packages of the approved lock, checked by hash.")
+        locked_interpreter(here, email, one.folder, flags.wheels)

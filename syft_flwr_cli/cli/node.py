@@ -15,6 +15,7 @@ from syft_flwr_cli.cli.options import (
     Sandbox,
     SyftboxConfig,
     TransportName,
+    Wheels,
 )
 from syft_flwr_cli.errors import EXIT_INTERRUPTED, UsageError
 from syft_flwr_cli.ui import output
@@ -54,6 +55,7 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option(help="What each app may allocate, such as 4G.", metavar="SIZE", show_default=False),
         ] = None,
+        wheels: Wheels = None,
         python: Annotated[
             Path | None,
             typer.Option(help="Interpreter of the apps' environment.", show_default="this one"),
@@ -118,6 +120,7 @@ def register(app: typer.Typer) -> None:
             options=AppOptions(
                 keep_alive=True,
                 python=python,
+                wheels=wheels,
                 memory_limit=size_of(memory_limit),
                 sandbox=sandbox,
                 gpu=gpu,

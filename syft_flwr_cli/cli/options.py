@@ -19,6 +19,7 @@ __all__ = [
     "Sandbox",
     "SyftboxConfig",
     "TransportName",
+    "Wheels",
 ]
 
 ProjectPath = Annotated[Path, typer.Argument(help="The project's folder.", show_default="this folder")]
@@ -86,6 +87,16 @@ AllowPath = Annotated[
         "--allow-path",
         help="With --approve: let the app read and execute what lies there.",
         metavar="PATH",
+        show_default=False,
+    ),
+]
+
+Wheels = Annotated[
+    Path | None,
+    typer.Option(
+        "--wheels",
+        help="A folder with wheels of the locked packages, where there is no index.",
+        metavar="DIR",
         show_default=False,
     ),
 ]

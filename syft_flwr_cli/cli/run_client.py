@@ -16,6 +16,7 @@ from syft_flwr_cli.cli.options import (
     Sandbox,
     SyftboxConfig,
     TransportName,
+    Wheels,
 )
 from syft_flwr_cli.errors import EXIT_INTERRUPTED, EXIT_OK, UsageError
 from syft_flwr_cli.ui import output
@@ -65,6 +66,7 @@ def register(app: typer.Typer) -> None:
         isolation: Annotated[
             str, typer.Option(help="Where the app runs: subprocess or inline.", metavar="MODE")
         ] = "subprocess",
+        wheels: Wheels = None,
         python: Annotated[
             Path | None,
             typer.Option(
@@ -117,6 +119,7 @@ def register(app: typer.Typer) -> None:
             keep_alive=keep_alive,
             isolation=isolation,
             python=python,
+            wheels=wheels,
             memory_limit=size_of(memory_limit),
             sandbox=sandbox,
             gpu=gpu,

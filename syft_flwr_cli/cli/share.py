@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syft_flwr_cli.cli.options import Email, Json, ProjectPath, Root, SyftboxConfig, TransportName
+from syft_flwr_cli.cli.options import Email, Json, ProjectPath, Root, SyftboxConfig, TransportName, Wheels
 
 if TYPE_CHECKING:
     from syft_flwr_cli.services.offers import Shared
@@ -29,6 +29,13 @@ def register(app: typer.Typer) -> None:
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Show which files would be offered; send nothing.")
         ] = False,
+        lock: Annotated[
+            bool,
+            typer.Option(
+                "--lock", help="First write requirements.lock: the dependencies, exact and with hashes."
+            ),
+        ] = False,
+        wheels: Wheels = None,
         email: Email = None,
         transport: TransportName = None,
         root: Root = None,
@@ -43,13 +50,25 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.catalogue.records import APP
         from syft_flwr_cli.project.config import load_project, require_federated, split_emails
         from syft_flwr_cli.project.settings import remember, resolve
-        from syft_flwr_cli.services import offers
+        from syft_flwr_cli.services import locking, offers
         from syft_flwr_cli.services.federation import open_federation
         from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.ui import output
         from syft_flwr_cli.ui.console_reporter import ConsoleReporter
 
         found = require_federated(load_project(project))
+        packages = locking.lock_project(found, wheels) if lock else None
+        if packages is not None:
+            output.note(
+                f"Locked {len(packages)} packages that syft-flwr does not bring: {', '.join(packages) or 'none'}."
+            )
+        elif missing := locking.unlocked(found):
+            output.note(
+                f"{found.name} needs {', '.join(missing)}, which syft-flwr does not bring, and has no "
+                "requirements.lock: data owners have to provide it themselves (--python). To have it installed "
+                "there, share with --lock.",
+                style="yellow",
+            )
         if dry_run:
             _show_files(found, as_json)
             return

@@ -16,6 +16,8 @@ from syft_flwr_cli.consent.interpreter import choose_interpreter
 from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.errors import NotApprovedError, UsageError
 from syft_flwr_cli.events import DataChosen, Emit, Publisher, RunConfigDiffers, nobody
+from syft_flwr_cli.execution.dependency_lock import read_lock
+from syft_flwr_cli.execution.locked_environment import built_environment
 from syft_flwr_cli.execution.runner import Runner
 from syft_flwr_cli.execution.sandbox.capabilities import Capability
 from syft_flwr_cli.execution.sandbox.choice import choose
@@ -48,6 +50,7 @@ class AppOptions:
     keep_alive: bool = False
     isolation: str = "subprocess"
     python: Path | None = None
+    wheels: Path | None = None
     memory_limit: int | None = None
     sandbox: str = "auto"
     gpu: bool = False
@@ -92,6 +95,8 @@ def prepare_app(
     code = approved_code(home, settings.email, project, with_environment=own)
     environment = code.environment
     python = python if environment is None else environment.interpreter
+    if own and python is None:
+        python = locked_interpreter(home, settings.email, code.copy, options.wheels)
     # A node knows the approved copy alone; whoever reviewed a folder must not import from that.
     elsewhere = None if project.path == code.copy else project.path
     digest = None if environment is None else environment.digest
@@ -132,6 +137,23 @@ def prepare_app(
         ),
         chosen,
     )
+
+
+def locked_interpreter(home: Path, email: str, approved: Path, wheels: Path | None) -> Path | None:
+    """The interpreter of the environment that an approved copy's lock asks for, built if need be; None without a lock.
+
+    Raises
+    ------
+    NotApprovedError
+        If a package is not the one that was approved.
+    UsageError
+        If it cannot be built.
+    """
+    packages = read_lock(approved)
+    if not packages:
+        return None
+    place = participant_dir(home, email) / "built"
+    return built_environment(place, packages, wheels)[0]
 
 
 def start_worker(app: OwnerApp, home: Path) -> WorkerProcess | None:

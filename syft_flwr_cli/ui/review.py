@@ -17,6 +17,7 @@ from syft_flwr_cli.consent.approvals import Approval
 from syft_flwr_cli.consent.code_scan import KINDS
 from syft_flwr_cli.consent.environment import ENVIRONMENT, Environment
 from syft_flwr_cli.consent.review import Review, plain
+from syft_flwr_cli.execution.dependency_lock import read_lock
 from syft_flwr_cli.protocol.grants import grants_to_lists
 from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.ui import output
@@ -66,6 +67,7 @@ def describe(
         "digest": review.manifest.digest,
         "components": plain(review.components),
         "dependencies": list(review.dependencies),
+        "locked": [f"{one.name} {one.version}" for one in read_lock(project.path) or ()],
         "config": plain(review.config),
         "syft_flwr": plain(review.options),
         "data": plain(review.data),
@@ -154,6 +156,9 @@ def show(document: Mapping[str, Any], *, ending: bool = True) -> None:
     )
     _section(console, "What is started", document["components"])
     _section(console, "Dependencies (from outside, not covered by the digest)", document["dependencies"])
+    if document["locked"]:
+        title = "Locked packages (installed before it runs, from wheels, checked by hash)"
+        _section(console, title, document["locked"])
     _section(console, "Run config", document["config"])
     _section(console, "[tool.syft_flwr]", document["syft_flwr"])
     _section(console, "Declared data access", document["data"], "nothing declared in [tool.syft_flwr.data]")

@@ -13,7 +13,7 @@ ROWS = "radius,label\n1.5,0\n2.5,1\n"
 @pytest.fixture
 def federation(tmp_path: Path) -> Iterator[Federation]:
     made = federate(tmp_path, "averaging")
-    made.root.mkdir()
+    made.root.mkdir(exist_ok=True)
     made.variables["SYFT_FLWR_POLL_INTERVAL"] = "0.3"
     yield made
     made.close()

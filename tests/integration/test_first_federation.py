@@ -26,7 +26,7 @@ def commands() -> list[tuple[str, list[str]]]:
 def federation(tmp_path: Path) -> Iterator[Federation]:
     made = Federation(tmp_path, tmp_path / "ds" / "study")
     made.variables["SYFT_FLWR_POLL_INTERVAL"] = "0.3"
-    made.root.mkdir()
+    made.root.mkdir(exist_ok=True)
     yield made
     made.close()
 

@@ -39,7 +39,7 @@ def main(grid: Grid, context: Context) -> None:
 @pytest.fixture
 def federation(tmp_path: Path) -> Iterator[Federation]:
     made = federate(tmp_path, "averaging")
-    made.root.mkdir()
+    made.root.mkdir(exist_ok=True)
     made.variables["SYFT_FLWR_POLL_INTERVAL"] = "0.3"
     yield made
     made.close()
