@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-stores test-gdrive-live test-s3 bench bench-long lint wheel clean
+.PHONY: constraints check-advisories test-undo help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-stores test-gdrive-live test-s3 bench bench-long lint wheel clean
 
 help:
 	@echo "make demo              train a real model with three data owners, before your eyes"
@@ -16,6 +16,8 @@ help:
 	@echo "make test-fuzz         a million damaged inputs for the parsers"
 	@echo "make nightly           everything that is too long for make test, and make test-mixed and test-fuzz"
 	@echo "make test-stores       mounted buckets, WebDAV, SFTP, Syncthing; SyftBox where its binaries are named"
+	@echo "make test-undo         take out each mend of a known attack, and expect its test to fail"
+	@echo "make check-advisories  known advisories of the versions in constraints.txt (needs the network)"
 	@echo "make test-gdrive-live  the Drive suite on real accounts, where their tokens are given"
 	@echo "make test-s3           the object store suite on moto, MinIO and s3rver"
 	@echo "make bench             the benchmarks of docs/benchmarks.md"
@@ -23,11 +25,11 @@ help:
 	@echo "make lint              ruff, mypy --strict, import-linter"
 	@echo "make wheel             build the wheel and try its installed copy"
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.11 …"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
 
 setup: $(STAMP)
@@ -79,6 +81,17 @@ lint: $(STAMP)
 
 wheel: $(STAMP)
 	$(BIN)/python tests/wheel_check.py
+
+# Both need the network: the first asks PyPI for versions, the second for known advisories of those in constraints.txt.
+constraints:
+	{ sed -n '/^#/p' constraints.txt; uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra bench \
+	  --no-header --no-annotate pyproject.toml; } > constraints.new && mv constraints.new constraints.txt
+
+check-advisories:
+	uvx pip-audit --disable-pip --no-deps --requirement constraints.txt
+
+test-undo: $(STAMP)
+	$(BIN)/python tests/undo/undo.py
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -180,7 +180,11 @@ def _peer_commands(group: typer.Typer) -> None:
 
     @group.command(epilog='Example: syft-flwr keys verify do1@a.example --words "acorn beaver canal …"')
     def verify(peer: Peer, words: Words = None, email: Email = None, as_json: Json = False) -> None:
-        """Note that you compared a peer's words with what the peer read out to you."""
+        """Note that you compared a peer's words with what the peer read out to you.
+
+        Read all six words. Together they are 66 bits, drawn slowly: a key that agrees in three can be found by trying,
+        one that agrees in all six cannot.
+        """
         from syft_flwr_cli.services import peer_keys
 
         directory, me = _place(email)

@@ -41,7 +41,8 @@ def verify(
     if entry is not None and not entry.revoked and words is None:
         confirm(
             f"The words of {entry.email} here are\n\n    {entry.identity.words}\n\n"
-            f"Does {entry.email} read out the same?"
+            f"Does {entry.email} read out the same? Compare all six: they are 66 bits together, "
+            "and a key that agrees in three of them can be found by trying."
         )
         words = entry.identity.words
     identity = own()

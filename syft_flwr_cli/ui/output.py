@@ -9,12 +9,16 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
-__all__ = ["debugging", "emit_json", "err", "fail", "note", "out", "usage_problem"]
+from syft_flwr_cli.protocol.printable import visible
+
+__all__ = ["EscapingConsole", "debugging", "emit_json", "err", "fail", "note", "out", "usage_problem"]
 
 SCHEMA_VERSION = 1
 
@@ -24,14 +28,29 @@ def debugging() -> bool:
     return os.environ.get("SYFT_FLWR_DEBUG", "").lower() not in ("", "0", "false")
 
 
+class EscapingConsole(Console):
+    """A console on which nothing that somebody else has named or written can move the cursor, hide or reorder text.
+
+    What rich itself makes (colours, the cursor of a live view) passes; every text goes through `visible`.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich does it, with the text of each segment made visible."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(visible(segment.text, keep="\n\t"), segment.style)
+
+
 def out() -> Console:
     """The console of results (stdout)."""
-    return Console(highlight=False, soft_wrap=True)
+    return EscapingConsole(highlight=False, soft_wrap=True)
 
 
 def err() -> Console:
     """The console of everything else (stderr)."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return EscapingConsole(stderr=True, highlight=False, soft_wrap=True)
 
 
 def note(text: str, style: str = "") -> None:
@@ -49,7 +68,7 @@ def emit_json(data: Any, status: str = "ok") -> None:
 def fail(what: str, hint: str, exit_code: int, *, as_json: bool) -> None:
     """Say what went wrong and what to do; in JSON too if asked."""
     if debugging() and sys.exc_info()[0] is not None:
-        traceback.print_exc(file=sys.stderr)
+        sys.stderr.write(visible(traceback.format_exc(), keep="\n\t"))
     console = err()
     console.print(f"error: {what}", style="bold red", markup=False)
     if hint:

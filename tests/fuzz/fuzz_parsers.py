@@ -44,9 +44,19 @@ def instrumented(with_atheris: bool) -> Iterator[None]:
 
 
 with instrumented("--atheris" in sys.argv):
+    from syft_flwr_cli.audit.entry import LineError, make_line, parse_line, withheld
     from syft_flwr_cli.protocol.body import decode_body
+    from syft_flwr_cli.protocol.header import statement_of
     from syft_flwr_cli.protocol.rejection import RefusedError
-    from syft_flwr_cli.security.envelope import Envelope, open_envelope, parse_header, read_envelope
+    from syft_flwr_cli.protocol.strict_json import read_object
+    from syft_flwr_cli.security.envelope import (
+        Envelope,
+        is_stated_by,
+        open_envelope,
+        parse_header,
+        read_envelope,
+        read_statement,
+    )
     from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity, parse_public
     from syft_flwr_cli.security.key_file import parse_key_file
     from syft_flwr_cli.security.sealing import (
@@ -88,6 +98,35 @@ def payload(data: bytes) -> None:
     open_payload(io.BytesIO(data[8 + DIGEST_SIZE :]), bytes(KEY_SIZE), size, digest, None)
 
 
+def entry(data: bytes) -> None:
+    """A line of somebody's audit log."""
+    try:
+        withheld(parse_line(data))
+    except LineError as error:
+        raise RefusedError("garbage", str(error)) from error
+
+
+def written_entry(data: bytes) -> None:
+    """The same, with the chain and the signature as a participant gone bad makes them, so that all else is reached."""
+    fields = read_object(data, "It")
+    number = fields.pop("seq", 1)
+    fields = {key: fields[key] for key in fields if key not in ("prev", "hash", "sig", "salt")}
+    fields = {"time": 0, "event": "sent", **fields}
+    seq = number if type(number) is int and 0 < number < 1 << 63 else 1
+    try:
+        line, _ = make_line(seq, fields, "00", "0" * 64, ALICE.sign)
+    except Exception:
+        return  # what cannot be written at all is nobody's line
+    entry(line)
+
+
+def statement(data: bytes) -> None:
+    """A first line that was kept as evidence."""
+    header = read_statement(data)
+    statement_of(header)
+    is_stated_by(header, [ALICE.public, BOB.public])
+
+
 TARGETS: dict[str, Callable[[bytes], object]] = {
     "header": parse_header,
     "envelope": envelope,
@@ -96,13 +135,19 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "keyfile": parse_key_file,
     "payload": payload,
     "body": decode_body,
+    "entry": entry,
+    "written": written_entry,
+    "statement": statement,
 }
 
 
 def seeds(target: str) -> list[bytes]:
     """Well-formed inputs to begin with."""
     files = [path.read_bytes() for path in sorted(VECTORS.glob("*.re*"))]
-    if target == "header":
+    if target in ("entry", "written"):
+        lines = [line + b"\n" for line in (VECTORS / "audit.jsonl").read_bytes().splitlines()]
+        return lines if target == "entry" else [line[:-1] for line in lines]
+    if target in ("header", "statement"):
         return [file[: file.index(b"\n") + 1] for file in files]
     if target == "envelope":
         return files

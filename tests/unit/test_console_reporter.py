@@ -1,5 +1,7 @@
 """What a person reads while a run goes on: sentences, whatever a peer has written."""
 
+import pytest
+
 from syft_flwr_cli import events
 from syft_flwr_cli.ui.console_reporter import ConsoleReporter
 
@@ -56,3 +58,22 @@ def test_details_are_shown_with_verbose_alone() -> None:
     failed = events.ResponseReceived(PEER, "m", "KeyError: 'x'")
     assert said(sent, plain, failed) == f"{PEER} reports an error: KeyError: 'x'"
     assert len(said(sent, plain, failed, verbose=True).splitlines()) == 3
+
+
+def test_no_text_of_others_reaches_a_terminal_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Error texts, file names, keys of TOML: whatever is printed goes through one function."""
+    from rich.table import Table
+
+    from syft_flwr_cli.ui import output
+
+    evil = "\x1b[2J\x1b]0;title\x07\x9b31m\u202egnp.exe\u200b\r\x08"
+    table = Table("name")
+    table.add_row(evil)
+    output.out().print(evil, markup=False)
+    output.out().print(table)
+    output.note(f"a note on {evil}")
+    output.fail(f"It says {evil}.", f"hint {evil}", 1, as_json=True)
+    shown = capsys.readouterr()
+    for text in (shown.out, shown.err):
+        assert not {sign for sign in text if sign in "\x1b\x07\x9b\u202e\u200b\r\x08"}, text
+    assert "\\x1b[2J" in shown.err and "\\u202e" in shown.out
