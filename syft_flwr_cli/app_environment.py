@@ -13,7 +13,9 @@ from syft_flwr_cli.errors import UsageError
 __all__ = [
     "APP_NAME_VARIABLE",
     "DATA_VARIABLE",
+    "RESULTS_VARIABLE",
     "get_data_dir",
+    "get_results_dir",
     "is_running_under_syft_flwr",
     "load_syftbox_dataset",
     "run_syft_flwr",
@@ -21,6 +23,9 @@ __all__ = [
 
 DATA_VARIABLE = "DATA_DIR"
 """Names the folder (or file) with the data owner's data."""
+
+RESULTS_VARIABLE = "RESULTS_DIR"
+"""Names a folder outside the project, one for each run, whose files stay when the run is over."""
 
 APP_NAME_VARIABLE = "SYFT_FLWR_APP_NAME"
 """Set to the app name in every process in which syft-flwr runs a ServerApp or a ClientApp."""
@@ -47,6 +52,23 @@ def get_data_dir() -> Path:
             hint="Give the folder with your data: syft-flwr run-client --data DIR.",
         )
     return path
+
+
+def get_results_dir() -> Path:
+    """Return the folder in which this run may leave files that stay.
+
+    Raises
+    ------
+    UsageError
+        If ``RESULTS_DIR`` is not set: the app is not run by syft-flwr.
+    """
+    text = os.environ.get(RESULTS_VARIABLE, "").strip()
+    if not text:
+        raise UsageError(
+            f"{RESULTS_VARIABLE} is not set.",
+            hint=f"Run the app with syft-flwr, or set {RESULTS_VARIABLE} yourself.",
+        )
+    return Path(text)
 
 
 def load_syftbox_dataset() -> Path:

@@ -19,10 +19,18 @@ from typing import Any
 from flwr.app import Context
 from flwr.serverapp import ServerApp
 
+from syft_flwr_cli.aggregator.app_run import (
+    AppInProject,
+    keep_context,
+    kept_context,
+    named,
+    run_here,
+    run_in_process,
+)
 from syft_flwr_cli.aggregator.ending import close_run, end_run
 from syft_flwr_cli.aggregator.grid import SyftGrid
+from syft_flwr_cli.aggregator.run_folder import results_dir
 from syft_flwr_cli.aggregator.starting import Begun, RunOptions, begin
-from syft_flwr_cli.aggregator.stopping import stop_requested
 from syft_flwr_cli.app_environment import APP_NAME_VARIABLE
 from syft_flwr_cli.delivery import retention
 from syft_flwr_cli.errors import (
@@ -37,10 +45,18 @@ from syft_flwr_cli.errors import (
 )
 from syft_flwr_cli.events import Event, RunBegun
 from syft_flwr_cli.flower import runtime
-from syft_flwr_cli.session.interrupts import on_interrupt
 from syft_flwr_cli.session.session import Session, open_api_session
 
-__all__ = ["RunOptions", "ServerResult", "end_run", "run_server_app", "syftbox_flwr_server", "told"]
+__all__ = [
+    "AppInProject",
+    "RunOptions",
+    "ServerResult",
+    "end_run",
+    "named",
+    "run_server_app",
+    "syftbox_flwr_server",
+    "told",
+]
 
 log = logging.getLogger("syft_flwr")
 
@@ -63,17 +79,21 @@ class ServerResult:
     """Whether the run was complete before this process, and nobody had been told."""
     data: dict[str, str] = field(default_factory=dict)
     """What each data owner says its app was given: ``private``, ``mock`` or ``none``."""
+    results: Path | None = None
+    """What the app left behind, and its final context."""
 
 
 def run_server_app(
     session: Session,
-    load: Callable[[], ServerApp],
+    load: Callable[[], ServerApp] | None,
     context: Context,
     options: RunOptions,
 ) -> ServerResult:
     """Run a ServerApp to its end, or take up an unfinished run of it.
 
-    ``context`` gets the run's id; its run config is the app's. An exception of the ServerApp ends the run
+    ``load`` gives an app that runs in this process; None: the one that ``options`` name runs in its own.
+    ``context`` gets the run's id, and the state that the app left; its run config is the app's. An exception of
+    the ServerApp ends the run
     (stop signals go out) and is in the result; one that leaves the run open (`LEAVES_OPEN`, a pause) is
     raised. Whoever has shown the result calls `told`.
     """
@@ -93,7 +113,7 @@ def run_server_app(
 
 def _run(
     session: Session,
-    load: Callable[[], ServerApp],
+    load: Callable[[], ServerApp] | None,
     context: Context,
     options: RunOptions,
     begun: Begun,
@@ -101,7 +121,6 @@ def _run(
     run, resumed = begun.run, begun.resumed
     number = int(run.run)
     context.run_id, context.node_id = number, runtime.SERVER_NODE_ID
-    runtime.seed_everything(int(run.facts["seed"], 16), options.dependencies)
     settings = session.settings
     grid = SyftGrid(
         settings.app_name,
@@ -121,14 +140,12 @@ def _run(
     try:
         grid.set_run(number)
         try:
-            with (
-                on_interrupt(lambda: grid.outbox.fail(KeyboardInterrupt()), raises=True),
-                stop_requested(session.channel.directory, run.run, grid.outbox.fail),
-            ):
-                session.channel.emit(RunBegun(run.run, resumed, settings.datasites))
-                app = load()
-                runtime.seed_everything(int(run.facts["seed"], 16), options.dependencies)
-                runtime.run_server(grid, context, app)
+            session.channel.emit(RunBegun(run.run, resumed, settings.datasites))
+            seed, dependencies = run.facts["seed"], options.dependencies
+            if load is not None:
+                run_here(session, load, grid, context, seed, dependencies)
+            elif options.app is not None:
+                run_in_process(session, options.app, grid, context, seed, dependencies)
             grid.finish()
             error = _only_errors(grid)
         except LEAVES_OPEN:
@@ -151,7 +168,10 @@ def _run(
             context,
             error,
             data=grid.rounds.data(),
+            results=results_dir(session.channel.directory, run.run),
         )
+        if error is None:
+            keep_context(session.channel.directory, context)
         _end(session, grid, result)
     finally:
         grid.close()
@@ -180,6 +200,7 @@ def _untold(session: Session, context: Context) -> ServerResult | None:
         context,
         earlier=True,
         data=facts.get("data", {}),
+        results=kept_context(session.channel.directory, context),
     )
 
 
@@ -208,7 +229,7 @@ def _no_answer(grid: SyftGrid, error: BaseException) -> SyftFlwrError:
     """The legacy API, and many an app, cannot go on without any answer, and raise what says little."""
     return NoAnswerError(
         f"No data owner has answered ({', '.join(grid.rounds.missing())}), and the ServerApp could not go on without: "
-        f"{type(error).__name__}: {error}",
+        f"{named(error)}",
         hint="See that they run run-client, and give them more time (--timeout 24h, or no --timeout at all).",
     )
 

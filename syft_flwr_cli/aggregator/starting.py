@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from syft_flwr_cli.aggregator.app_run import AppInProject
 from syft_flwr_cli.aggregator.ending import end_run
 from syft_flwr_cli.errors import BusyError, DivergenceError
 from syft_flwr_cli.session.session import Session
@@ -40,6 +41,8 @@ class RunOptions:
         Which data owners take part at the moment; all of them, always, if None.
     another : bool
         Go on beside the runs of this app that go on.
+    app : AppInProject, optional
+        The app, where it runs in a process of its own.
     """
 
     run_config: Mapping[str, Any] = field(default_factory=dict)
@@ -49,6 +52,7 @@ class RunOptions:
     dependencies: Sequence[str] = ()
     members: Callable[[], Sequence[str]] | None = None
     another: bool = False
+    app: AppInProject | None = None
 
 
 @dataclass(frozen=True, slots=True)

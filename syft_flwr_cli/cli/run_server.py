@@ -23,6 +23,7 @@ from syft_flwr_cli.errors import (
     EXIT_MISSING_OWNERS,
     EXIT_OK,
     SyftFlwrError,
+    UsageError,
 )
 from syft_flwr_cli.events import Publisher
 from syft_flwr_cli.project.config import load_project, require_federated, split_emails
@@ -69,6 +70,13 @@ def register(app: typer.Typer) -> None:
             bool,
             typer.Option("--another", help="Begin a run beside one that goes on, or take up such a one."),
         ] = False,
+        python: Annotated[
+            Path | None,
+            typer.Option(
+                help="Interpreter of the app's environment.",
+                show_default="the project's .venv, else this one",
+            ),
+        ] = None,
         fresh: Annotated[
             bool, typer.Option("--fresh", help="Withdraw an unfinished run; begin anew.")
         ] = False,
@@ -116,7 +124,6 @@ def register(app: typer.Typer) -> None:
             require_federated(found)
         from syft_flwr_cli.aggregator import runs
         from syft_flwr_cli.aggregator.run_recorder import RunRecorder
-        from syft_flwr_cli.execution.output import app_stdout
         from syft_flwr_cli.flower import runtime
         from syft_flwr_cli.services import participation
         from syft_flwr_cli.session import session
@@ -151,15 +158,10 @@ def register(app: typer.Typer) -> None:
                 code=_code(found.path),
                 dependencies=_dependencies(found.raw),
                 members=None if partakers is None else partakers.members,
+                app=runs.AppInProject(found.path, found.serverapp, _interpreter(python, found.path)),
             )
-            # The result has stdout to itself: what the app prints goes to its log and to stderr.
-            with app_stdout(opened.channel.directory / "logs" / "app.log"):
-                result = runs.run_server_app(
-                    opened,
-                    lambda: runtime.load_server_app(found.serverapp, found.path),
-                    runtime.make_context(0, runtime.SERVER_NODE_ID, config),
-                    options,
-                )
+            context = runtime.make_context(0, runtime.SERVER_NODE_ID, config)
+            result = runs.run_server_app(opened, None, context, options)
             code = _report(result, opened, as_json)
             runs.told(opened, result)
             return code
@@ -175,6 +177,16 @@ def _code(path: Path) -> str:
     from syft_flwr_cli.consent.manifest import make_manifest
 
     return make_manifest(path).digest
+
+
+def _interpreter(given: Path | None, project: Path) -> Path | None:
+    if given is None:
+        from syft_flwr_cli.consent.environment import find_interpreter
+
+        return find_interpreter(project)
+    if not given.exists():
+        raise UsageError(f"There is no {given}.", hint="Give an existing interpreter with --python PATH.")
+    return given.absolute()
 
 
 def _dependencies(raw: Any) -> list[str]:
@@ -206,6 +218,7 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
         "seconds": round(result.seconds, 3),
         "rounds": result.rounds,
         "data": result.data,
+        "results": str(result.results) if result.results else None,
     }
     if not as_json:
         from syft_flwr_cli.ui.rounds import print_rounds
@@ -232,11 +245,17 @@ def _listed(emails: list[str]) -> str:
     return emails[0] if len(emails) == 1 else f"{', '.join(emails[:-1])} and {emails[-1]}"
 
 
+def _named(error: BaseException) -> str:
+    from syft_flwr_cli.aggregator.runs import named
+
+    return named(error)
+
+
 def _report_failure(error: BaseException, data: dict[str, Any], as_json: bool) -> int:
     failure = error
     if not isinstance(failure, SyftFlwrError):
         failure = SyftFlwrError(
-            f"The ServerApp failed: {type(error).__name__}: {error}",
+            f"The ServerApp failed: {_named(error)}",
             hint="The data owners were told to stop. Correct the app and run it again; "
             "--debug shows where it failed.",
         )

@@ -23,8 +23,10 @@ from syft_flwr_cli.execution.output import Screen, app_stdout, copy_output, log_
 from syft_flwr_cli.execution.sandbox.launch import Sandbox
 from syft_flwr_cli.execution.worker_process import WorkerProcess
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
+from syft_flwr_cli.execution.working_copy import remove_copy
 from syft_flwr_cli.flower.error_codes import APP_CRASHED
 from syft_flwr_cli.storage import crash_points
+from syft_flwr_cli.storage.paths import make_private_dir
 
 __all__ = ["AppSetup", "InlineRunner", "Runner", "SubprocessRunner"]
 
@@ -59,6 +61,10 @@ class AppSetup:
         A private folder for what Python compiles. With it, nothing is read or written beside the sources.
     sandbox : Sandbox, optional
         What the process runs in.
+    work : Path, optional
+        Where the app's working copies of the project are made, one for each process; its scratch if None.
+    results : Path, optional
+        Where the folders of runs lie whose files stay (``RESULTS_DIR``).
     """
 
     project: Path
@@ -75,6 +81,8 @@ class AppSetup:
     elsewhere: Path | None = None
     bytecode: Path | None = None
     sandbox: Sandbox | None = None
+    work: Path | None = None
+    results: Path | None = None
 
 
 class Runner(Protocol):
@@ -126,6 +134,7 @@ class SubprocessRunner:
         self._channel: socket.socket | None = None
         self._copier: threading.Thread | None = None
         self._ready = False
+        self._working: Path | None = None
 
     def start(self) -> None:
         """Start the process; its imports go on while the node does other things.
@@ -153,6 +162,9 @@ class SubprocessRunner:
             daemon=True,
         )
         self._copier.start()
+        if setup.work is not None:
+            self._working = make_private_dir(setup.work) / str(worker.process.pid)
+            remove_copy(self._working)
         environment = {APP_NAME_VARIABLE: setup.app}
         if setup.data is not None:
             environment[DATA_VARIABLE] = str(setup.data)
@@ -164,6 +176,8 @@ class SubprocessRunner:
             "run_config": dict(setup.run_config),
             "memory_limit": setup.memory_limit,
             "mods": list(setup.mods),
+            "working": None if self._working is None else str(self._working),
+            "results": None if setup.results is None else str(setup.results),
             "environment": environment,
         }
         with contextlib.suppress(Closed):
@@ -242,15 +256,17 @@ class SubprocessRunner:
 
     def _kill(self) -> None:
         if self._process is not None:
-            self._process.kill()
+            if self._worker is not None:
+                self._worker.kill_all()
             self._process.wait()
         self._reap()
 
     def _reap(self) -> None:
         if self._channel is not None:
             self._channel.close()
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
+        if self._process is not None:
+            if self._worker is not None:
+                self._worker.kill_all()  # what the app started ends with it
             self._process.wait()
         if self._process is not None and self._process.stdout is not None and self._copier is not None:
             self._copier.join(timeout=10)
@@ -259,6 +275,9 @@ class SubprocessRunner:
             used = self._worker.memory()
             self.peak_memory = used if self.peak_memory is None else max(self.peak_memory, used or 0)
         self._worker, self._process, self._channel, self._ready = None, None, None, False
+        if self._working is not None:
+            remove_copy(self._working)
+            self._working = None
 
     def close(self) -> None:
         """Let the worker end: it leaves when its socket closes."""

@@ -15,6 +15,7 @@ import resource
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -24,15 +25,17 @@ from typing import Any
 
 from flwr.app import Context, Message, RecordDict
 
+from syft_flwr_cli.app_environment import RESULTS_VARIABLE
 from syft_flwr_cli.delivery.shared_memory import SharedBytes
 from syft_flwr_cli.execution.mods import load_mods, wrap
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
+from syft_flwr_cli.execution.working_copy import make_copy
 from syft_flwr_cli.flower import codec, runtime
 from syft_flwr_cli.flower.error_codes import APP_NOT_LOADED, APP_RAISED
 from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.storage import crash_points
 
-__all__ = ["Executor", "main"]
+__all__ = ["Executor", "die_with_parent", "main", "state_bytes", "state_from"]
 
 MAX_REASON = 16 << 10
 
@@ -103,7 +106,7 @@ class Executor:
             if not isinstance(reply, Message):
                 raise TypeError(f"the ClientApp returned {type(reply).__name__}, not a Message")
             packed = codec.pack_message(reply)
-            after = _state_bytes(context)
+            after = state_bytes(context)
         except Exception as error:
             self._held = None
             return None, (APP_RAISED, _reason(error)), None
@@ -118,11 +121,11 @@ class Executor:
         config = {**self._run_config, **run_config}
         context = runtime.make_context(run, self._node, config, self._node_config)
         if state is not None:
-            context.state = _state_from(state)
+            context.state = state_from(state)
         return context
 
 
-def _state_bytes(context: Context) -> bytes:
+def state_bytes(context: Context) -> bytes:
     """A state as bytes: u32 length of head | head (JSON) | skeleton | byte strings."""
     packed = codec.pack_state(context)
     head = json.dumps(
@@ -131,7 +134,7 @@ def _state_bytes(context: Context) -> bytes:
     return b"".join((len(head).to_bytes(4, "big"), head, packed.skeleton, *packed.blobs))
 
 
-def _state_from(data: bytes) -> RecordDict:
+def state_from(data: bytes) -> RecordDict:
     length = int.from_bytes(data[:4], "big")
     head = loads(data[4 : 4 + length])
     end = 4 + length + head["skeleton"]
@@ -147,7 +150,7 @@ def _giver(data: bytes) -> Callable[[], bytes]:
     return lambda: data
 
 
-_EMPTY_STATE = _state_bytes(runtime.make_context(0, 0, {}))
+_EMPTY_STATE = state_bytes(runtime.make_context(0, 0, {}))
 
 
 def _reason(error: BaseException) -> str:
@@ -160,15 +163,13 @@ def main(descriptor: int) -> None:
     """Serve requests on a socket until the node closes it."""
     channel = socket.socket(fileno=descriptor)
     channel.set_inheritable(False)
-    parent = os.getppid()
-    _be_killed_with_parent()
-    threading.Thread(target=_die_with, args=(parent,), name="syft-flwr-orphan", daemon=True).start()
+    die_with_parent()
     try:
         setup = receive(channel).head
     except Closed:
         return
     os.environ.update(setup["environment"])
-    os.chdir(setup["project"])
+    _begin_work(Path(setup["project"]), setup.get("working"))
     _limit_memory(setup.get("memory_limit"))
     project = Path(setup["project"])
     references: list[str] = list(setup.get("mods") or [])
@@ -178,6 +179,7 @@ def main(descriptor: int) -> None:
         return wrap(runtime.load_client_app(setup["clientapp"], project), around)
 
     run_config = runtime.fused_run_config(project, setup.get("run_config") or {})
+    results = setup.get("results")
     executor = Executor(load, int(setup["node"]), dict(setup["node_config"]), run_config)
     # Loading now pays for the app's imports before the first message; a failure is told with each message.
     try:
@@ -187,11 +189,23 @@ def main(descriptor: int) -> None:
     with contextlib.suppress(Closed):
         send(channel, Frame({"op": "ready", "pid": os.getpid()}, []))
         while True:
-            _serve(channel, executor, receive(channel))
+            _serve(channel, executor, receive(channel), results)
 
 
-def _serve(channel: socket.socket, executor: Executor, frame: Frame) -> None:
+def _begin_work(project: Path, place: str | None) -> None:
+    """Make the copy of the project that the app works in: where it is told to, or in this process's scratch."""
+    working = Path(place) if place is not None else Path(tempfile.mkdtemp()) / "work"
+    make_copy(project, working)
+    os.environ["PWD"] = str(working)
+    os.chdir(working)
+
+
+def _serve(channel: socket.socket, executor: Executor, frame: Frame, results: str | None = None) -> None:
     head = frame.head
+    if results is not None:
+        folder = Path(results) / str(int(head["run"]))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.environ[RESULTS_VARIABLE] = str(folder)
     # From here on a death is the app's; what never got here may be given to another process.
     send(channel, Frame({"op": "begun", "id": head["id"]}, []))
     crash_points.point("worker.received")
@@ -261,6 +275,13 @@ def _share(blobs: list[Any]) -> SharedBytes | None:
         shared.view[offset : offset + len(blob)] = blob
         offset += len(blob)
     return shared
+
+
+def die_with_parent() -> None:
+    """From now on this process ends when the one that started it is gone."""
+    parent = os.getppid()
+    _be_killed_with_parent()
+    threading.Thread(target=_die_with, args=(parent,), name="syft-flwr-orphan", daemon=True).start()
 
 
 def _be_killed_with_parent() -> None:

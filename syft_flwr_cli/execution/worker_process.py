@@ -4,7 +4,9 @@ The process runs nothing of the app until `SubprocessRunner` sends it its set-up
 its own interpreter before it has looked at the project, and let it go again. Imports little itself.
 """
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from syft_flwr_cli.execution.sandbox.environment import sandbox_environment
 from syft_flwr_cli.execution.sandbox.launch import Sandbox, Sandboxed, start
 from syft_flwr_cli.execution.worker_environment import app_environment
 
-__all__ = ["WorkerProcess"]
+__all__ = ["WorkerProcess", "exit_cause", "kill_group"]
 
 _BOOT = (
     "import sys,importlib.util as u;"
@@ -24,7 +26,7 @@ _BOOT = (
     "submodule_search_locations=[sys.argv[1]]);"
     "m=u.module_from_spec(s);sys.modules['syft_flwr_cli']=m;s.loader.exec_module(m);"
     "from syft_flwr_cli.execution.import_guard import keep_out;keep_out(sys.argv[3:]);"
-    "from syft_flwr_cli.execution.worker import main;main(int(sys.argv[2]))"
+    "from syft_flwr_cli.execution.{entry} import main;main(int(sys.argv[2]))"
 )
 
 
@@ -43,6 +45,8 @@ class WorkerProcess:
         A private folder for what Python compiles. With it, nothing is read or written beside the sources.
     sandbox : Sandbox, optional
         What it runs in; it sees all that this process sees if None.
+    entry : str
+        The module that runs in it: ``worker`` (a ClientApp) or ``server_worker`` (a ServerApp).
 
     Raises
     ------
@@ -57,6 +61,7 @@ class WorkerProcess:
         copies: Path | None = None,
         bytecode: Path | None = None,
         sandbox: Sandbox | None = None,
+        entry: str = "worker",
     ) -> None:
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         granted = () if sandbox is None else sandbox.spec.grants.environment
@@ -69,7 +74,7 @@ class WorkerProcess:
         program = str(python or sys.executable)
         package = str(Path(syft_flwr_cli.__file__).parent)
         places = [] if elsewhere is None else [str(elsewhere), *([str(copies)] if copies else []), package]
-        command = [program, "-P", "-c", _BOOT, package, str(theirs.fileno()), *places]
+        command = [program, "-P", "-c", _BOOT.format(entry=entry), package, str(theirs.fileno()), *places]
         try:
             self.process: subprocess.Popen[bytes] = (
                 subprocess.Popen(
@@ -116,12 +121,38 @@ class WorkerProcess:
         """The most bytes that all its processes used together; known in a sandbox, when it has ended."""
         return self.process.report().memory if isinstance(self.process, Sandboxed) else None
 
-    def end(self) -> None:
-        """Kill it, if it is still there; it can be done again."""
+    def end(self, grace: float = 0.0) -> int:
+        """Kill what is still there of it and of all that it started, after ``grace`` seconds; its exit code.
+
+        It can be done again.
+        """
         self.channel.close()
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        if self.process.poll() is None and grace:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(grace)
+        self.kill_all()
+        code = self.process.wait()
         self.stopped_because()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        return code
+
+    def kill_all(self) -> None:
+        """Kill it and all that it started."""
+        if not isinstance(self.process, Sandboxed):
+            kill_group(self.process.pid)
+        elif self.process.poll() is None:
+            self.process.kill()
+
+
+def kill_group(leader: int) -> None:
+    """Kill every process of the group that ``leader`` began, whether it is itself still there or not."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def exit_cause(code: int) -> str:
+    """How a process ended, as the rest of a sentence that begins with it."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    also = {"SIGKILL": ", as the system does when memory runs out,", "SIGABRT": " (abort)"}
+    return f"was killed by {name}{also.get(name, '')}"

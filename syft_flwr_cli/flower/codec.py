@@ -8,7 +8,7 @@ transports, so the worker process, which may live in another Python environment,
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, cast
@@ -38,6 +38,9 @@ __all__ = [
     "unpack_state",
     "with_metadata",
 ]
+
+LARGE = 1 << 16
+"""Bytes of an array that is worth being brought in only when it is used."""
 
 MIN_BLOB = 512
 """Byte strings shorter than this stay in the protobuf."""
@@ -95,11 +98,17 @@ class LazyArray(Array):
     def data(self, value: bytes) -> None:
         self.__dict__["_data"] = value
 
+    def raw(self) -> Any:
+        """The serialised array as it is held or brought in, without a copy where that can be."""
+        held = self.__dict__.get("_data")
+        return held if held is not None else self.__dict__["_load"]()
+
     def numpy(self) -> Any:
         """The array, in memory of its own."""
         if "_data" in self.__dict__ or self.stype != "numpy.ndarray":
             return super().numpy()
-        return _npy(self.__dict__["_load"]())
+        raw = self.__dict__["_load"]()
+        return _npy(bytearray(raw) if isinstance(raw, memoryview) else raw)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Array, (self.dtype, tuple(self.shape), self.stype, self.data)
@@ -133,11 +142,14 @@ def pack_message(message: Message) -> Packed:
     return packed
 
 
-def pack_content(message: Message) -> Packed:
-    """Take only a message's content apart (no metadata): what two equal messages have in common."""
+def pack_content(message: Message, *, keep_lazy: bool = False) -> Packed:
+    """Take only a message's content apart (no metadata): what two equal messages have in common.
+
+    With ``keep_lazy`` the blob of a large `LazyArray` is that array, not brought in.
+    """
     packed = Packed(b"")
     if message.has_content():
-        light = _lighten(message.content, packed)
+        light = _lighten(message.content, packed, keep_lazy)
         packed.skeleton = recorddict_to_proto(light).SerializeToString(deterministic=True)
     return packed
 
@@ -149,6 +161,34 @@ def with_metadata(message: Message, content: bytes) -> bytes:
     proto = message_to_proto(make_message(message.metadata, content=RecordDict()))
     proto.content.MergeFromString(content)
     return bytes(proto.SerializeToString(deterministic=True))
+
+
+def unpack_content(
+    skeleton: bytes, places: Sequence[Path], loaders: Sequence[Loader], tokens: Sequence[int | None]
+) -> RecordDict:
+    """Put a content together again; its arrays are lazy, and those with a token have it as ``_token``."""
+    content = recorddict_from_proto(ProtoRecordDict.FromString(skeleton))
+    _fill(content, places, loaders, lazy=True)
+    for place, token in zip(places, tokens, strict=True):
+        record: Any = content[str(place[0])]
+        if token is not None and isinstance(record, ArrayRecord):
+            record[str(place[1])].__dict__["_token"] = token
+    return content
+
+
+def remade(metadata: Mapping[str, Any], content: RecordDict | None, error: Error | None) -> Message:
+    """A message of what `vars` gave of its metadata, and its content or error."""
+    made = Metadata.__new__(Metadata)
+    made.__dict__.update(metadata)
+    return make_message(made, content=content, error=error)
+
+
+def lazy_arrays(message: Message) -> list[LazyArray]:
+    """The lazy arrays of a message."""
+    if not message.has_content():
+        return []
+    records = [record for record in message.content.values() if isinstance(record, ArrayRecord)]
+    return [array for record in records for array in record.values() if isinstance(array, LazyArray)]
 
 
 def unpack_message(
@@ -262,7 +302,8 @@ def describe(message: Message, digest: Callable[[Any], str]) -> dict[str, str]:
         for key, value in record.items():
             if isinstance(value, Array):
                 shape = "x".join(str(n) for n in value.shape)
-                lines[f"{name}/{key}"] = f"{value.dtype}[{shape}] {digest(value.data)}"
+                data = value.raw() if isinstance(value, LazyArray) else value.data
+                lines[f"{name}/{key}"] = f"{value.dtype}[{shape}] {digest(data)}"
             else:
                 text = json.dumps(
                     value, default=lambda raw: digest(raw) if isinstance(raw, bytes) else repr(raw)
@@ -271,11 +312,11 @@ def describe(message: Message, digest: Callable[[Any], str]) -> dict[str, str]:
     return lines
 
 
-def _lighten(content: RecordDict, packed: Packed) -> RecordDict:
+def _lighten(content: RecordDict, packed: Packed, keep_lazy: bool = False) -> RecordDict:
     light = RecordDict()
     for name, record in content.items():
         if isinstance(record, ArrayRecord):
-            light[name] = _light_arrays(name, record, packed)
+            light[name] = _light_arrays(name, record, packed, keep_lazy)
         elif isinstance(record, ConfigRecord):
             light[name] = _light_config(name, record, packed)
         else:
@@ -283,10 +324,15 @@ def _lighten(content: RecordDict, packed: Packed) -> RecordDict:
     return light
 
 
-def _light_arrays(name: str, record: ArrayRecord, packed: Packed) -> ArrayRecord:
+def _light_arrays(name: str, record: ArrayRecord, packed: Packed, keep_lazy: bool) -> ArrayRecord:
     light = ArrayRecord()
     for key, array in record.items():
-        data = array.data
+        if keep_lazy and isinstance(array, LazyArray) and _is_large(array):
+            packed.places.append((name, key))
+            packed.blobs.append(array)
+            light[key] = Array(array.dtype, _narrow(array.shape), array.stype, b"")
+            continue
+        data = array.raw() if isinstance(array, LazyArray) else array.data
         if len(data) < MIN_BLOB and all(size < 1 << 31 for size in array.shape):
             light[key] = array
             continue
@@ -294,6 +340,15 @@ def _light_arrays(name: str, record: ArrayRecord, packed: Packed) -> ArrayRecord
         packed.blobs.append(data)
         light[key] = Array(array.dtype, _narrow(array.shape), array.stype, b"")
     return light
+
+
+def _is_large(array: LazyArray) -> bool:
+    if "_data" in array.__dict__:
+        return False
+    try:
+        return math.prod(array.shape) * np.dtype(array.dtype).itemsize > LARGE
+    except TypeError:
+        return True
 
 
 def _narrow(shape: Sequence[int]) -> tuple[int, ...]:

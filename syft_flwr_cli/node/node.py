@@ -129,6 +129,8 @@ def make_runner(
         elsewhere=options.elsewhere,
         bytecode=bytecode_dir(session.channel.directory, options.environment),
         sandbox=options.sandbox,
+        work=None if options.sandbox is not None else session.me.directory / "work",
+        results=make_private_dir(session.me.directory / "results"),
     )
     log = session.channel.directory / "logs" / "app.log"
     if options.isolation == "inline":

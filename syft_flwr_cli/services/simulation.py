@@ -246,6 +246,9 @@ class _Cast:
         email = self._project.aggregator
         assert email is not None
         words = [*self._words("run-server", email), *self._federation.server_options, "--json"]
+        own = find_interpreter(self._federation.project)
+        if own is not None and not any(w.startswith("--python") for w in self._federation.server_options):
+            words += ["--python", str(own)]
         self._server = self._start(words, email, subprocess.PIPE)
         text: list[str] = []
         assert self._server.stdout is not None

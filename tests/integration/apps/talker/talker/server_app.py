@@ -1,5 +1,7 @@
-"""Talks when it is imported, at the ends of its life, and in each round."""
+"""Talks when it is imported, at the ends of its life, and in each round; leaves a thread that goes on talking."""
 
+import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -27,8 +29,15 @@ def evaluate(number: int, arrays: ArrayRecord) -> MetricRecord:
     return MetricRecord({"loss": 0.25})
 
 
+def chatter() -> None:
+    while True:
+        print("python-server-thread", flush=True)
+        time.sleep(0.01)
+
+
 @app.main()
 def main(grid: Grid, context: Context) -> None:
+    threading.Thread(target=chatter, daemon=True).start()
     print('{"schema_version": 1, "status": "ok", "data": {}}')
     result = FedAvg(min_available_nodes=2).start(
         grid=grid,
