@@ -8,6 +8,7 @@ attacked, is below it.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from flwr.app import DEFAULT_TTL, Message, RecordDict
@@ -28,6 +29,7 @@ from syft_flwr_cli.delivery.replay import OutgoingRequest
 from syft_flwr_cli.errors import TooFewRepliesError, UsageError
 from syft_flwr_cli.events import Publisher
 from syft_flwr_cli.flower import codec, runtime
+from syft_flwr_cli.project.config import load_project, require_federated
 from syft_flwr_cli.project.enough import Enough
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import Body, Stop
@@ -53,8 +55,8 @@ class SyftGrid(Grid):
     ----------
     app_name : str
         The app; a leading ``flwr/`` is dropped.
-    datasites : sequence of str
-        E-mails of the data owners.
+    datasites : sequence of str, optional
+        E-mails of the data owners; those of the project in this folder if None.
     client : Channel, optional
         Who sends; opened from the environment and the participant's own settings if None.
     timeout : float, optional
@@ -74,7 +76,7 @@ class SyftGrid(Grid):
     def __init__(
         self,
         app_name: str,
-        datasites: Sequence[str],
+        datasites: Sequence[str] | None = None,
         client: Channel | None = None,
         *,
         timeout: float | None = None,
@@ -87,6 +89,9 @@ class SyftGrid(Grid):
         members: Callable[[], Sequence[str]] | None = None,
     ) -> None:
         self.app_name = names.check_app_name(app_name.removeprefix("flwr/"))
+        if datasites is None:
+            project = require_federated(load_project(Path.cwd()))
+            datasites = project.datasites if project.app_name == self.app_name else ()
         self.datasites = [names.check_email(email) for email in datasites]
         self._emails = {names.node_id(email): email for email in self.datasites}
         if len(self._emails) != len(self.datasites) or not self.datasites:

@@ -36,6 +36,8 @@ def report(
     say = output.note if as_json else lambda text: output.out().print(text, markup=False)
     for change in plan.changes:
         say(f"{'made' if change.before is None else 'changed'} {_short(change.path)}")
+    for sentence in plan.notes:
+        say(sentence)
     for path in plan.kept:
         say(f"kept {_short(path)}: it is yours; --force replaces it")
     if not plan.changes:
@@ -51,6 +53,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "made": [str(change.path) for change in plan.changes if change.before is None],
         "changed": [str(change.path) for change in plan.changes if change.before is not None],
         "kept": [str(path) for path in plan.kept],
+        "notes": list(plan.notes),
     }
 
 

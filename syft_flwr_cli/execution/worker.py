@@ -178,7 +178,7 @@ def main(descriptor: int) -> None:
         around = load_mods(references)
         return wrap(runtime.load_client_app(setup["clientapp"], project), around)
 
-    run_config = runtime.fused_run_config(project, setup.get("run_config") or {})
+    run_config = {**runtime.fused_run_config(project, {}), **(setup.get("run_config") or {})}
     results = setup.get("results")
     executor = Executor(load, int(setup["node"]), dict(setup["node_config"]), run_config)
     # Loading now pays for the app's imports before the first message; a failure is told with each message.

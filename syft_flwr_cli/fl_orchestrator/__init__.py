@@ -7,7 +7,7 @@ __all__ = ["SyftGrid", "syftbox_flwr_client", "syftbox_flwr_server"]
 
 _WHERE = {
     "SyftGrid": "syft_flwr_cli.aggregator.grid",
-    "syftbox_flwr_client": "syft_flwr_cli.node.node",
+    "syftbox_flwr_client": "syft_flwr_cli.compat.client",
     "syftbox_flwr_server": "syft_flwr_cli.aggregator.runs",
 }
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from syft_flwr_cli.consent.egress import EgressGuard, EgressRules
 from syft_flwr_cli.delivery import retention
@@ -24,14 +24,10 @@ from syft_flwr_cli.execution.sandbox.launch import Sandbox
 from syft_flwr_cli.execution.worker_process import WorkerProcess
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.session.interrupts import on_interrupt
-from syft_flwr_cli.session.session import Session, open_api_session
+from syft_flwr_cli.session.session import Session
 from syft_flwr_cli.storage.paths import make_private_dir
 
-if TYPE_CHECKING:
-    from flwr.app import Context
-    from flwr.clientapp import ClientApp
-
-__all__ = ["AppNode", "NodeOptions", "NodeResult", "bytecode_dir", "run_node", "syftbox_flwr_client", "told"]
+__all__ = ["AppNode", "NodeOptions", "NodeResult", "bytecode_dir", "run_node", "told"]
 
 RETRY_TIMEOUT = 5.0
 """Seconds for which a failing store is tried again at once; after that, with everything else that waits."""
@@ -53,6 +49,8 @@ class NodeOptions:
         Bytes the app may allocate.
     node_config : mapping
         What the app sees as its node config.
+    run_config : mapping
+        What the app sees as its run config, over the project's; the aggregator's overrides come over it.
     mods : sequence of str
         The owner's mods, wrapped around the app whatever the app says.
     code : str, optional
@@ -80,6 +78,7 @@ class NodeOptions:
     python: Path | None = None
     memory_limit: int | None = None
     node_config: Mapping[str, Any] = field(default_factory=dict)
+    run_config: Mapping[str, Any] = field(default_factory=dict)
     mods: tuple[str, ...] = ()
     code: str | None = None
     environment: str | None = None
@@ -121,6 +120,7 @@ def make_runner(
         app=settings.app_name,
         node=names.node_id(settings.email),
         node_config=config,
+        run_config=options.run_config,
         data=settings.data,
         python=options.python,
         memory_limit=options.memory_limit,
@@ -129,8 +129,8 @@ def make_runner(
         elsewhere=options.elsewhere,
         bytecode=bytecode_dir(session.channel.directory, options.environment),
         sandbox=options.sandbox,
-        work=None if options.sandbox is not None else session.me.directory / "work",
-        results=make_private_dir(session.me.directory / "results"),
+        work=None if options.sandbox is not None else session.channel.directory / "work",
+        results=make_private_dir(session.channel.directory / "results"),
     )
     log = session.channel.directory / "logs" / "app.log"
     if options.isolation == "inline":
@@ -287,43 +287,3 @@ def told(session: Session, result: NodeResult) -> None:
     """Note that the ends of these runs have been shown: repeating the command waits for the next run."""
     for ended in result.stopped:
         session.journal.mark_reported(ended.run)
-
-
-def syftbox_flwr_client(
-    client_app: "ClientApp",
-    context: "Context",
-    app_name: str,
-    project_dir: Path | None = None,
-    *,
-    aggregator: str | None = None,
-) -> None:
-    """Run a ClientApp for one data owner until the aggregator ends the run.
-
-    Parameters
-    ----------
-    client_app : ClientApp
-        The app; it runs in this process.
-    context : Context
-        Its node config and run config are the app's.
-    app_name : str
-        The app; a leading ``flwr/`` is dropped.
-    project_dir : Path, optional
-        The project that names the aggregator and the data owners.
-    aggregator : str, optional
-        The aggregator, where no project names it.
-    """
-    session = open_api_session(app_name, [], project_dir, role="data owner", aggregator=aggregator)
-    try:
-        settings = session.settings
-        setup = AppSetup(
-            project=Path(project_dir or Path.cwd()),
-            clientapp="",
-            app=settings.app_name,
-            node=names.node_id(settings.email),
-            node_config={**default_node_config(settings.datasites, settings.email), **context.node_config},
-            run_config=dict(context.run_config),
-            data=settings.data,
-        )
-        told(session, run_node(session, InlineRunner(setup, client_app), NodeOptions(isolation="inline")))
-    finally:
-        session.close()

@@ -18,7 +18,7 @@ from tomlkit.exceptions import TOMLKitError
 from syft_flwr_cli.errors import NotAProjectError
 from syft_flwr_cli.project.toml_places import STRING, sections
 
-__all__ = ["federate"]
+__all__ = ["federate", "without_dependency"]
 
 _TOKEN = re.compile(rf"(?:{STRING})|(?P<comment>#[^\r\n]*)|(?P<comma>,)", re.DOTALL)
 _TABLE = ("tool", "syft_flwr")
@@ -34,10 +34,10 @@ def federate(
     aggregator: str,
     datasites: Sequence[str],
     transport: str,
-    dependency: str,
+    dependency: str | None = None,
     fingerprints: Mapping[str, str] | None = None,
 ) -> str:
-    """Return ``text`` with ``[tool.syft_flwr]`` saying this, and ``dependency`` among the dependencies.
+    """Return ``text`` with ``[tool.syft_flwr]`` saying this, and ``dependency``, if any, among the dependencies.
 
     Applying it twice is the same as applying it once. Keys of the table that are not named here stay; a
     dependency on the same distribution stays as it is, whatever its range, and a project whose dependencies
@@ -49,8 +49,8 @@ def federate(
         A valid ``pyproject.toml``, with its line ends as they are on disk.
     app_name, aggregator, datasites, transport
         The values of the table, checked by the caller.
-    dependency : str
-        A PEP 508 requirement, such as ``syft-flwr-cli>=0.1``.
+    dependency : str, optional
+        A PEP 508 requirement, such as ``flwr>=1.40``.
     fingerprints : Mapping[str, str], optional
         The keys to pin, by e-mail; others that stand there stay.
 
@@ -69,7 +69,8 @@ def federate(
     pinned = dict(sorted((fingerprints or {}).items()))
     by_hand = NotAProjectError(
         "This pyproject.toml is written in a way that cannot be changed without disturbing the rest of it.",
-        hint=f"Add {dependency!r} to [project] dependencies, and by hand:\n{_lines(_TABLE, values, chr(10))}"
+        hint=(f"Add {dependency!r} to [project] dependencies, and by hand:" if dependency else "Add by hand:")
+        + f"\n{_lines(_TABLE, values, chr(10))}"
         + (_lines(_FINGERPRINTS, pinned, chr(10)) if pinned else ""),
     )
     try:
@@ -91,14 +92,16 @@ def _lines(path: Sequence[str], values: dict[str, Any], newline: str) -> str:
     return (f"[{'.'.join(path)}]\n" + tomlkit.dumps(table)).replace("\n", newline)
 
 
-def _meaning(text: str, values: dict[str, Any], dependency: str, pinned: dict[str, str]) -> dict[str, Any]:
+def _meaning(
+    text: str, values: dict[str, Any], dependency: str | None, pinned: dict[str, str]
+) -> dict[str, Any]:
     """What the changed file has to say."""
     meaning = tomllib.loads(text)
     table = meaning.setdefault("tool", {}).setdefault("syft_flwr", {})
     table.update(values)
     if pinned:
         table.setdefault("fingerprints", {}).update(pinned)
-    if _lacks(meaning, dependency):
+    if dependency is not None and _lacks(meaning, dependency):
         meaning["project"].setdefault("dependencies", []).append(dependency)
     return meaning
 
@@ -150,8 +153,8 @@ def _with_table(text: str, path: tuple[str, ...], values: dict[str, Any], newlin
     return f"{text}{gap}{newline}{_lines(path, values, newline)}"
 
 
-def _with_dependency(text: str, dependency: str, newline: str) -> str:
-    if not _lacks(tomllib.loads(text), dependency):
+def _with_dependency(text: str, dependency: str | None, newline: str) -> str:
+    if dependency is None or not _lacks(tomllib.loads(text), dependency):
         return text
     for section in sections(text):
         for item in section.statements:
@@ -175,6 +178,38 @@ def _with_dependency(text: str, dependency: str, newline: str) -> str:
             line = f'{"" if section.path else "project."}dependencies = ["{dependency}"]'
             return f"{text[:end]}{gap}{line}{newline}{text[end:]}"
     raise ValueError("no [project] table")
+
+
+def without_dependency(text: str, distribution: str) -> str:
+    """``text`` without the dependencies on a distribution; as it is if there are none.
+
+    Raises
+    ------
+    NotAProjectError
+        If one cannot be taken out without disturbing the rest.
+    """
+    listed = tomllib.loads(text).get("project", {}).get("dependencies", [])
+    kept = [item for item in listed if _distribution(item) != distribution]
+    if kept == listed:
+        return text
+    for section in sections(text):
+        for item in section.statements:
+            if item.path != (*_PROJECT, "dependencies"):
+                continue
+            piece = tomlkit.parse("x = " + text[item.value_start : item.end])
+            array: Any = piece["x"]
+            for index in reversed(range(len(listed))):
+                if listed[index] not in kept:
+                    del array[index]
+            after = text[: item.value_start] + tomlkit.dumps(piece).removeprefix("x = ") + text[item.end :]
+            meaning = tomllib.loads(text)
+            meaning["project"]["dependencies"] = kept
+            if tomllib.loads(after) == meaning:
+                return after
+    raise NotAProjectError(
+        f"The dependency on {distribution} cannot be taken out without disturbing the rest of pyproject.toml.",
+        hint=f"Take the line with {distribution} out of [project] dependencies by hand.",
+    )
 
 
 def _line_end(text: str, place: int) -> int:

@@ -28,12 +28,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done to the project in ``folder``; ``kept`` are files of the user left as they are."""
+    """What will be done to the project in ``folder``; ``kept`` are files of the user left as they are.
+
+    ``notes`` are sentences for the person about what a diff alone does not explain.
+    """
 
     folder: Path
     app_name: str
     changes: tuple[Change, ...]
     kept: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def diff(self) -> str:
         """The whole plan as a unified diff; of long data files only their size is told."""

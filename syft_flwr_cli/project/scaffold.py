@@ -5,22 +5,21 @@ is asked for. Planning twice with the same values plans nothing the second time.
 what differs from machine to machine.
 """
 
+import ast
 import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from syft_flwr_cli import __version__
 from syft_flwr_cli.errors import NotAProjectError, TrustError, UsageError
 from syft_flwr_cli.project.config import Project, check_participants
-from syft_flwr_cli.project.federate import federate
+from syft_flwr_cli.project.federate import federate, without_dependency
 from syft_flwr_cli.project.plan import Change, Plan
 from syft_flwr_cli.protocol.names import app_name as new_app_name
 from syft_flwr_cli.transports.registry import check_transport
 
 __all__ = [
-    "DEPENDENCY",
     "TEMPLATES",
     "plan_bootstrap",
     "plan_init",
@@ -30,7 +29,8 @@ __all__ = [
 TEMPLATES = ("numpy", "tabular", "pytorch", "analytics")
 """The templates by name; each is a folder of the templates' folder."""
 
-DEPENDENCY = f"syft-flwr-cli>={__version__}"
+ORIGINAL = "syft-flwr"
+"""The distribution of the original, which a project that it bootstrapped depends on."""
 
 MAIN_PY = '''\
 """This project's part of a federation: the server or a client, by whose e-mail it is.
@@ -122,7 +122,6 @@ def plan_init(
                 aggregator=center,
                 datasites=owners,
                 transport=way,
-                dependency=DEPENDENCY,
             ).encode("utf-8")
         changes.append(Change(folder / target, None, data))
     changes.append(Change(folder / "main.py", None, MAIN_PY.encode("utf-8")))
@@ -167,19 +166,34 @@ def plan_bootstrap(
         aggregator=center,
         datasites=owners,
         transport=way,
-        dependency=DEPENDENCY,
         fingerprints=_pins(project, fingerprints or {}, force),
-    ).encode("utf-8")
-    changes = [Change(file, before, after)] if after != before else []
+    )
+    notes = []
+    plain = without_dependency(after, ORIGINAL)
+    if plain != after:
+        notes.append(f"The dependency on {ORIGINAL} is taken out of pyproject.toml: the app runs without it.")
+    changes = [Change(file, before, plain.encode("utf-8"))] if plain.encode("utf-8") != before else []
     main = project.path / "main.py"
     ours = MAIN_PY.encode("utf-8")
     there = main.read_bytes() if main.is_file() else None
     kept: tuple[Path, ...] = ()
-    if there is None or (there != ours and force):
+    if there is not None and is_of_original(there):
+        changes.append(Change(main, there, ours))
+        notes.append("The main.py of syft-flwr is replaced: it imported syft_flwr.run.")
+    elif there is None or (there != ours and force):
         changes.append(Change(main, there, ours))
     elif there != ours:
         kept = (main,)
-    return Plan(project.path, app, tuple(changes), kept)
+    return Plan(project.path, app, tuple(changes), kept, tuple(notes))
+
+
+def is_of_original(main: bytes) -> bool:
+    """Whether a ``main.py`` is one that the original's bootstrap wrote: it imports ``syft_flwr.run``."""
+    try:
+        tree = ast.parse(main)
+    except (SyntaxError, ValueError):
+        return False
+    return any(isinstance(node, ast.ImportFrom) and node.module == "syft_flwr.run" for node in ast.walk(tree))
 
 
 def _federation(

@@ -30,7 +30,7 @@ from syft_flwr_cli.security.identity import FILE_NAME, read_public
 from syft_flwr_cli.services.data_choice import DataChoice
 from syft_flwr_cli.services.run_log import RunLog
 from syft_flwr_cli.session.session import Session, open_session
-from syft_flwr_cli.storage.paths import app_dir, participant_dir
+from syft_flwr_cli.storage.paths import app_dir, make_private_dir, participant_dir
 
 __all__ = [
     "AppOptions",
@@ -55,6 +55,7 @@ class AppOptions:
     sandbox: str = "auto"
     gpu: bool = False
     node_config: Mapping[str, Any] = field(default_factory=dict)
+    run_config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ def prepare_app(
             memory_limit=limits.memory,
             stated_sandbox=stated(chosen, code.grants),
             node_config=options.node_config,
+            run_config=options.run_config,
             data=data.use,
             sandbox=app_sandbox(
                 chosen,
@@ -128,6 +130,7 @@ def prepare_app(
                 python=python,
                 elsewhere=elsewhere,
                 bytecode=node.bytecode_dir(personal, digest),
+                results=make_private_dir(app_dir(home, settings.email, settings.app_name) / "results"),
                 grants=code.grants,
                 limits=limits,
                 gpu=options.gpu,

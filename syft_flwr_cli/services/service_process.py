@@ -20,7 +20,7 @@ from syft_flwr_cli.services.federation import open_federation
 from syft_flwr_cli.services.flwr_connection import flwr_home, write_connection
 from syft_flwr_cli.services.run_service import RunService, ServiceSetup
 from syft_flwr_cli.storage.locks import FileLock
-from syft_flwr_cli.storage.paths import home, make_private_dir, participant_dir
+from syft_flwr_cli.storage.paths import app_dir, home, make_private_dir, participant_dir
 
 __all__ = [
     "OpenService",
@@ -245,4 +245,5 @@ def _words(
 
 
 def _results(here: Path, me: str, app: str, run: str) -> Path | None:
-    return None
+    folder = app_dir(here, me, app) / "results" / str(int(run))
+    return folder if folder.is_dir() else None

@@ -74,15 +74,7 @@ def test_a_dry_run_prints_the_diff(shell: Shell) -> None:
 $ syft-flwr bootstrap theirs {BOTH} --transport p2p --dry-run
 --- a/pyproject.toml
 +++ b/pyproject.toml
-@@ -4,6 +4,7 @@
- version = "1.0.0"
- dependencies = [
-     "flwr>=1.41",  # the framework
-+    "syft-flwr-cli>=…",
- ]
-
- [tool.flwr.app]
-@@ -12,3 +13,9 @@
+@@ -12,3 +12,9 @@
  [tool.flwr.app.components]
  serverapp = "theirs.server:app"
  clientapp = "theirs.client:app"

@@ -10,7 +10,6 @@ from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.config import load_project, require_federated
 from syft_flwr_cli.project.plan import Change, Plan, apply
 from syft_flwr_cli.project.scaffold import (
-    DEPENDENCY,
     TEMPLATES,
     plan_bootstrap,
     plan_init,
@@ -83,7 +82,7 @@ def test_every_template_becomes_a_federated_project(tmp_path: Path, template: st
     )
     assert project.app_name == plan.app_name == "ds@lab.example_my-study_1700000000"
     assert project.serverapp == "my_study.server_app:app"
-    assert DEPENDENCY in project.raw["project"]["dependencies"]
+    assert not any("syft" in line for line in project.raw["project"]["dependencies"]), "pip can install it"
     files = {path.relative_to(project.path).as_posix() for path in project.path.rglob("*") if path.is_file()}
     assert {
         ".gitignore",
@@ -163,7 +162,7 @@ def test_a_flower_app_is_federated_by_two_files(theirs: Path) -> None:
     assert plan.kept == ()
     apply(plan)
     text = (theirs / "pyproject.toml").read_text()
-    assert text.startswith(FLOWER_APP.replace('"flwr>=1.41"]', f'"flwr>=1.41", "{DEPENDENCY}"]'))
+    assert text.startswith(FLOWER_APP)
     assert require_federated(load_project(theirs)).app_name == "ds@lab.example_theirs_1700000000"
 
 
@@ -244,3 +243,48 @@ def test_the_result_of_a_windows_editor_keeps_its_line_ends(theirs: Path) -> Non
     data = (theirs / "pyproject.toml").read_bytes()
     assert data.count(b"\r\n") == data.count(b"\n")
     assert "syft_flwr" in tomllib.loads(data.decode())["tool"]
+
+
+def test_a_project_that_the_original_bootstrapped_is_moved_over(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    theirs = FLOWER_APP.replace(
+        '"flwr>=1.41"]', '"flwr>=1.41", "syft_flwr==0.5.3", "numpy"]  # what it needs'
+    )
+    (folder / "pyproject.toml").write_text(theirs)
+    (folder / "main.py").write_text("from syft_flwr.run import syftbox_run_flwr_client\n\nprint(1)\n")
+    plan = plan_bootstrap(
+        load_project(folder),
+        aggregator="ds@lab.example",
+        datasites=["do@a.example"],
+        transport=None,
+        created=7,
+    )
+    assert len(plan.notes) == 2 and "syft-flwr" in plan.notes[0] and "main.py" in plan.notes[1]
+    apply(plan)
+    text = (folder / "pyproject.toml").read_text()
+    assert text.startswith(FLOWER_APP.replace('"flwr>=1.41"]', '"flwr>=1.41", "numpy"]  # what it needs'))
+    assert "syft_flwr.run" not in (folder / "main.py").read_text()
+    again = plan_bootstrap(
+        load_project(folder),
+        aggregator="ds@lab.example",
+        datasites=["do@a.example"],
+        transport=None,
+        created=9,
+    )
+    assert (again.changes, again.notes) == ((), ())
+
+
+def test_a_main_of_the_users_own_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(FLOWER_APP)
+    (folder / "main.py").write_text("print('mine')\n")
+    plan = plan_bootstrap(
+        load_project(folder),
+        aggregator="ds@lab.example",
+        datasites=["do@a.example"],
+        transport=None,
+        created=7,
+    )
+    assert plan.kept == (folder / "main.py",) and plan.notes == ()
