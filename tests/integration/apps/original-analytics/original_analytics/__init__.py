@@ -1,0 +1,1 @@
+"""In the style of the original's analytics example."""
