@@ -172,7 +172,9 @@ class _Serving:
         number, shared = frame.head["call"], None
         try:
             head, parts, shared = self._call(frame)
-        except Exception as error:
+        except BaseException as error:
+            if threading.current_thread() is threading.main_thread() and not isinstance(error, Exception):
+                raise
             told = {"kind": type(error).__name__, "text": str(error)}
             if isinstance(error, SyftFlwrError):
                 told = {"kind": "SyftFlwrError", "text": error.what, "hint": error.hint}

@@ -196,6 +196,7 @@ class SyftGrid(Grid):
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
         """Send messages; the ids of those that went out, by which replies are pulled.
 
+        Where a person set how long an answer may take, a message that is pushed by hand ends then.
         One that Flower would not accept (to a node that is not there, of another run, past its time) is left out,
         with Flower's line in the log.
 
@@ -204,7 +205,8 @@ class SyftGrid(Grid):
         ValueError
             If a message is a reply, or has no time to live.
         """
-        return self._push(list(messages))
+        limit = self._timeout if self._timeout is not None else self._default_timeout
+        return self._push(list(messages), limit)
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Message]:
         """The replies that are there by now, in the order in which they came; never waits.
@@ -297,12 +299,12 @@ class SyftGrid(Grid):
 
     # Down
 
-    def _push(self, messages: list[Message]) -> list[str]:
+    def _push(self, messages: list[Message], limit: float | None = None) -> list[str]:
         outbox, run = self.outbox, self.run.run_id
         messages = [m for m in messages if accepted(m, run, self._emails.__contains__)]
         others = [one for one in self.client.journal.runs() if one.role == "aggregator" and one.ended is None]
         open_runs = [one.run for one in others if one.run != str(run)]
-        drafts = Drafts(self._code, self._run_config, len(self.datasites), open_runs)
+        drafts = Drafts(self._code, self._run_config, len(self.datasites), open_runs, limit)
         now = time.time()
         requests = [drafts.draft(m, self._emails[m.metadata.dst_node_id], now) for m in messages]
         rounds = [self._begin_round(request) for request in requests]
@@ -361,7 +363,10 @@ class SyftGrid(Grid):
         self._emit(reply)
 
     def _unavailable(self, mid: str) -> Message:
-        return codec.unavailable(mid, run=self.run.run_id, node=runtime.SERVER_NODE_ID, now=time.time())
+        who = self._asked[mid][1] if mid in self._asked else ""
+        why = f" ({who} was asked.)" if who else ""
+        node = runtime.SERVER_NODE_ID
+        return codec.unavailable(mid, run=self.run.run_id, node=node, now=time.time(), why=why)
 
     def _judge(self, ids: list[str], delivered: list[Message]) -> None:
         good = [self._asked[m.metadata.reply_to_message_id][1] for m in delivered if not m.has_error()]

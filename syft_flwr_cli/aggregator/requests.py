@@ -76,6 +76,8 @@ class Drafts:
         How many data owners the run has, which each of them is told.
     open_runs : sequence of str
         The other runs of the app that go on.
+    limit : float, optional
+        Seconds after which a request ends, whatever time to live its message has.
     """
 
     def __init__(
@@ -84,8 +86,10 @@ class Drafts:
         run_config: Mapping[str, Any],
         owners: int | None = None,
         open_runs: Sequence[str] = (),
+        limit: float | None = None,
     ) -> None:
         self._code = code
+        self._limit = limit
         self._run_config = dict(run_config)
         self._owners = owners
         self._open_runs = tuple(open_runs)
@@ -101,6 +105,7 @@ class Drafts:
             content = self._seen[key] = _Content.of(message, self._digests)
         tag = f"{metadata.message_type}\0{metadata.group_id}\0".encode()
         number = codec.round_of(message)
+        seconds = lifetime(metadata.ttl, max(0.0, now - metadata.created_at), DEFAULT_TTL)
         body = Body(
             type=metadata.message_type,
             group=metadata.group_id,
@@ -118,7 +123,7 @@ class Drafts:
             outline={"type": metadata.message_type, "group": metadata.group_id, **content.outline},
             places=content.packed.places,
             blobs=content.packed.blobs,
-            response_timeout=lifetime(metadata.ttl, max(0.0, now - metadata.created_at), DEFAULT_TTL),
+            response_timeout=seconds if self._limit is None else min(seconds, self._limit),
             meta=RequestMeta(
                 response_timeout=0.0,  # the outbox notes what it is
                 type=metadata.message_type,

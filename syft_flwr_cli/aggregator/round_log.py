@@ -36,6 +36,7 @@ class _Phase:
     asked: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    good: int = 0
     late: list[str] = field(default_factory=list)
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     before: dict[str, int] = field(default_factory=dict)
@@ -136,6 +137,7 @@ class RoundLog:
         if event.error is not None:
             entry.failed[who] = event.error.splitlines()[0][:500] if event.error else "error"
         else:
+            entry.good += 1
             entry.metrics[who] = {**entry.metrics.get(who, {}), **event.metrics}
 
     def missing(self) -> list[str]:
@@ -153,7 +155,7 @@ class RoundLog:
         with self._lock:
             last = max((number for number, _ in self._rounds), default=0)
             ended = [entry for (number, _), entry in self._rounds.all() if number == last]
-            if any(set(entry.answered) - set(entry.failed) for entry in ended):
+            if any(entry.good for entry in ended):
                 return None
             if not any(entry.failed for entry in ended):
                 return None

@@ -270,10 +270,10 @@ def error_reply(
     return make_message(metadata, error=Error(code=code, reason=reason))
 
 
-def unavailable(message_id: str, *, run: int, node: int, now: float) -> Message:
+def unavailable(message_id: str, *, run: int, node: int, now: float, why: str = "") -> Message:
     """What Flower answers for an id that it does not know, or does not know any more.
 
-    ``node`` is the server's own; ``now`` is in seconds since 1970.
+    ``node`` is the server's own; ``now`` is in seconds since 1970; ``why`` is added to the reason.
     """
     metadata = Metadata(
         run_id=run,
@@ -287,7 +287,7 @@ def unavailable(message_id: str, *, run: int, node: int, now: float) -> Message:
         message_type="system",
     )
     metadata.delivered_at = ""
-    error = Error(code=ErrorCode.MESSAGE_UNAVAILABLE, reason=UNAVAILABLE)
+    error = Error(code=ErrorCode.MESSAGE_UNAVAILABLE, reason=UNAVAILABLE + why)
     message = make_message(metadata, error=error)
     message.metadata.__dict__["_message_id"] = message.object_id
     return message

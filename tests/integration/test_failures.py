@@ -59,7 +59,7 @@ def test_a_data_owner_that_is_missing_is_named_and_the_exit_code_is_3(
     train = server.data["rounds"][0]["phases"]["train"]
     assert (train["asked"], train["answered"]) == (2, 1)
     (told,) = json.loads(result.read_text())["told"]
-    assert [isinstance(reply, int) for reply in told] == [True], (
+    assert [isinstance(reply, dict) for reply in told] == [True], (
         "the app got the replies that came, as in Flower"
     )
 

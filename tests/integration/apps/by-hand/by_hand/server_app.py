@@ -31,7 +31,7 @@ def main(grid: Grid, context: Context) -> None:
             {
                 "ids": len(set(ids)),
                 "came": len(came),
-                "again": len(list(grid.pull_messages(ids))),
+                "again": sum(reply.has_content() for reply in grid.pull_messages(ids)),
                 "groups": sorted({reply.metadata.group_id for reply in came}),
                 "nodes": len({reply.metadata.src_node_id for reply in came}),
                 "doubled": [
