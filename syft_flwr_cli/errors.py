@@ -16,6 +16,7 @@ __all__ = [
     "ExitCode",
     "ForeignHomeError",
     "NoAnswerError",
+    "NobodyTookPartError",
     "NotAProjectError",
     "NotApprovedError",
     "NotThereError",
@@ -184,3 +185,9 @@ class RunStoppedError(SyftFlwrError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"The run was stopped: {reason}", hint="Begin a new one: syft-flwr run-server")
         self.reason = reason
+
+
+class NobodyTookPartError(SyftFlwrError):
+    """Every data owner refused to run the app."""
+
+    exit_code = EXIT_MISSING_OWNERS

@@ -775,7 +775,7 @@ class StopWasEarlier(Event):
     ended: float
 
     def sentence(self) -> str:
-        return f"Run {self.run} ended before this node joined ({self.reason})."
+        return f"Run {self.run} ended before this node joined ({self.reason}); it waits for the next one."
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,17 @@ class RoundLog:
         with self._lock:
             return any(entry.answered for _, entry in self._rounds.all())
 
+    def all_refused(self) -> tuple[str, str] | None:
+        """If everybody refused to take part in the last round: whose refusal was the first, and its first line."""
+        with self._lock:
+            last = max((number for number, _ in self._rounds), default=0)
+            ended = [entry for (number, _), entry in self._rounds.all() if number == last]
+            failed = {who: why for entry in ended for who, why in entry.failed.items()}
+            answered = {who for entry in ended for who in entry.answered}
+            if not failed or answered - set(failed) or any(self._final.get(who, True) for who in failed):
+                return None
+            return next(iter(failed.items()))
+
     def only_errors(self) -> tuple[str, str] | None:
         """If every reply in the last round was an error: whose was the first of the run, and its first line."""
         with self._lock:

@@ -37,6 +37,7 @@ from syft_flwr_cli.errors import (
     DiskError,
     DivergenceError,
     NoAnswerError,
+    NobodyTookPartError,
     OnlyErrorsError,
     RunStoppedError,
     SyftFlwrError,
@@ -147,7 +148,7 @@ def _run(
             elif options.app is not None:
                 run_in_process(session, options.app, grid, context, seed, dependencies)
             grid.finish()
-            error = _only_errors(grid)
+            error = _nobody_took_part(grid) or _only_errors(grid)
         except LEAVES_OPEN:
             raise
         except Exception as raised:
@@ -155,6 +156,8 @@ def _run(
             if isinstance(error, LEAVES_OPEN) or not isinstance(error, Exception):
                 # An app that fails while it is being interrupted has been interrupted.
                 raise error from raised
+            if not isinstance(error, SyftFlwrError):
+                error = _nobody_took_part(grid) or error
             if not grid.rounds.heard() and not isinstance(error, SyftFlwrError) and grid.rounds.missing():
                 error = _no_answer(grid, error)
             error.__cause__ = error.__cause__ or (raised if error is not raised else None)
@@ -211,6 +214,17 @@ def _first_failure(grid: SyftGrid, raised: Exception) -> BaseException:
     except BaseException as first:
         return first
     return raised
+
+
+def _nobody_took_part(grid: SyftGrid) -> SyftFlwrError | None:
+    """Everybody is there, and nobody ran the app: most often because they approved other code."""
+    first = grid.rounds.all_refused()
+    if first is None:
+        return None
+    return NobodyTookPartError(
+        f"No data owner took part in the last round. {first[0]}: {first[1]}",
+        hint="Give everybody the same files, have them approved (syft-flwr share, or review --approve), begin again.",
+    )
 
 
 def _only_errors(grid: SyftGrid) -> SyftFlwrError | None:

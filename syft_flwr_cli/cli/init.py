@@ -2,9 +2,11 @@
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
+import click
 import typer
 
 from syft_flwr_cli.cli.options import CreateRoot
@@ -59,9 +61,10 @@ def register(app: typer.Typer) -> None:
         """
         from syft_flwr_cli.cli import federation
         from syft_flwr_cli.cli.asking import confirmation
-        from syft_flwr_cli.project.config import load_project, split_emails
+        from syft_flwr_cli.project.config import check_participants, load_project, split_emails
         from syft_flwr_cli.project.plan import apply
         from syft_flwr_cli.project.scaffold import TEMPLATES, plan_init
+        from syft_flwr_cli.protocol.names import check_email
         from syft_flwr_cli.services import federating
         from syft_flwr_cli.services.shared_root import check_root
         from syft_flwr_cli.storage.paths import home
@@ -76,7 +79,11 @@ def register(app: typer.Typer) -> None:
             template = _choose(asks, f"Template ({', '.join(TEMPLATES)})", TEMPLATES[0])
         if not aggregator:
             aggregator = _ask(
-                asks, "E-mail of the aggregator", "Who aggregates is not known.", "with --aggregator E"
+                asks,
+                "E-mail of the aggregator",
+                "Who aggregates is not known.",
+                "with --aggregator E",
+                check_email,
             )
         if not split_emails(datasites):
             datasites = _ask(
@@ -84,6 +91,7 @@ def register(app: typer.Typer) -> None:
                 "E-mails of the data owners, with commas between",
                 "Who owns the data is not known.",
                 "with --datasites E,E",
+                lambda text: ",".join(check_participants(aggregator, split_emails(text))[1]),
             )
         if not transport:
             transport = _choose(asks, "Transport (local, syftbox, gdrive)", "local")
@@ -105,10 +113,18 @@ def register(app: typer.Typer) -> None:
         federation.report(plan, project, root, as_json=as_json)
 
 
-def _ask(asks: bool, question: str, missing: str, give: str) -> str:
+def _ask(asks: bool, question: str, missing: str, give: str, check: Callable[[str], str] = str.strip) -> str:
+    """What the person types; asked again, with the reason, until ``check`` takes it."""
     if not asks:
         raise UsageError(missing, hint=f"Give it {give}.")
-    return str(typer.prompt(question, err=True)).strip()
+
+    def take(text: str) -> str:
+        try:
+            return check(text)
+        except UsageError as error:
+            raise click.BadParameter(f"{error.what} {error.hint}") from error
+
+    return str(typer.prompt(question, err=True, value_proc=take))
 
 
 def _choose(asks: bool, question: str, default: str) -> str:

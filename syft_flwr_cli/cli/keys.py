@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syft_flwr_cli.cli.options import Email, Json
+from syft_flwr_cli.cli.options import Email, Json, ProjectPath, Root
 from syft_flwr_cli.errors import TrustError, UsageError
 from syft_flwr_cli.ui import output
 
@@ -163,6 +163,37 @@ def _own_commands(group: typer.Typer) -> None:
             output.note(
                 f"The keys of {me} are protected. next: set SYFT_FLWR_PASSPHRASE where nobody can type it."
             )
+
+    @group.command(epilog="Example: syft-flwr keys publish study --replace")
+    def publish(
+        project: ProjectPath = Path(),
+        replace: Annotated[
+            bool, typer.Option("--replace", help="Also in place of another key of yours that is there.")
+        ] = False,
+        yes: Yes = False,
+        email: Email = None,
+        root: Root = None,
+        as_json: Json = False,
+    ) -> None:
+        """Put your key document where the peers of a project look for it."""
+        from syft_flwr_cli.project.config import load_project
+        from syft_flwr_cli.project.settings import resolve
+        from syft_flwr_cli.session.session import open_session
+        from syft_flwr_cli.storage.paths import home
+        from syft_flwr_cli.ui.keys import describe
+
+        here, found = home(), load_project(project)
+        settings = resolve(found, home=here, email=email, root=root)
+        if replace:
+            _sure("Peers who know the key that is there must compare and trust yours anew.", yes)
+        opened = open_session(settings, here, exclusive=False, replace_key=replace)
+        try:
+            public = opened.channel.account.identity.public
+        finally:
+            opened.close()
+        if as_json:
+            output.emit_json(describe(public))
+        output.note(f"The key of {public.email} is published: {public.words}")
 
 
 def _peer_commands(group: typer.Typer) -> None:

@@ -35,6 +35,7 @@ COMMANDS = (
     "status",
     "report",
     "keys",
+    "home",
     "review",
     "rehearse",
     "audit",

@@ -112,6 +112,7 @@ class Inbox:
         self._history = _History(channel, self._responses)
         self._held: _Held | None = None
         self._looked = False
+        self._before: set[str] = set()
         self._closing = threading.Event()
         self.stopped: list[Stopped] = []
 
@@ -147,6 +148,7 @@ class Inbox:
         more = self._intake.take_new()
         if not more and not self._looked:
             self._looked = True
+            self._before = {pending.header.id for pending in self._intake.in_order()}
             self._tell_of_the_end()
         self._handle_stops()
         for pending in self._intake.in_order():
@@ -186,7 +188,9 @@ class Inbox:
         header = pending.header
         reason = stop.reason or "the aggregator ended the run"
         known = self._journal.run(header.run)
-        if known is None and header.created < self._history.started - STALE_STOP:
+        # Whoever comes late waits for the next run: what lay here at the first look ended a run without us.
+        late = not self._looked or header.id in self._before
+        if known is None and (late or header.created < self._history.started - STALE_STOP):
             self._emit(events.StopWasEarlier(header.run, reason, header.created))
             return
         if (known is not None and known.ended is not None) or self._journal.is_past(header.run):

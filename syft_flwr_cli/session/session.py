@@ -22,13 +22,14 @@ from syft_flwr_cli.protocol.names import payload_folder, rpc_folder
 from syft_flwr_cli.security.identity import load_or_create
 from syft_flwr_cli.security.passphrase import passphrase_source
 from syft_flwr_cli.security.roster import Roster
+from syft_flwr_cli.session.own_key import check_published_key, note_published
 from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.storage.locks import FileLock
 from syft_flwr_cli.storage.paths import app_dir, make_private_dir, participant_dir
 from syft_flwr_cli.storage.paths import home as default_home
 from syft_flwr_cli.transports.base import Transport
 from syft_flwr_cli.transports.metered import Metered
-from syft_flwr_cli.transports.registry import Opening, open_transport
+from syft_flwr_cli.transports.registry import Opening, find_spec, open_transport
 
 __all__ = ["Session", "open_for_api", "open_session", "participants_of"]
 
@@ -77,6 +78,7 @@ def open_session(
     fingerprints: Mapping[str, str] | None = None,
     require_verified: bool = False,
     exclusive: bool = True,
+    replace_key: bool = False,
 ) -> Session:
     """Open a channel.
 
@@ -84,6 +86,8 @@ def open_session(
     ------
     BusyError
         If another process holds this participant's app on this machine.
+    ForeignHomeError
+        If another key is published in this participant's name, and it is not to be replaced (``replace_key``).
     """
     directory = make_private_dir(app_dir(home, settings.email, settings.app_name))
     lock = _lock(directory, settings) if exclusive else None
@@ -121,7 +125,12 @@ def open_session(
         if not settings.encryption:
             emit(EncryptionOff())
         channel.audit.flush()
+        store = f"{settings.transport} {sorted((k, str(v)) for k, v in settings.transport_options.items())}"
+        if not replace_key:
+            folder = find_spec(settings.transport).public_documents(settings.transport_options) is not None
+            check_published_key(meter, identity.public, personal, store, every_time=folder)
         channel.publish_identity([p for p in participants_of(settings) if p != settings.email])
+        note_published(identity.public, personal, store)
         _prepare_outboxes(meter, settings)
     except BaseException:
         if lock is not None:
