@@ -14,6 +14,7 @@ MAY_READ_THE_ENVIRONMENT = {
     "cli/login.py",  # the test server of Google's
     "cli/simulate.py",  # hands its own environment on to the participants
     "services/simulation.py",  # the same
+    "services/rehearsal.py",  # the same
 }
 
 
