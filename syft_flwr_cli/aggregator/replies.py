@@ -18,9 +18,10 @@ from syft_flwr_cli.delivery.outbox import Reply
 from syft_flwr_cli.errors import SyftFlwrError
 from syft_flwr_cli.flower import codec, runtime
 from syft_flwr_cli.flower.error_codes import NOT_EXECUTED, UNUSABLE
+from syft_flwr_cli.flower.reply_check import HEAD, Head, fault_in
 from syft_flwr_cli.protocol.body import Body, PayloadRef, Slot
 from syft_flwr_cli.protocol.printable import visible
-from syft_flwr_cli.security.sealing import open_payload
+from syft_flwr_cli.security.sealing import open_payload, open_start
 
 __all__ = ["Delivered", "Replies"]
 
@@ -82,7 +83,27 @@ class Replies:
         )
         if message.has_error():
             return failed(message.error.code, message.error.reason or "error")
+        heads = {
+            (str(slot.at[0]), str(slot.at[1])): self._head(who, body, slot, load)
+            for slot, load in zip(body.slots, loaders, strict=True)
+            if len(slot.at) == 2
+        }
+        fault = fault_in(message.content, heads, reply.sent.outline) if message.has_content() else None
+        if fault is not None:
+            return failed(UNUSABLE, f"the reply of {who} cannot be used: {fault}")
         return Delivered(_delivered(message, arrived))
+
+    def _head(self, who: str, body: Body, slot: Slot, load: Callable[[], bytes | bytearray]) -> Head:
+        """The beginning of an array, without opening a large one as a whole."""
+
+        def head() -> tuple[bytes, int]:
+            if slot.payload < 0 or slot.size != body.payloads[slot.payload].size:
+                return bytes(load()[:HEAD]), slot.size
+            ref = body.payloads[slot.payload]
+            with self._store(who, ref.id).open("rb") as stream:
+                return open_start(stream, ref.key, ref.size)[:HEAD], slot.size
+
+        return head
 
     def _loader(self, who: str, body: Body, slot: Slot) -> Callable[[], bytes | bytearray]:
         if slot.payload < 0:
@@ -124,6 +145,6 @@ def _read_payload(path: Path, ref: PayloadRef) -> bytearray:
         ) from None
     with stream:
         content = bytearray(ref.size)
-        # Checked again, as it was when it came: a link in the store leads to a file that its owner can write.
+        # Checked again, as it was when it came: a home may be older than the copies that only we can write.
         open_payload(stream, ref.key, ref.size, ref.digest, memoryview(content))
     return content

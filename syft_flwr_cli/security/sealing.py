@@ -43,6 +43,7 @@ __all__ = [
     "check_sealing_key",
     "content_digest",
     "open_payload",
+    "open_start",
     "seal",
     "sealed_size",
 ]
@@ -283,6 +284,20 @@ def open_payload(
         )
     if hasher.digest() != digest:
         raise RefusedError("damaged", "The payload is not the one that the envelope speaks of.")
+
+
+def open_start(stream: BinaryIO, key: bytes, size: int) -> bytes:
+    """The first chunk (1 MiB, or all) of the payload in ``stream``, which is at its beginning.
+
+    Raises as `open_payload`. It is as genuine as the key is secret; whether the rest belongs to it only
+    `open_payload` tells.
+    """
+    sealed = memoryview(bytearray(min(size, CHUNK) + TAG))
+    _read_chunk(stream, sealed, 0, sealed_size(size))
+    try:
+        return AESGCM(key).decrypt(_nonce(0, last=size <= CHUNK), bytes(sealed), _PAYLOAD_AAD)
+    except InvalidTag as error:
+        raise RefusedError("damaged", "The payload was altered or is not its own.") from error
 
 
 def _public_key(raw: bytes) -> MLKEM768X25519PublicKey:
