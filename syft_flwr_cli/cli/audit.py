@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syft_flwr_cli.cli.options import Email, Json
-from syft_flwr_cli.errors import AuditError
+from syft_flwr_cli.errors import AuditError, UsageError
 from syft_flwr_cli.services.current_participant import current_participant
 from syft_flwr_cli.ui import output
 
@@ -77,6 +77,12 @@ def register(app: typer.Typer) -> None:
                 "--log", help="Somebody's record or export.", show_default="your own record", metavar="FILE"
             ),
         ] = None,
+        crate: Annotated[
+            Path | None,
+            typer.Option(
+                "--crate", help="An evidence file (audit export --crate).", metavar="FILE", show_default=False
+            ),
+        ] = None,
         peer_log: PeerLogs = None,
         key: Annotated[
             list[Path] | None,
@@ -93,19 +99,46 @@ def register(app: typer.Typer) -> None:
 
         With --log, records of others are held against each other: no keys and no home of one's own are needed.
         """
-        _verify(email, log, peer_log or [], key or [], as_json)
+        if crate is not None:
+            _verify_crate(crate, peer_log or [], key or [], as_json)
+        else:
+            _verify(email, log, peer_log or [], key or [], as_json)
 
     @group.command(epilog="Example: syft-flwr audit export --app APP --output for-alice.jsonl")
     def export(
         destination: Annotated[
-            Path, typer.Option("--output", "-o", help="The file to write; must not exist.", metavar="FILE")
-        ],
+            Path | None,
+            typer.Option(
+                "--output",
+                "-o",
+                help="The file to write; must not exist.",
+                metavar="FILE",
+                show_default=False,
+            ),
+        ] = None,
+        crate: Annotated[
+            Path | None,
+            typer.Option(
+                "--crate",
+                help="Write one ZIP for an auditor instead: record, decisions, what left, keys.",
+                metavar="FILE",
+                show_default=False,
+            ),
+        ] = None,
         email: Email = None,
         app_name: AppName = None,
         as_json: Json = False,
     ) -> None:
         """Write a copy for a peer; with --app, entries of other apps keep only their digests."""
-        _export(email, app_name, destination, as_json)
+        if crate is not None:
+            _export_crate(email, app_name, crate, as_json)
+        elif destination is not None:
+            _export(email, app_name, destination, as_json)
+        else:
+            raise UsageError(
+                "Where to write is not known.",
+                hint="Give --output FILE for a peer, or --crate FILE for an auditor.",
+            )
 
     app.add_typer(group)
 
@@ -177,6 +210,64 @@ def _export(email: str | None, app_name: str | None, destination: Path, as_json:
         return
     output.out().print(f"{_sentence(report)} It was copied to {destination}.", markup=False)
     output.note(f"next: give it to a peer, who types: syft-flwr audit verify --peer-log {destination.name}")
+
+
+def _export_crate(email: str | None, app_name: str | None, target: Path, as_json: bool) -> None:
+    import time
+
+    from syft_flwr_cli.security.identity import load_or_create
+    from syft_flwr_cli.security.passphrase import passphrase_source
+    from syft_flwr_cli.services.crate import export_crate
+
+    directory = _own_log(email).parent
+    if not (directory / "audit.jsonl").exists():
+        raise AuditError(f"There is no audit log {directory / 'audit.jsonl'}.", hint=NO_LOG)
+    identity, _ = load_or_create(directory, directory.name, time.time(), passphrase_source(directory.name))
+    report = export_crate(directory, identity, app_name, target)
+    if as_json:
+        output.emit_json({**_facts(report), "file": str(target)})
+        return
+    output.out().print(f"{_sentence(report)} The evidence is in {target}.", markup=False)
+    output.note(f"next: give it to the auditor, who types: syft-flwr audit verify --crate {target.name}")
+
+
+def _verify_crate(crate: Path, peer_logs: list[Path], key_files: list[Path], as_json: bool) -> None:
+    from syft_flwr_cli.services.crate import verify_crate
+    from syft_flwr_cli.services.record import read_keys
+
+    checked = verify_crate(crate, peer_logs, read_keys(key_files))
+    if as_json:
+        facts = {
+            **_facts(checked.report),
+            "made": checked.made,
+            "decisions": checked.decisions,
+            "egress": checked.egress,
+            "witnessed": checked.witnessed,
+            "witnesses": list(checked.witnesses),
+        }
+        output.emit_json({**facts, "log": str(crate)})
+        return
+    say = output.out().print
+    say(f"The file holds, and is signed by {checked.email} (key {checked.fingerprint}).", markup=False)
+    say(_sentence(checked.report), markup=False)
+    say(
+        f"It has {checked.decisions} decisions and {checked.egress} replies, each as the record tells it.",
+        markup=False,
+    )
+    if checked.witnessed:
+        say(
+            f"Witnessed by {', '.join(checked.witnesses)}, by their own signatures, up to entry {checked.witnessed} of "
+            f"{checked.report.entries}.",
+            markup=False,
+        )
+    else:
+        say(
+            "Unwitnessed: no peer's signature shows that this record was there; only its exporter vouches for it."
+        )
+    for peer in checked.record.peers:
+        say(_agrees(peer), markup=False)
+    if not checked.record.peers:
+        output.note("Whether something was left out, a peer's export shows: --peer-log FILE")
 
 
 def _own_log(email: str | None) -> Path:
