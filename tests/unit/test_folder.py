@@ -21,6 +21,7 @@ import pytest
 from syft_flwr_cli.errors import NotThereError, TransportError
 from syft_flwr_cli.storage.locks import lock_descriptor
 from syft_flwr_cli.transports.base import BytesContent, TransientError, Watch
+from syft_flwr_cli.transports.folder import watch as watch_module
 from syft_flwr_cli.transports.folder.fs_events import Events, Identity, Listener
 from syft_flwr_cli.transports.folder.transport import FolderTransport
 from syft_flwr_cli.transports.folder.watch import FolderWatch
@@ -522,13 +523,15 @@ def test_an_event_tells_of_a_file_without_a_scan(
     heard: list[str] = []
     while len(heard) < 200:
         heard += next_names(bob, watch)
-    alice.publish(f"{BOX}/first.request", HELLO, [BOB])
-    assert next_names(bob, watch) == ["first.request"], "which proves that events come"
     scans: list[object] = []
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda place: (scans.append(place), scandir(place))[1])
-    alice.publish(f"{BOX}/new.request", HELLO, [BOB])
-    assert next_names(bob, watch) == ["new.request"]
+    for number in range(50):  # at first a scan may be quicker than the first event
+        scans.clear()
+        alice.publish(f"{BOX}/new{number}.request", HELLO, [BOB])
+        assert next_names(bob, watch) == [f"new{number}.request"]
+        if not scans:
+            break
     assert scans == []
 
 
@@ -725,8 +728,10 @@ def test_a_time_that_was_late_once_is_not_believed_again(
 
 
 def test_what_was_moved_in_from_elsewhere_is_whole_at_once(
-    root: Path, opened: Opened, tmp_path: Path
+    root: Path, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("QUIET", "QUIET_WITHOUT_EVENTS", "FRESH"):
+        monkeypatch.setattr(watch_module, name, HOURS)  # so that only an event can say that a file is whole
     bob = opened(root, BOB, HOURS)
     folder = root / ALICE / BOX
     folder.mkdir(parents=True)
@@ -735,10 +740,9 @@ def test_what_was_moved_in_from_elsewhere_is_whole_at_once(
     for number in range(20):
         made = tmp_path / "made"
         made.write_bytes(b"hello")
-        token = bob.token()
+        os.utime(made)
         made.rename(folder / f"{number}.request")
-        bob.wait(token, 30.0)
-        assert [entry.name for entry in watch.new()] == [f"{number}.request"], "at the first look"
+        assert next_names(bob, watch) == [f"{number}.request"]
 
 
 def test_threads_and_descriptors_do_not_grow_with_peers(root: Path, opened: Opened) -> None:
