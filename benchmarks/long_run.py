@@ -2,9 +2,10 @@
 
 Run as ``python -m benchmarks.long_run [--rounds 5000]``. Real processes run the ``numpy`` template (a small
 model, two phases a round) with three data owners; at every tenth of the rounds, files and bytes in the shared
-folder and in the homes and the memory of each process are looked at. Flat means: nothing of it grows with the
-number of rounds but what is kept on purpose. The homes are shown apart: the audit log and tombstones, of which at
-most 4 kB a message stay, and all else; at the aggregator that holds each reply once until the run ends.
+folder and in the homes and the memory of each process (owners first) are looked at. Flat means: nothing of it
+grows with the number of rounds but what is kept on purpose. The homes are shown apart: the audit log and
+tombstones, of which at most 4 kB a message stay, and all else; at the aggregator that holds each reply once until
+the run ends.
 """
 
 import argparse
@@ -174,7 +175,7 @@ def line(now: Look, before: Look | None) -> str:
     return (
         f"{now.messages:7d} messages, {now.files:4d} files, {now.shared / 1e6:6.2f} MB shared; homes: owners "
         f"{owners / 1e6:.2f} MB, aggregator {now.homes[AGGREGATOR] / 1e6:.2f} MB, logs {logs:.0f} bytes a "
-        f"message; memory {memory} MB{rate}"
+        f"request and its response; memory {memory} MB{rate}"
     )
 
 

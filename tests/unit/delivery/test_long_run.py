@@ -122,6 +122,7 @@ def until(reached: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_after_many_rounds_the_store_holds_the_newest_messages_only(world: World, run: Federation) -> None:
     most = 0
     for number in range(1, 121):
@@ -135,6 +136,7 @@ def test_after_many_rounds_the_store_holds_the_newest_messages_only(world: World
     assert max(map(len, lines)) < 600
 
 
+@pytest.mark.slow
 def test_what_an_earlier_process_left_is_withdrawn_by_the_next(world: World, run: Federation) -> None:
     rounds = 0
     for _ in range(4):
