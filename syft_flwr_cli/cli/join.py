@@ -4,6 +4,7 @@ Every step has a flag. With a terminal it asks for what is missing; without one 
 """
 
 import shlex
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +30,7 @@ from syft_flwr_cli.cli.options import (
     Root,
     SyftboxConfig,
     TransportName,
+    Until,
     Wheels,
 )
 from syft_flwr_cli.errors import TransportError, UsageError
@@ -99,6 +101,7 @@ def register(app: typer.Typer) -> None:
         message: Annotated[
             str, typer.Option("--message", "-m", help="What the aggregator reads with it.", metavar="TEXT")
         ] = "",
+        until: Until = None,
         allow_net: AllowNet = None,
         allow_env: AllowEnv = None,
         allow_path: AllowPath = None,
@@ -119,6 +122,7 @@ def register(app: typer.Typer) -> None:
 
         Nothing runs, and nothing of yours leaves, before you have approved exactly the files that are shown.
         """
+        from syft_flwr_cli.project.duration import parse_end
         from syft_flwr_cli.protocol.grants import parse_grants
 
         if approve and reject:
@@ -130,8 +134,11 @@ def register(app: typer.Typer) -> None:
             raise UsageError(
                 "What is rejected is allowed nothing.", hint="Leave out --reject, or the --allow options."
             )
+        end = None if until is None else parse_end(until, time.time())
         uses = DataFlags(data, dataset, mock, no_data)
-        flags = Steps(words, show_files, uses, approve, reject, digest, message, run, as_json, grants, wheels)
+        flags = Steps(
+            words, show_files, uses, approve, reject, digest, message, run, as_json, grants, wheels, end
+        )
         return _join(aggregator, project, email, transport, root, syftbox_config, wait, flags)
 
 
@@ -149,7 +156,7 @@ def _join(
     from syft_flwr_cli.project.settings import remember
     from syft_flwr_cli.services.data_choice import remember_data
     from syft_flwr_cli.services.federation import open_federation
-    from syft_flwr_cli.services.joining import await_offers
+    from syft_flwr_cli.services.joining import await_offers, rejoin
     from syft_flwr_cli.services.own_data import announce
     from syft_flwr_cli.storage.paths import home
     from syft_flwr_cli.ui import output
@@ -167,6 +174,7 @@ def _join(
             root=settings.root,
             transport=settings.transport,
         )
+        rejoin(federation.store, settings.aggregator, time.time())
         offers = await_offers(federation, settings.aggregator, name, patience)
         one, project = _choose(offers, flags.asks)
         compare_keys(federation, one.aggregator, flags)

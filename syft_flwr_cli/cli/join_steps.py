@@ -4,6 +4,7 @@ A step asks only where there is a terminal and its flag was not given.
 """
 
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +71,9 @@ class Steps:
         as_json: bool,
         grants: "Grants",
         wheels: Path | None,
+        until: float | None,
     ) -> None:
+        self.until = until
         self.grants = grants
         self.wheels = wheels
         self.words = words
@@ -149,7 +152,7 @@ def decide(
     choice: review.Decision
     if flags.approve or flags.reject:
         choice = "approve" if flags.approve else "reject"
-    elif before is not None and before.decision == "approve":
+    elif before is not None and before.decision == "approve" and not before.ended(time.time()):
         choice = "approve"
     elif flags.asks:
         said = typer.prompt("Approve, reject or later", default="later", err=True).strip().lower()
@@ -163,10 +166,14 @@ def decide(
             "to run it), or with --reject.",
         )
     grants = flags.grants or (before.grants if before is not None else flags.grants)
-    if before is None or before.decision != choice or (choice == "approve" and before.grants != grants):
-        reviewed = review.decide(reviewed, choice, passphrase_source(reviewed.email), grants=grants)
+    until = flags.until if flags.until is not None or before is None else before.until
+    wanted = (choice, grants, until) if choice == "approve" else (choice,)
+    known = () if before is None else (before.decision, before.grants, before.until)
+    if before is None or known[: len(wanted)] != wanted or before.ended(time.time()):
+        passphrase = passphrase_source(reviewed.email)
+        reviewed = review.decide(reviewed, choice, passphrase, grants=grants, until=until)
     now = federation.session.channel.clock()
-    joining.answer(federation.store, one, choice, now, message=flags.message)
+    joining.answer(federation.store, one, choice, now, until=until, message=flags.message)
     federation.mailbox.post()
     return reviewed, choice
 

@@ -24,6 +24,7 @@ COMMANDS = (
     "join",
     "projects",
     "data",
+    "leave",
     "run_server",
     "run_client",
     "node",

@@ -19,6 +19,7 @@ __all__ = [
     "Sandbox",
     "SyftboxConfig",
     "TransportName",
+    "Until",
     "Wheels",
 ]
 
@@ -98,5 +99,15 @@ Wheels = Annotated[
         help="A folder with wheels of the locked packages, where there is no index.",
         metavar="DIR",
         show_default=False,
+    ),
+]
+
+Until = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        help="When the approval ends: a day such as 2026-12-31 (to its end, UTC), or a span such as 30d.",
+        metavar="WHEN",
+        show_default="never",
     ),
 ]

@@ -5,12 +5,13 @@ can change between looking and deciding.
 """
 
 import shlex
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syft_flwr_cli.cli.options import AllowEnv, AllowNet, AllowPath, Email, Json, ProjectPath
+from syft_flwr_cli.cli.options import AllowEnv, AllowNet, AllowPath, Email, Json, ProjectPath, Until
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
         no_environment: Annotated[
             bool, typer.Option("--no-environment", help="Approve the files, and not the project's .venv.")
         ] = False,
+        until: Until = None,
         allow_net: AllowNet = None,
         allow_env: AllowEnv = None,
         allow_path: AllowPath = None,
@@ -57,6 +59,7 @@ def register(app: typer.Typer) -> None:
         the project's .venv only as it is now. One changed byte asks for a new decision.
         """
         from syft_flwr_cli.errors import UsageError
+        from syft_flwr_cli.project.duration import parse_end
         from syft_flwr_cli.protocol.grants import parse_grants
 
         if approve and reject:
@@ -69,8 +72,11 @@ def register(app: typer.Typer) -> None:
                 "--allow-net, --allow-env and --allow-path say what to approve.",
                 hint="Give them with --approve.",
             )
+        if until is not None and not approve:
+            raise UsageError("--until says when an approval ends.", hint="Give it with --approve.")
+        end = None if until is None else parse_end(until, time.time())
         decision: Decision | None = "approve" if approve else "reject" if reject else None
-        _review(project, email, diff, decision, digest, no_environment, grants, as_json)
+        _review(project, email, diff, decision, digest, no_environment, grants, end, as_json)
 
 
 def _review(
@@ -81,6 +87,7 @@ def _review(
     digest: str | None,
     no_environment: bool,
     grants: "Grants",
+    until: float | None,
     as_json: bool,
 ) -> None:
     from syft_flwr_cli.project.config import load_project, require_federated
@@ -118,27 +125,27 @@ def _review(
     if decision is not None:
         passphrase = passphrase_source(settings.email)
         reviewed = service.decide(
-            reviewed, decision, passphrase, with_environment=not no_environment, grants=grants
+            reviewed, decision, passphrase, with_environment=not no_environment, grants=grants, until=until
         )
         document |= describe_decision(reviewed.shown, reviewed.shown.decided, reviewed.place)
         # Wherever these very files lie: whoever offered them is told.
         offer = joining.offer_of_files(here, settings.email, reviewed.shown.manifest.digest)
         if offer is not None:
-            _answer(here, settings.email, offer, decision)
+            _answer(here, settings.email, offer, decision, until)
     if as_json:
         output.emit_json(document)
     else:
         show(document)
 
 
-def _answer(here: Path, email: str, offer: "Offered", decision: "Decision") -> None:
+def _answer(here: Path, email: str, offer: "Offered", decision: "Decision", until: float | None) -> None:
     """Tell the aggregator what was decided about its offer, now or as soon as the store can be reached."""
     from syft_flwr_cli.errors import SyftFlwrError
     from syft_flwr_cli.services import joining
     from syft_flwr_cli.ui.console_reporter import ConsoleReporter
 
     try:
-        sent = joining.answer_now(here, email, offer, decision, ConsoleReporter())
+        sent = joining.answer_now(here, email, offer, decision, ConsoleReporter(), until=until)
     except SyftFlwrError as error:
         output.note(f"{offer.aggregator} cannot be told at the moment: {error.what}", "yellow")
         sent = False

@@ -8,7 +8,9 @@ Deciding is recorded in the audit log before it takes effect. A statement that i
 other keys than those in use, approves nothing. It does not know how code is run.
 """
 
+import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -41,6 +43,7 @@ __all__ = [
     "Decision",
     "code_dir",
     "decide",
+    "ended",
     "environments_dir",
     "has_sources",
     "is_approved",
@@ -66,7 +69,7 @@ class Approval:
     """What a data owner decided about one digest; ``time`` in seconds since 1970.
 
     ``environment`` is the digest of the environment that was approved with it, None if none was; ``grants`` is
-    what the app may reach beyond its sandbox.
+    what the app may reach beyond its sandbox, ``until`` (seconds since 1970) when it ends, None for never.
     """
 
     digest: str
@@ -80,6 +83,11 @@ class Approval:
     manifest: Manifest
     environment: str | None = None
     grants: Grants = field(default_factory=Grants)
+    until: float | None = None
+
+    def ended(self, now: float) -> bool:
+        """Whether an approval has come to its end at ``now``, in seconds since 1970."""
+        return self.until is not None and now >= self.until
 
 
 def code_dir(participant: Path) -> Path:
@@ -106,6 +114,7 @@ def decide(
     now: float,
     environment: Environment | None = None,
     grants: Grants | None = None,
+    until: float | None = None,
 ) -> Approval:
     """Record a decision, and for an approval keep the checked copy of the code.
 
@@ -127,6 +136,8 @@ def decide(
         The project's own environment, as it was shown, if it is approved too.
     grants : Grants, optional
         What the app may reach beyond its sandbox; an approval alone has any.
+    until : float, optional
+        When the approval ends, in seconds since 1970.
 
     Raises
     ------
@@ -145,6 +156,7 @@ def decide(
         manifest=manifest,
         environment=environment.digest if environment is not None and decision == "approve" else None,
         grants=grants if grants is not None and decision == "approve" else Grants(),
+        until=round(until, 3) if until is not None and decision == "approve" else None,
     )
     if decision == "approve":
         copy_tree(manifest, root, code_dir(participant))
@@ -163,6 +175,8 @@ def decide(
     }
     if approval.environment is not None:
         event["environment"] = approval.environment
+    if approval.until is not None:
+        event["until"] = approval.until
     if approval.grants:
         event["grants"] = grants_to_text(approval.grants)
     audit.append([event])
@@ -242,26 +256,37 @@ def require_approved(
             f"(digest {manifest.digest[:16]}…){_difference(before, manifest)}.",
             hint=_look_again(root, public),
         )
-    found = require_decision(participant, manifest.digest, public, root, project)
+    found = require_decision(participant, manifest.digest, public, root, project, time.time())
     return copy_tree(found.manifest, root, code_dir(participant))
 
 
 def require_decision(
-    participant: Path, digest: str, public: PublicIdentity, root: Path, project: str
+    participant: Path, digest: str, public: PublicIdentity, root: Path, project: str, now: float
 ) -> Approval:
-    """The approval of a digest, as it holds now.
+    """The approval of a digest, as it holds at ``now`` (seconds since 1970).
 
     Raises
     ------
     NotApprovedError
-        If there is none, or the last decision was to reject it.
+        If there is none, the last decision was to reject it, or it has ended.
     """
     found = read_decision(participant, digest, public)
     if found is not None and found.decision == "approve":
-        return found
+        if not found.ended(now):
+            return found
+        raise ended(found, root, public)
     word = "has no decision any more about" if found is None else "rejected"
     raise NotApprovedError(
         f"{public.email} {word} this version of {project} (digest {digest[:16]}…).",
+        hint=_look_again(root, public),
+    )
+
+
+def ended(approval: Approval, root: Path, public: PublicIdentity) -> NotApprovedError:
+    """The error for an approval that has come to its end."""
+    day = datetime.fromtimestamp(approval.until or 0, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return NotApprovedError(
+        f"The approval of this version of {approval.project} by {public.email} ended on {day}.",
         hint=_look_again(root, public),
     )
 
@@ -348,6 +373,8 @@ def _statement(approval: Approval) -> dict[str, Any]:
     with_it: dict[str, Any] = {} if approval.environment is None else {"environment": approval.environment}
     if approval.grants:
         with_it["grants"] = grants_to_lists(approval.grants)
+    if approval.until is not None:
+        with_it["until"] = approval.until
     return {
         "format": _FORMAT,
         "version": 1,
@@ -383,6 +410,7 @@ def _parse(data: bytes) -> tuple[Approval, dict[str, Any], bytes]:
         manifest=Manifest(entries),
         environment=statement.get("environment"),
         grants=grants_from_lists(statement.get("grants", {})),
+        until=None if statement.get("until") is None else float(statement["until"]),
     )
     if _statement(approval) != statement or approval.decision not in get_args(Decision):
         raise ValueError("unknown form")

@@ -63,6 +63,8 @@ class ApprovedCode:
     recheck: Callable[[], object] = field(repr=False)
     check_environment: Callable[[], object] = field(repr=False)
     grants: Grants = field(default_factory=Grants)
+    check_end: Callable[[], object] = field(default=lambda: None, repr=False)
+    """Raises `NotApprovedError` once the approval has come to the end that it was given."""
 
 
 def approved_code(
@@ -110,13 +112,20 @@ def approved_code(
         raise _changed(project.name, project.path, email)
 
     def decided() -> None:
-        approvals.require_decision(personal, manifest.digest, identity.public, project.path, project.name)
+        approvals.require_decision(
+            personal, manifest.digest, identity.public, project.path, project.name, time.time()
+        )
         if found is not None:
             approvals.require_environment(
                 personal, manifest.digest, identity.public, found, project.path, project.name
             )
 
     statement = approvals.read_decision(personal, manifest.digest, identity.public)
+
+    def check_end() -> None:
+        if statement is not None and statement.ended(time.time()):
+            raise approvals.ended(statement, project.path, identity.public)
+
     rules = Reread(policy_files(home, personal), lambda: read_policy(home, personal))
     return ApprovedCode(
         digest=manifest.digest,
@@ -129,6 +138,7 @@ def approved_code(
         recheck=recheck,
         check_environment=check_environment,
         grants=Grants() if statement is None else statement.grants,
+        check_end=check_end,
     )
 
 
@@ -232,7 +242,8 @@ class Gate:
                 "the files of the project at the data owner are not those any more that it has approved",
             )
             self._runs.add(work.run)
-        self._check(self._code.decision.now, work.run, "the data owner does not approve this code any more")
+        for check in (self._code.decision.now, self._code.check_end):
+            self._check(check, work.run, "the data owner does not approve this code any more")
         policy = self._policy(work.run)
         if policy is None:
             return self._says

@@ -5,10 +5,11 @@ Pure; the one place where such a text becomes seconds, for flags, environment an
 
 import math
 import re
+from datetime import UTC, datetime, timedelta
 
 from syft_flwr_cli.errors import UsageError
 
-__all__ = ["parse_duration"]
+__all__ = ["parse_duration", "parse_end"]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)\Z")
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -42,3 +43,23 @@ def parse_duration(value: str | int | float, what: str = "duration") -> float:
             hint="Write a number of seconds above zero, or one with a unit: 90s, 15m, 24h, 2d.",
         )
     return seconds
+
+
+def parse_end(text: str, now: float, what: str = "--until") -> float:
+    """When something ends, in seconds since 1970: the end of a day (``2026-12-31``, UTC), or a span from ``now`` on.
+
+    Raises
+    ------
+    UsageError
+        If it is neither, or lies in the past.
+    """
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip()) is None:
+        return now + parse_duration(text, what)
+    try:
+        day = datetime.strptime(text.strip(), "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise UsageError(f"{what}: {text[:40]!r} is no day.", hint="Write it as 2026-12-31.") from error
+    end = (day + timedelta(days=1)).timestamp()
+    if end <= now:
+        raise UsageError(f"{what}: {text} is over.", hint="Name a day that is to come.")
+    return end

@@ -41,6 +41,7 @@ __all__ = [
     "locate",
     "offer_of_files",
     "offered_to",
+    "rejoin",
     "unpack_offer",
 ]
 
@@ -204,7 +205,9 @@ def answer(
     store.put(one.aggregator, "decision", one.offer.app_name, decision_document(decision), now)
 
 
-def answer_now(home: Path, email: str, one: Offered, choice: Choice, emit: Emit) -> bool:
+def answer_now(
+    home: Path, email: str, one: Offered, choice: Choice, emit: Emit, *, until: float | None = None
+) -> bool:
     """Tell the aggregator through the store that was joined with; whether it has gone out.
 
     Raises
@@ -212,7 +215,9 @@ def answer_now(home: Path, email: str, one: Offered, choice: Choice, emit: Emit)
     SyftFlwrError
         If the store is not known or cannot be reached; the answer is kept and goes out later.
     """
-    answer(RecordStore(participant_dir(home, email) / "federation", email), one, choice, time.time())
+    answer(
+        RecordStore(participant_dir(home, email) / "federation", email), one, choice, time.time(), until=until
+    )
     settings = resolve(
         None, home=home, role="data owner", email=email, app_name=APP, aggregator=one.aggregator
     )
@@ -319,6 +324,14 @@ def _participants(home: Path) -> list[str]:
 
 
 def joined(home: Path, email: str) -> list[str]:
-    """The aggregators who have offered a project to ``email`` so far."""
+    """The aggregators who have offered a project to ``email`` so far, and whom it has not left."""
     store = RecordStore(participant_dir(home, email) / "federation", email)
-    return sorted({received.sender for received in store.received("offer")})
+    left = {sent.recipient for sent in store.sent("leave") if sent.record.content.get("left")}
+    return sorted({received.sender for received in store.received("offer")} - left)
+
+
+def rejoin(store: RecordStore, aggregator: str, now: float) -> None:
+    """Note that an aggregator that was left is joined again; nothing if it was not left."""
+    before = store.sent_to(aggregator, "leave", "")
+    if before is not None and before.record.content.get("left"):
+        store.put(aggregator, "leave", "", {"reason": "", "left": False}, now)

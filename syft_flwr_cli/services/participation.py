@@ -125,7 +125,7 @@ class Participation:
             self._standing = found
         for one in found.asked:
             if one.decision is not None and one.decision != before.get(one.email):
-                choice = "approved" if one.decision.holds(found.now) else "rejected"
+                choice = "approved" if one.decision.choice == "approve" else "rejected"
                 self._emit(DecisionReceived(one.email, offer.project, choice, one.decision.message))
 
     def wait(self, rule: StartRule) -> None:

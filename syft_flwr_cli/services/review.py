@@ -122,8 +122,9 @@ def decide(
     *,
     with_environment: bool = True,
     grants: Grants | None = None,
+    until: float | None = None,
 ) -> Reviewed:
-    """Record the decision about exactly what was looked at, signed and audited; ``grants`` are part of it."""
+    """Record the decision about exactly what was looked at, signed and audited, with its grants and its end."""
     now, shown = time.time(), reviewed.shown
     identity, _ = load_or_create(reviewed.directory, reviewed.email, now, passphrase)
     decided = approvals.decide(
@@ -139,6 +140,7 @@ def decide(
         now=now,
         environment=shown.environment if with_environment else None,
         grants=grants,
+        until=until,
     )
     return replace(reviewed, shown=replace(shown, decided=decided))
 

@@ -236,3 +236,42 @@ def test_a_node_announces_an_offer_that_waits_for_a_decision(federation: Federat
     assert f"{AGGREGATOR} offers averaging, version 2" in waiting.err
     federation.run("review", "averaging", "--approve", "--email", DO1, email=DO1, folder=home)
     federation.run("node", "--once", "--email", DO1, email=DO1, folder=home)
+
+
+def test_who_leaves_runs_nothing_of_the_aggregator_any_more(federation: Federation) -> None:
+    share(federation)
+    server = federation.start_server("--json")
+    join(federation, DO1, "--approve", "--no-data").wait(0)
+    server.wait_for(f"{DO1} has approved")
+    home = federation.home(DO1)
+    unasked = federation.run("leave", AGGREGATOR, email=DO1, folder=home, code=2)
+    assert "--yes" in unasked.err
+    left = federation.run("leave", AGGREGATOR, "--yes", "-m", "over", "--json", email=DO1, folder=home)
+    assert [one["project"] for one in left.data["projects"]] == ["averaging"]
+    server.wait_for(f"{DO1} has rejected averaging: left: over")
+    refused = federation.run("run-client", "averaging", "--email", DO1, email=DO1, folder=home, code=14)
+    assert "rejected this version" in refused.err
+
+
+def test_an_approval_ends_by_its_date(federation: Federation) -> None:
+    share(federation)
+    server = federation.start_server("--json")
+    join(federation, DO1, "--approve", "--no-data", "--until", "2s").wait(0)
+    server.wait_for(f"{DO1} has approved")
+    home, given = federation.home(DO1), ["run-client", "averaging", "--email", DO1]
+    over = until(
+        lambda: _ended(federation.command(*given, email=DO1, folder=home)), "the end of the approval"
+    )
+    assert "ended on" in over.err
+    past = federation.run(
+        "review", "averaging", "--approve", "--until", "2020-01-01", email=DO1, folder=home, code=2
+    )
+    assert "is over" in past.err
+
+
+def _ended(process: Process) -> Process | None:
+    until(lambda: not process.running or "is ready" in process.err, "run-client to begin or to refuse")
+    if process.running:
+        process.signal(2)
+    process.wait(None)
+    return process if process.code == 14 else None
