@@ -22,7 +22,7 @@ from syft_flwr_cli.transports.gdrive.client import DriveClient, is_verdict
 from syft_flwr_cli.transports.gdrive.download import Remote
 from syft_flwr_cli.transports.gdrive.errors import Verdict
 from syft_flwr_cli.transports.gdrive.journal import THERE, FileRow, FolderRow, Journal
-from syft_flwr_cli.transports.gdrive.known import Known
+from syft_flwr_cli.transports.gdrive.listing_cache import ListingCache
 from syft_flwr_cli.transports.gdrive.names import (
     FOLDER,
     MARK,
@@ -61,7 +61,7 @@ class OwnFolders:
         self._journal = journal
         self._sign = sign
         self._lock = threading.RLock()
-        self.known = Known(_own_file, time.monotonic)
+        self.cache = ListingCache(_own_file, time.monotonic)
 
     def find(self, key: str) -> FolderRow | None:
         """The folder of this key if there is one; makes none."""
@@ -100,7 +100,7 @@ class OwnFolders:
             properties["signature"] = base64.b64encode(signature).decode("ascii")
         meta = {"id": row.id, "name": name, "mimeType": FOLDER, "parents": parents, "properties": properties}
         point("gdrive.folder.planned")
-        mark = self.known.mark(row.key)
+        mark = self.cache.mark(row.key)
         request = self._client.api.files().create(body=meta, fields="id")
         try:
             self._client.call("files.create", request, doing)
@@ -108,7 +108,7 @@ class OwnFolders:
             if not is_verdict(error, Verdict.TAKEN):
                 raise
         else:
-            self.known.begin(row.key, row.id, (), mark)  # nothing is in it yet
+            self.cache.begin(row.key, row.id, (), mark)  # nothing is in it yet
         point("gdrive.folder.made")
         self._journal.folder_there(row.key)
 
@@ -188,13 +188,13 @@ class OwnFolders:
     def contents(self, folder: FolderRow) -> list[tuple[str, Remote]]:
         """What lies in a folder, with its path; the journal learns of it. Of twins the newest stays."""
         known = {row.path: row for row in self._journal.files_in(folder.key)}
-        mark = self.known.mark(folder.key)
+        mark = self.cache.mark(folder.key)
         try:
             entries = list_all(self._client, in_folder(folder.id), f"list {folder.key}")
         except HttpError as error:
             if not is_verdict(error, Verdict.MISSING):
                 raise
-            self.known.forget(folder.key)
+            self.cache.forget(folder.key)
             return []
         ours = [remote_of(entry) for entry in entries if "md5Checksum" in entry]
         newest: dict[str, Remote] = {}
@@ -217,7 +217,7 @@ class OwnFolders:
             if path not in known and self._journal.file(path) is None:
                 self._journal.put_file(FileRow(path, folder.key, remote.id, remote.size, remote.md5, THERE))
         self._journal.folder_listed(folder.key)
-        self.known.begin(folder.key, folder.id, newest.items(), mark)
+        self.cache.begin(folder.key, folder.id, newest.items(), mark)
         return list(newest.items())
 
     def new_id(self) -> str:

@@ -17,15 +17,15 @@ from typing import Any
 
 from googleapiclient.errors import HttpError
 
+from syft_flwr_cli.transports.gdrive.changes import Changes
 from syft_flwr_cli.transports.gdrive.client import DriveClient, is_verdict
 from syft_flwr_cli.transports.gdrive.download import Remote
 from syft_flwr_cli.transports.gdrive.errors import Verdict
-from syft_flwr_cli.transports.gdrive.feed import Feed
 from syft_flwr_cli.transports.gdrive.folders import list_all, remote_of
 from syft_flwr_cli.transports.gdrive.journal import Journal
 from syft_flwr_cli.transports.gdrive.names import FOLDER, MARK, in_folder, invitation, shared_by
 
-__all__ = ["Check", "Ear", "Followed", "Overhear", "Peers"]
+__all__ = ["ChangeListener", "Check", "Followed", "Listener", "Peers"]
 
 UNPROVED = 4
 """Folders that are listed at each look while the feed has not told of something that we look for."""
@@ -36,10 +36,10 @@ PROVED = 8
 OWNERS_AT_ONCE = 20
 """Owners that one search names, so that it stays well below the 2048 characters of an address."""
 
-Ear = Callable[[Remote], None]
+Listener = Callable[[Remote], None]
 """Hears of a file."""
 
-Overhear = Callable[[Sequence[dict[str, Any]] | None], None]
+ChangeListener = Callable[[Sequence[dict[str, Any]] | None], None]
 """Hears all that the feed tells; None if it has missed something."""
 
 Check = Callable[[str, bytes, bytes], bool | None]
@@ -56,7 +56,7 @@ class Followed:
     files: dict[str, Remote] = field(default_factory=dict)
     listed: float = float("-inf")
     awaited: bool = False
-    ears: list[Ear] = field(default_factory=list)
+    listeners: list[Listener] = field(default_factory=list)
 
 
 class Peers:
@@ -72,7 +72,7 @@ class Peers:
         The id of one's own folder of a key.
     check : Check | None
         Checks the signature of an invitation.
-    overhear : Callable[[Sequence[dict] | None], None]
+    on_changes : Callable[[Sequence[dict] | None], None]
         Hears all that the feed tells.
     fresh : float
         Seconds for which "it is not there" is believed without asking again.
@@ -86,7 +86,7 @@ class Peers:
         journal: Journal,
         own: Callable[[str], str | None],
         check: Check | None,
-        overhear: Overhear,
+        on_changes: ChangeListener,
         fresh: float,
         patience: float,
     ) -> None:
@@ -94,14 +94,14 @@ class Peers:
         self._journal = journal
         self._own = own
         self._check = check
-        self._overhear = overhear
+        self._on_changes = on_changes
         self._fresh = fresh
         self._patience = patience
         self._lock = threading.RLock()
         self._network = threading.RLock()
         self._folders: dict[tuple[str, str], Followed] = {}
         self._searched: dict[str, float] = {}
-        self._feed = Feed(client, patience)
+        self._feed = Changes(client, patience)
         self._feed_works = False
         self._feed_heard = float("-inf")
         self._untold: set[str] = set()
@@ -118,20 +118,20 @@ class Peers:
                 self._folders[owner, key] = one
             return one
 
-    def hear(self, one: Followed, ear: Ear) -> None:
-        """Tell ``ear`` of every file there is, and of every one that appears or changes."""
+    def subscribe(self, one: Followed, listener: Listener) -> None:
+        """Tell ``listener`` of every file there is, and of every one that appears or changes."""
         with self._lock:
-            one.ears.append(ear)
+            one.listeners.append(listener)
             one.awaited = True
             for remote in sorted(one.files.values(), key=lambda remote: (remote.created, remote.name)):
-                ear(remote)
+                listener(remote)
 
-    def unhear(self, one: Followed, ear: Ear) -> None:
+    def unsubscribe(self, one: Followed, listener: Listener) -> None:
         """Tell it no more."""
         with self._lock:
-            if ear in one.ears:
-                one.ears.remove(ear)
-            one.awaited = bool(one.ears)
+            if listener in one.listeners:
+                one.listeners.remove(listener)
+            one.awaited = bool(one.listeners)
 
     def locate(self, owner: str, key: str, name: str) -> Remote | None:
         """The file of this name, if it is there: known, or found by looking."""
@@ -158,7 +158,7 @@ class Peers:
         """We have written to these people: an answer may come."""
         with self._lock:
             for one in self._folders.values():
-                if one.owner in people and one.ears:
+                if one.owner in people and one.listeners:
                     one.awaited = True
 
     # -- looking -------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ class Peers:
     def _due(self) -> list[Followed]:
         """The folders to list now: never listed ones, and the next in turn."""
         with self._lock:
-            heard = [one for one in self._folders.values() if one.id is not None and one.ears]
+            heard = [one for one in self._folders.values() if one.id is not None and one.listeners]
             never = [one for one in heard if one.listed == float("-inf")]
             self._turn = (self._turn + 1) % PROVED
             count = UNPROVED if not self._feed_works else 1 if self._turn == 0 else 0
@@ -258,7 +258,7 @@ class Peers:
     def _hear_feed(self) -> bool:
         changes, news = self._feed.read(), False
         self._feed_heard = time.monotonic()
-        self._overhear(changes)
+        self._on_changes(changes)
         with self._lock:
             if changes is None:
                 for one in self._folders.values():
@@ -327,8 +327,8 @@ class Peers:
             if known is None or _is_newer(remote, known):
                 one.files[remote.name] = remote
                 news.add(remote.id)
-                for ear in one.ears:
-                    ear(remote)
+                for listener in one.listeners:
+                    listener(remote)
         if news:
             one.awaited = False
         return news

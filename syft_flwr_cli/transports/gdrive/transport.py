@@ -25,9 +25,9 @@ from syft_flwr_cli.transports.gdrive.errors import Verdict, explain
 from syft_flwr_cli.transports.gdrive.folders import OwnFolders, Sign
 from syft_flwr_cli.transports.gdrive.journal import Journal
 from syft_flwr_cli.transports.gdrive.names import folder_key, place_of
-from syft_flwr_cli.transports.gdrive.peers import Check, Ear, Followed, Peers
+from syft_flwr_cli.transports.gdrive.own_files import OwnFiles
+from syft_flwr_cli.transports.gdrive.peers import Check, Followed, Listener, Peers
 from syft_flwr_cli.transports.gdrive.poller import Pace, Poller
-from syft_flwr_cli.transports.gdrive.space import OwnFiles
 
 __all__ = ["DriveTransport"]
 
@@ -89,9 +89,9 @@ class DriveTransport:
             row = folders.find(key)
             return row.id if row else None
 
-        self._known = folders.known
+        self._cache = folders.cache
         self._peers = Peers(
-            client, self._journal, own_folder, check, self._known.hear, min(floor, 2.0), patience
+            client, self._journal, own_folder, check, self._cache.record, min(floor, 2.0), patience
         )
         self._poller = Poller(self._look, Pace(floor, ceiling), client.jitter)
 
@@ -164,7 +164,7 @@ class DriveTransport:
         key, prefix = folder_key(folder) if folder else ("", "")
         start = f"{key}/{prefix}" if prefix else ""
         try:
-            lying = self._own.lying(key, self._catch_up)
+            lying = self._own.list_cached(key, self._catch_up)
         except HttpError as error:
             raise explain(error, f"list {folder or 'one’s own files'}", self.email) from error
         return sorted(
@@ -194,9 +194,9 @@ class DriveTransport:
 
     # -- for the watches -----------------------------------------------------------------------------
 
-    def listen(self, followed: Followed, ear: Ear) -> None:
+    def listen(self, followed: Followed, listener: Listener) -> None:
         """Let a watch hear of a folder, and look at it a first time."""
-        self._peers.hear(followed, ear)
+        self._peers.subscribe(followed, listener)
         try:
             self._follow()
             if followed.id is None:
@@ -206,9 +206,9 @@ class DriveTransport:
         except HttpError as error:
             raise explain(error, f"look into {followed.key} of {followed.owner}", self.email) from error
 
-    def unlisten(self, followed: Followed, ear: Ear) -> None:
+    def unlisten(self, followed: Followed, listener: Listener) -> None:
         """Let it hear no more."""
-        self._peers.unhear(followed, ear)
+        self._peers.unsubscribe(followed, listener)
 
     def raise_failure(self) -> None:
         """Raise what has gone wrong with looking, once."""
@@ -220,7 +220,7 @@ class DriveTransport:
         """Follow the feed from here on: before anything is listed or made that is to be remembered."""
         if not self._follows:
             self._peers.begin()
-            self._known.follow()
+            self._cache.follow()
             self._follows = True
 
     def _catch_up(self) -> bool:

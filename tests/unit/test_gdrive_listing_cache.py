@@ -12,9 +12,9 @@ import pytest
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.testing.drive_emulator import Emulator, Fault, File, start
 from syft_flwr_cli.transports.base import BytesContent, Transport
-from syft_flwr_cli.transports.gdrive import space
+from syft_flwr_cli.transports.gdrive import own_files
 from syft_flwr_cli.transports.gdrive.download import Remote
-from syft_flwr_cli.transports.gdrive.known import Known
+from syft_flwr_cli.transports.gdrive.listing_cache import ListingCache
 from syft_flwr_cli.transports.gdrive.open import Tuning, open_gdrive
 from syft_flwr_cli.transports.gdrive.transport import DriveTransport
 
@@ -188,16 +188,16 @@ def test_a_feed_that_was_read_before_a_removal_and_is_heard_after_it_brings_noth
     def read(resource: Mapping[str, Any]) -> Remote:
         return Remote(resource["id"], resource["name"], 1, "m", 0.0, int(resource["version"]))
 
-    known = Known(read, clock=lambda: 0.0)
+    known = ListingCache(read, clock=lambda: 0.0)
     known.follow()
     known.begin("k", "f", [("k/a", read(file))], known.mark("k"))
     known.removed("k", "k/a", "1")
-    known.hear([{"fileId": "1", "file": file}])
+    known.record([{"fileId": "1", "file": file}])
     assert known.files("k") == ([], 0.0)
 
 
 def test_a_listing_during_which_something_was_written_is_not_remembered() -> None:
-    known = Known(lambda resource: None, clock=lambda: 0.0)
+    known = ListingCache(lambda resource: None, clock=lambda: 0.0)
     known.follow()
     mark = known.mark("k")
     known.written("k", "k/a", Remote("1", "a", 1, "m", 0.0, 1))
@@ -206,7 +206,7 @@ def test_a_listing_during_which_something_was_written_is_not_remembered() -> Non
 
 
 def test_nothing_is_remembered_of_what_was_listed_before_the_feed_was_followed() -> None:
-    known = Known(lambda resource: None, clock=lambda: 0.0)
+    known = ListingCache(lambda resource: None, clock=lambda: 0.0)
     known.begin("k", "f", [], known.mark("k"))
     assert known.files("k") is None
 
@@ -252,11 +252,11 @@ def test_folders_are_listed_one_after_the_other_all_the_same(
     talk.emulator.settings(feed_loss=0.0)
     talk.looks(1)
     assert talk.lying() == dict.fromkeys(PEERS, BOTH), "the feed did not tell, and it is not time yet"
-    monkeypatch.setattr(space, "BELIEVED", 0.0)
+    monkeypatch.setattr(own_files, "BELIEVED", 0.0)
     before = talk.asked()["files.list"]
     talk.lying()
     assert talk.asked()["files.list"] <= before + 2, "one is due, and the others do not join it"
-    monkeypatch.setattr(space, "APART", -1.0)
+    monkeypatch.setattr(own_files, "APART", -1.0)
     assert talk.lying() == {**dict.fromkeys(PEERS, BOTH), PEERS[2]: ["two.request"]}
 
 

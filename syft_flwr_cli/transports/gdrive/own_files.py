@@ -70,7 +70,7 @@ class OwnFiles:
                 if not is_verdict(error, Verdict.MISSING):
                     raise
                 self._journal.forget_own()
-                self._folders.known.hear(None)
+                self._folders.cache.record(None)
                 self._publish(path, place.key, place.name, content, readers)
 
     def _publish(self, path: str, key: str, name: str, content: Content, readers: Collection[str]) -> None:
@@ -123,9 +123,9 @@ class OwnFiles:
 
     def _settle(self, row: FileRow, made: dict[str, Any] | None) -> None:
         if made is None or not made.keys() >= {"name", "createdTime", "version"}:
-            self._folders.known.forget(row.key)
+            self._folders.cache.forget(row.key)
         else:
-            self._folders.known.written(row.key, row.path, remote_of(made))
+            self._folders.cache.written(row.key, row.path, remote_of(made))
         point("gdrive.publish.written")
         self._journal.put_file(replace(row, state=THERE, session=None))
         point("gdrive.publish.done")
@@ -172,7 +172,7 @@ class OwnFiles:
             point("gdrive.remove.begin")
             with self._uncertain(key):
                 self._folders.delete(row.id, f"remove {path}")
-            self._folders.known.removed(key, path, row.id)
+            self._folders.cache.removed(key, path, row.id)
             point("gdrive.remove.deleted")
             self._journal.drop_file(path)
 
@@ -188,7 +188,7 @@ class OwnFiles:
             return None
         return Remote(row.id, place_of(path).name, row.size, row.md5, 0.0, 0)
 
-    def lying(self, key: str, believed: Callable[[], bool]) -> list[tuple[str, Remote]]:
+    def list_cached(self, key: str, believed: Callable[[], bool]) -> list[tuple[str, Remote]]:
         """Every file whose folder is ``key`` or below it, with its path, as Drive has them.
 
         What is remembered of a folder is taken for true if ``believed`` says that memory can be; but now
@@ -198,10 +198,10 @@ class OwnFiles:
 
     def _contents(self, folder: FolderRow, believed: Callable[[], bool]) -> list[tuple[str, Remote]]:
         now = time.monotonic()
-        known = self._folders.known.files(folder.key)
+        known = self._folders.cache.files(folder.key)
         old = known is not None and known[1] > BELIEVED and now - self._listed > APART
         if known is not None and not old and believed():
-            known = self._folders.known.files(folder.key)  # as it is now that the feed has been heard
+            known = self._folders.cache.files(folder.key)  # as it is now that the feed has been heard
             if known is not None:
                 return known[0]
         self._listed = now
@@ -213,7 +213,7 @@ class OwnFiles:
         try:
             yield
         except BaseException:
-            self._folders.known.forget(key)
+            self._folders.cache.forget(key)
             raise
 
     @contextmanager

@@ -12,13 +12,13 @@ from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.transports.gdrive.client import DriveClient
 from syft_flwr_cli.transports.gdrive.folders import LISTING
 
-__all__ = ["Feed"]
+__all__ = ["Changes"]
 
 FIELDS = f"nextPageToken,newStartPageToken,changes(removed,fileId,file({LISTING},trashed))"
 PAGE = 1000
 
 
-class Feed:
+class Changes:
     """A place in the feed.
 
     Parameters

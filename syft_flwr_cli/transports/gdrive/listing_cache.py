@@ -12,20 +12,20 @@ from typing import Any
 
 from syft_flwr_cli.transports.gdrive.download import Remote
 
-__all__ = ["Known", "Read"]
+__all__ = ["ListingCache", "Read"]
 
 Read = Callable[[Mapping[str, Any]], Remote | None]
 """A resource as a file with content; None if it is none."""
 
 
 @dataclass(slots=True)
-class _Shelf:
+class _Listing:
     folder: str
     listed: float
     files: dict[str, Remote] = field(default_factory=dict)
 
 
-class Known:
+class ListingCache:
     """The files of one's own folders, by the key of the folder and the path of the file.
 
     Parameters
@@ -40,7 +40,7 @@ class Known:
         self._read = read
         self._clock = clock
         self._lock = threading.Lock()
-        self._shelves: dict[str, _Shelf] = {}
+        self._listings: dict[str, _Listing] = {}
         self._writes: dict[str, int] = {}
         self._heard = 0
         self._removed: set[str] = set()
@@ -61,42 +61,42 @@ class Known:
     ) -> None:
         """A listing; forgotten at once if there was a write, or news in the feed, while it was made."""
         with self._lock:
-            self._shelves.pop(key, None)
+            self._listings.pop(key, None)
             if self._following and (self._writes.get(key, 0), self._heard) == mark:
-                self._shelves[key] = _Shelf(folder, self._clock(), dict(files))
+                self._listings[key] = _Listing(folder, self._clock(), dict(files))
 
     def files(self, key: str) -> tuple[list[tuple[str, Remote]], float] | None:
         """What lies there, and how many seconds ago it was listed; None if that is not known."""
         with self._lock:
-            shelf = self._shelves.get(key)
-            return (list(shelf.files.items()), self._clock() - shelf.listed) if shelf else None
+            listing = self._listings.get(key)
+            return (list(listing.files.items()), self._clock() - listing.listed) if listing else None
 
     def written(self, key: str, path: str, remote: Remote) -> None:
         """We have put this file there."""
         with self._lock:
             self._writes[key] = self._writes.get(key, 0) + 1
-            if shelf := self._shelves.get(key):
-                shelf.files[path] = remote
+            if listing := self._listings.get(key):
+                listing.files[path] = remote
 
     def removed(self, key: str, path: str, id: str) -> None:
         """We have deleted this file."""
         with self._lock:
             self._writes[key] = self._writes.get(key, 0) + 1
-            shelf = self._shelves.get(key)
-            if shelf and shelf.files.get(path) and shelf.files.pop(path).id == id:
+            listing = self._listings.get(key)
+            if listing and listing.files.get(path) and listing.files.pop(path).id == id:
                 self._removed.add(id)  # the feed may be late and still show it
 
     def forget(self, key: str) -> None:
         """Something may have been written there, or not."""
         with self._lock:
             self._writes[key] = self._writes.get(key, 0) + 1
-            self._shelves.pop(key, None)
+            self._listings.pop(key, None)
 
-    def hear(self, changes: Sequence[Mapping[str, Any]] | None) -> None:
+    def record(self, changes: Sequence[Mapping[str, Any]] | None) -> None:
         """What the feed tells; None if it has missed something."""
         with self._lock:
             if changes is None:
-                self._shelves.clear()
+                self._listings.clear()
             self._heard += changes is None or bool(changes)
             for change in changes or ():
                 self._hear(change)
@@ -107,22 +107,22 @@ class Known:
         parent = None if gone else (resource.get("parents") or [None])[0]
         if gone:
             self._removed.discard(id)
-        for key, shelf in list(self._shelves.items()):
-            if gone and shelf.folder == id:
-                del self._shelves[key]
+        for key, listing in list(self._listings.items()):
+            if gone and listing.folder == id:
+                del self._listings[key]
                 continue
-            known = {remote.id: path for path, remote in shelf.files.items()}.get(id)
-            if known is not None and parent != shelf.folder:
-                del shelf.files[known]
-            elif parent == shelf.folder and id not in self._removed:
-                self._put(key, shelf, known, self._read(resource))
+            known = {remote.id: path for path, remote in listing.files.items()}.get(id)
+            if known is not None and parent != listing.folder:
+                del listing.files[known]
+            elif parent == listing.folder and id not in self._removed:
+                self._put(key, listing, known, self._read(resource))
 
-    def _put(self, key: str, shelf: _Shelf, known: str | None, remote: Remote | None) -> None:
+    def _put(self, key: str, listing: _Listing, known: str | None, remote: Remote | None) -> None:
         """A file in one of our folders: new, changed, or as it was."""
         if remote is None:
             return
         path = f"{key}/{remote.name}"
-        if known not in (None, path) or (known is None and path in shelf.files):
-            del self._shelves[key]  # renamed, or a second of that name: a listing settles it
-        elif known is None or remote.version > shelf.files[path].version:
-            shelf.files[path] = remote
+        if known not in (None, path) or (known is None and path in listing.files):
+            del self._listings[key]  # renamed, or a second of that name: a listing settles it
+        elif known is None or remote.version > listing.files[path].version:
+            listing.files[path] = remote
