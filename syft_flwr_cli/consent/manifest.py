@@ -38,6 +38,9 @@ __all__ = [
 PLAIN = "100644"
 EXECUTABLE = "100755"
 
+MAX_PROJECT = 1 << 30
+"""Bytes of all files of a project, at most."""
+
 _TAG = b"syft-flwr manifest 1\0"
 
 
@@ -95,6 +98,12 @@ def make_manifest(root: Path) -> Manifest:
         that is not in UTF-8.
     """
     paths = list(file_paths(root, excluded_paths(root)))
+    size = sum((root / path).lstat().st_size for path in paths)  # before a byte of it is read
+    if size > MAX_PROJECT:
+        raise NotAProjectError(
+            f"{root} holds {size} bytes, more than the {MAX_PROJECT} that a project may have.",
+            hint="Keep data and models out of the project, or name them under [tool.syft_flwr] exclude.",
+        )
     for path in paths:
         check_encoding(root, path)
     return Manifest(tuple(_read_entry(root, path) for path in paths))
@@ -192,7 +201,8 @@ def _copy_file(entry: Entry, root: Path, target: Path) -> None:
     descriptor = open_plain(root, entry.path)
     try:
         with place.open("xb") as stream:
-            found = _entry(entry.path, descriptor, _written(read_blocks(descriptor), stream))
+            found = _entry(entry.path, descriptor, _written(read_blocks(descriptor), stream, entry.size))
+            stream.truncate(found.size)
     finally:
         os.close(descriptor)
     if found != entry:
@@ -203,9 +213,18 @@ def _copy_file(entry: Entry, root: Path, target: Path) -> None:
     place.chmod(0o500 if entry.mode == EXECUTABLE else 0o400)
 
 
-def _written(blocks: Iterable[bytes], stream: BinaryIO) -> Iterator[bytes]:
+def _written(blocks: Iterable[bytes], stream: BinaryIO, limit: int) -> Iterator[bytes]:
+    """``blocks``, copied: not more of them than there should be, and holes as holes, so that a file takes no more room
+    here than where it comes from."""
     for block in blocks:
-        stream.write(block)
+        limit -= len(block)
+        if limit < 0:
+            yield block  # it has grown meanwhile: that is found out, and nothing of it is kept
+            return
+        if block.count(0) == len(block):
+            stream.seek(len(block), os.SEEK_CUR)
+        else:
+            stream.write(block)
         yield block
 
 

@@ -337,3 +337,30 @@ def test_a_copy_can_be_removed(project: Path, copies: Path) -> None:
     remove_copy(copy)
     remove_copy(copy)
     assert not copy.exists()
+
+
+def test_a_project_of_gigabytes_has_no_digest_and_is_not_read(project: Path) -> None:
+    with (project / "app" / "huge.bin").open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(NotAProjectError, match="holds 3221225"):
+        make_manifest(project)
+
+
+def test_a_hole_takes_no_room_in_the_copy(project: Path, copies: Path) -> None:
+    with (project / "app" / "hole.bin").open("wb") as file:
+        file.write(b"begin")
+        file.truncate(64 << 20)
+    manifest = make_manifest(project)
+    copied = copy_tree(manifest, project, copies) / "app" / "hole.bin"
+    assert copied.stat().st_size == 64 << 20
+    assert copied.stat().st_blocks * 512 < 8 << 20
+    assert has_exactly(copied.parent.parent, manifest)
+
+
+def test_a_file_that_grew_since_it_was_looked_at_is_not_copied(project: Path, copies: Path) -> None:
+    manifest = make_manifest(project)
+    with (project / "pyproject.toml").open("ab") as file:
+        file.write(b"# more\n" * (1 << 20))
+    with pytest.raises(NotApprovedError, match="changed while it was read"):
+        copy_tree(manifest, project, copies)
+    assert not (copies / manifest.digest).exists()
