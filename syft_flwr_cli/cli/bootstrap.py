@@ -82,7 +82,7 @@ def register(app: typer.Typer) -> None:
         apply(plan)
         federated = load_project(project)
         federating.remember_here(here, federated, root)
-        federation.report(plan, federated, root, keys, as_json=as_json)
+        federation.report(plan, federated, root, keys, as_json=as_json, again=found.app_name is not None)
 
     @app.command(
         "run",

@@ -29,6 +29,7 @@ def report(
     keys: Mapping[str, KnownKey] | None = None,
     *,
     as_json: bool,
+    again: bool = False,
 ) -> None:
     """Say what was written, whose keys are pinned, and which commands to type next."""
     if as_json:
@@ -42,6 +43,11 @@ def report(
         say(f"kept {_short(path)}: it is yours; --force replaces it")
     if not plan.changes:
         say(f"{_short(plan.folder)} is federated already; nothing was changed.")
+    if again and plan.changes:
+        say(
+            "The files have changed, and with them their digest: everybody needs them as they are now, and every data "
+            "owner decides about them anew."
+        )
     for line in (*_pinned(project, keys or {}), *_next(project, root)):
         say(line)
 

@@ -99,6 +99,7 @@ def _facts(one: "AppStatus") -> dict[str, Any]:
             }
             for entry in one.peers
         ],
+        "at_work": dict(one.at_work),
         "bytes_kept": one.kept,
         "bytes_shared": one.shared,
         "drive": {kind: asdict(calls) for kind, calls in one.drive.items()},

@@ -16,6 +16,7 @@ from syft_flwr_cli.project.own_settings import layers, read_own
 from syft_flwr_cli.project.settings import Settings, resolve
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.security.roster import FILE_NAME, Entry, Roster
+from syft_flwr_cli.services.signs_of_life import last_signs
 from syft_flwr_cli.storage.journal_reader import Refusal, RunView, look_at_journal
 from syft_flwr_cli.storage.locks import Holder, who_holds
 from syft_flwr_cli.storage.paths import app_dir, participant_dir
@@ -47,6 +48,8 @@ class AppStatus:
         Bytes of what it has written into the shared space for this app; None where that cannot be seen.
     drive : mapping
         What this participant has asked of Google Drive so far, in all apps, by kind of call.
+    at_work : mapping
+        When a peer's node last said that it is at work, in seconds since 1970, where it does.
     """
 
     email: str
@@ -58,6 +61,7 @@ class AppStatus:
     kept: int
     shared: int | None
     drive: Mapping[str, CallCosts] = field(default_factory=dict)
+    at_work: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def role(self) -> str | None:
@@ -121,6 +125,7 @@ def look(
         kept=bytes_below(directory),
         shared=shared,
         drive=_asked(participant_dir(home, email) / "transport"),
+        at_work=last_signs(space, email, (entry.identity for entry in entries if not entry.revoked)),
     )
 
 

@@ -52,6 +52,8 @@ def _lines(status: AppStatus) -> Iterator[tuple[str, str]]:
     width = max((len(entry.email) for entry in status.peers), default=0)
     for entry in status.peers:
         yield "keys", f"{entry.email:<{width}}  {entry.identity.words}  {_key_state(entry)}"
+    for email, moment in status.at_work.items():
+        yield "at work", f"{email:<{width}}  {when(moment)}"
     shared = "" if status.shared is None else f", {size_text(status.shared)} in the shared folder"
     if status.drive:
         calls, units = (

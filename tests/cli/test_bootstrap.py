@@ -146,7 +146,7 @@ hint: Give the e-mail with --aggregator E.
         f"""
 $ syft-flwr bootstrap theirs {BOTH} --transport pigeon
 error: There is no transport 'pigeon'.
-hint: Choose one of: local, syftbox, gdrive.
+hint: Choose one of: local, syftbox, gdrive, s3.
 ? 2
 """,
         """

@@ -83,7 +83,7 @@ hint: Choose one of: numpy, tabular, pytorch, analytics.
         f"""
 $ syft-flwr init study --transport pigeon {GIVEN}
 error: There is no transport 'pigeon'.
-hint: Choose one of: local, syftbox, gdrive.
+hint: Choose one of: local, syftbox, gdrive, s3.
 ? 2
 """,
         f"""
