@@ -95,6 +95,7 @@ def _facts(done: "Rehearsal") -> dict[str, Any]:
 
 def _show(done: "Rehearsal", place: str) -> None:
     from syft_flwr_cli.protocol.printable import visible
+    from syft_flwr_cli.ui.egress import egress_lines
 
     console = output.out()
 
@@ -102,23 +103,8 @@ def _show(done: "Rehearsal", place: str) -> None:
         console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
     line(f"Rehearsed: digest {done.digest}, in {done.sandbox}. Nothing was sent.")
-    total = sum(record["bytes"] for record in done.egress)
-    line(f"What would leave: {len(done.egress)} replies, {total:,} bytes.")
-    for number, record in enumerate(done.egress, 1):
-        held = f"  WITHHELD by your policy ({record['withheld']})" if "withheld" in record else ""
-        failed = f"  an error: {record['error']}" if "error" in record else ""
-        line(f"  {number}. {record['bytes']:,} bytes{failed}{held}")
-        for one in record.get("arrays", ()):
-            shape = "x".join(map(str, one["shape"])) or "scalar"
-            line(
-                f"       array   {one['record']}/{one['name']}  {one['dtype']} {shape}, {one['bytes']:,} bytes"
-            )
-        for one in record.get("metrics", ()):
-            line(f"       metric  {one['record']}/{one['name']} = {str(one['value'])[:100]}")
-        for one in record.get("values", ()):
-            line(f"       value   {one['record']}/{one['name']}  {one['kind']}, {one['size']} bytes")
-        if record.get("more"):
-            line(f"       and {record['more']} more (see --json)")
+    for text in egress_lines(done.egress, rehearsed=True):
+        line(text)
     size = sum(one for _, one in done.files)
     line(f"What it read of your data: {len(done.files)} files of {size:,} bytes together.")
     for path, one in done.files[:20]:

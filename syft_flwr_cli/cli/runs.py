@@ -54,14 +54,16 @@ def _look_commands(group: typer.Typer) -> None:
 
     @group.command(epilog="Example: syft-flwr runs show 46116")
     def show(run: RunId, email: Email = None, as_json: Json = False) -> None:
-        """Show how far a run is, and who is awaited."""
+        """Show how far a run is, who is awaited, and at a data owner what left with each reply."""
         from syft_flwr_cli.project.settings import named_email
-        from syft_flwr_cli.services.runs import find_run
+        from syft_flwr_cli.services.runs import egress_of, find_run
         from syft_flwr_cli.storage.paths import home
+        from syft_flwr_cli.ui.egress import egress_lines
 
         one = find_run(home(), run, named_email(email))
+        left = egress_of(home(), one)
         if as_json:
-            output.emit_json(_facts(one))
+            output.emit_json({**_facts(one), "egress": left})
             return
         console, view = output.out(), one.view
         console.print(_line(one), markup=False)
@@ -72,6 +74,8 @@ def _look_commands(group: typer.Typer) -> None:
         for waited in view.awaited:
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(waited.since))
             console.print(f"  waits for {waited.email} since {since}", markup=False)
+        for line in egress_lines(left) if left else ():
+            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         output.note(f"next: syft-flwr runs logs {view.run}")
 
     @group.command(epilog="Example: syft-flwr runs logs 46116 --last 20")

@@ -15,11 +15,11 @@ from syft_flwr_cli.project.settings import Settings
 from syft_flwr_cli.services.run_log import read_log
 from syft_flwr_cli.services.shared_root import check_root
 from syft_flwr_cli.services.status import apps_of, participants
-from syft_flwr_cli.storage.journal_reader import RunView, look_at_journal
+from syft_flwr_cli.storage.journal_reader import RunView, look_at_journal, read_egress
 from syft_flwr_cli.storage.locks import Holder, who_holds
 from syft_flwr_cli.storage.paths import app_dir
 
-__all__ = ["LocalRun", "StoppedRun", "find_run", "local_runs", "log_of", "stop_run"]
+__all__ = ["LocalRun", "StoppedRun", "egress_of", "find_run", "local_runs", "log_of", "stop_run"]
 
 WAIT = 60.0
 """Seconds for which a server that holds a run may take to end it."""
@@ -92,6 +92,13 @@ def log_of(home: Path, one: LocalRun, last: int | None = None) -> list[Mapping[s
         if entry.get("run") in (one.view.run, None)
     ]
     return entries if last is None else entries[-last:]
+
+
+def egress_of(home: Path, one: LocalRun) -> list[dict[str, Any]]:
+    """What left a data owner in a run, one record a reply; nothing at an aggregator."""
+    if one.view.role == "aggregator":
+        return []
+    return read_egress(app_dir(home, one.email, one.app_name) / "journal.sqlite3", one.view.run)
 
 
 def stop_run(

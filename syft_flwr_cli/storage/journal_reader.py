@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from syft_flwr_cli.errors import SyftFlwrError
 from syft_flwr_cli.storage.journal.runs import Run, run_of
-from syft_flwr_cli.storage.journal.schema import MIGRATIONS
+from syft_flwr_cli.storage.journal.schema import EGRESS_SINCE, MIGRATIONS
 from syft_flwr_cli.storage.sqlite import read_only, schema_of
 
-__all__ = ["Awaited", "JournalView", "Refusal", "RunView", "look_at_journal", "read_runs"]
+__all__ = ["Awaited", "JournalView", "Refusal", "RunView", "look_at_journal", "read_egress", "read_runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,31 @@ def read_runs(path: Path) -> list[Run]:
             if schema_of(db, path, MIGRATIONS, "journal") == 0:
                 return []
             return [run_of(row) for row in db.execute("SELECT * FROM runs ORDER BY rowid DESC").fetchall()]
+    except sqlite3.Error as error:
+        raise SyftFlwrError(
+            f"The journal {path} cannot be read ({error}).",
+            hint="Look again in a moment; if it stays so, restore it from a backup.",
+        ) from error
+
+
+def read_egress(path: Path, run: str) -> list[dict[str, Any]]:
+    """What left in a run, or was withheld, one record a reply; none where no journal kept any.
+
+    Raises
+    ------
+    SyftFlwrError
+        If it cannot be read.
+    """
+    if not path.exists():
+        return []
+    try:
+        with read_only(path) as db:
+            if schema_of(db, path, MIGRATIONS, "journal") < EGRESS_SINCE:
+                return []
+            rows = db.execute("SELECT * FROM egress WHERE run=? ORDER BY time, rowid", (run,)).fetchall()
+            return [
+                {"message": row["message"], "time": row["time"], **json.loads(row["record"])} for row in rows
+            ]
     except sqlite3.Error as error:
         raise SyftFlwrError(
             f"The journal {path} cannot be read ({error}).",

@@ -7,7 +7,7 @@ from typing import Final
 
 from syft_flwr_cli.storage.sqlite import Migration
 
-__all__ = ["MIGRATIONS"]
+__all__ = ["EGRESS_SINCE", "MIGRATIONS"]
 
 _FIRST = """
 CREATE TABLE about (id TEXT NOT NULL) STRICT;
@@ -64,6 +64,9 @@ CREATE TABLE egress (
 CREATE INDEX egress_of_run ON egress (run, time);
 """
 # What left with each reply; kept when the run is over, for the owner.
+
+EGRESS_SINCE: Final = 3
+"""The migration that brought the table ``egress``: whoever only reads an older journal finds none."""
 
 MIGRATIONS: Final = (
     Migration(_FIRST, needs="0.1.0"),

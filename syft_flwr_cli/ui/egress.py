@@ -1,0 +1,38 @@
+"""Records of what left a data owner, as lines for people."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from syft_flwr_cli.protocol.printable import visible
+
+__all__ = ["egress_lines"]
+
+
+def egress_lines(records: Sequence[Mapping[str, Any]], *, rehearsed: bool = False) -> Iterator[str]:
+    """One line for each reply, and one for each thing in it; names come from an app, and are made visible.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        As the journal keeps them.
+    rehearsed : bool
+        Whether they would leave, or did.
+    """
+    left = [record for record in records if "withheld" not in record]
+    verb = "would leave" if rehearsed else "left"
+    yield f"What {verb}: {len(left)} replies, {sum(record['bytes'] for record in left):,} bytes."
+    for number, record in enumerate(records, 1):
+        held = f"  WITHHELD by your policy ({record['withheld']})" if "withheld" in record else ""
+        failed = f"  an error: {record['error']}" if "error" in record else ""
+        yield visible(f"  {number}. {record['bytes']:,} bytes{failed}{held}")
+        for one in record.get("arrays", ()):
+            shape = "x".join(map(str, one["shape"])) or "scalar"
+            yield visible(
+                f"       array   {one['record']}/{one['name']}  {one['dtype']} {shape}, {one['bytes']:,} bytes"
+            )
+        for one in record.get("metrics", ()):
+            yield visible(f"       metric  {one['record']}/{one['name']} = {str(one['value'])[:100]}")
+        for one in record.get("values", ()):
+            yield visible(f"       value   {one['record']}/{one['name']}  {one['kind']}, {one['size']} bytes")
+        if record.get("more"):
+            yield f"       and {record['more']} more (see --json)"
