@@ -1,6 +1,8 @@
 # Everything that a fresh machine needs is python3 (3.11 or later) and make.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
+# Another Flower than that of constraints.txt, in an environment of its own: make test VENV=.venv-140 FLWR=1.40.0
+FLWR ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
@@ -23,13 +25,15 @@ help:
 	@echo "make bench             the benchmarks of docs/benchmarks.md"
 	@echo "make bench-long        5,000 rounds on a plain folder: is anything growing with them?"
 	@echo "make lint              ruff, mypy --strict, import-linter"
-	@echo "make wheel             build the wheel and try its installed copy"
+	@echo "make wheel             build the wheel into dist/ and try its installed copy"
+	@echo "VENV=, PYTHON=, FLWR=  another environment, interpreter, version of Flower for any of these"
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.11 …"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(if $(FLWR),$(BIN)/python -m pip install --quiet --disable-pip-version-check 'flwr==$(FLWR)')
 	@touch $(STAMP)
 
 setup: $(STAMP)

@@ -6,6 +6,7 @@ means that what a user gets with ``pip install`` works.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,8 @@ def main() -> None:
         place = Path(folder)
         run(sys.executable, "-m", "build", "--wheel", "--outdir", str(place), str(CHECKOUT), cwd=place)
         (wheel,) = place.glob("*.whl")
+        (CHECKOUT / "dist").mkdir(exist_ok=True)
+        shutil.copy(wheel, CHECKOUT / "dist")
         venv.create(place / "env", with_pip=True)
         python = str(place / "env" / "bin" / "python")
         run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", str(wheel), cwd=place)

@@ -16,6 +16,7 @@ __all__ = [
     "Json",
     "ProjectPath",
     "Root",
+    "RunConfig",
     "Sandbox",
     "SyftboxConfig",
     "TransportName",
@@ -109,5 +110,15 @@ Until = Annotated[
         help="When the approval ends: a day such as 2026-12-31 (to its end, UTC), or a span such as 30d.",
         metavar="WHEN",
         show_default="never",
+    ),
+]
+
+RunConfig = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--run-config",
+        help="Overrides, as \"k=v k2='s'\" (may be repeated), or one TOML file.",
+        metavar="K=V|FILE",
+        show_default=False,
     ),
 ]

@@ -15,6 +15,7 @@ from syft_flwr_cli.cli.options import (
     Json,
     ProjectPath,
     Root,
+    RunConfig,
     SyftboxConfig,
     TransportName,
 )
@@ -53,9 +54,7 @@ def register(app: typer.Typer) -> None:
         root: Root = None,
         create_root: CreateRoot = False,
         syftbox_config: SyftboxConfig = None,
-        run_config: Annotated[
-            str | None, typer.Option(help="Overrides, as \"k=v k2='s'\".", metavar="K=V", show_default=False)
-        ] = None,
+        run_config: RunConfig = None,
         timeout: Annotated[
             str | None,
             typer.Option(

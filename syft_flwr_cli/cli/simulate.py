@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from syft_flwr_cli.cli.options import Json
+from syft_flwr_cli.cli.options import Json, RunConfig
 from syft_flwr_cli.errors import SyftFlwrError, UsageError
+from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.transports.registry import check_transport
 from syft_flwr_cli.ui import output
 
@@ -40,8 +41,14 @@ def register(app: typer.Typer) -> None:
                 help="Data folders, in the order of the data owners.", metavar="DIR,DIR", show_default=False
             ),
         ] = None,
-        run_config: Annotated[
-            str | None, typer.Option(help="Overrides, as \"k=v k2='s'\".", metavar="K=V", show_default=False)
+        run_config: RunConfig = None,
+        node_config: Annotated[
+            str | None,
+            typer.Option(help='Values for every node, as "k=v".', metavar="K=V", show_default=False),
+        ] = None,
+        enough: Annotated[
+            str | None,
+            typer.Option(help="Fewer answers than this end the run.", metavar="N|P%", show_default=False),
         ] = None,
         timeout: Annotated[
             str | None, typer.Option(help="How long an answer may take.", metavar="TIME", show_default=False)
@@ -64,13 +71,15 @@ def register(app: typer.Typer) -> None:
         """Run the whole federation on this machine: one process per participant, the real code path."""
         from syft_flwr_cli.services import simulation
 
-        options = [] if run_config is None else ["--run-config", run_config]
+        options = [word for text in run_config or () for word in ("--run-config", _absolute(text))]
+        options += [] if enough is None else ["--enough", enough]
         options += [] if timeout is None else ["--timeout", timeout]
         federation = simulation.Federation(
             project=project,
             datasites=simulation.split_datasites(datasites),
             data=[Path(part) for part in mock_data.split(",")] if mock_data else [],
             server_options=options,
+            client_options=[] if node_config is None else ["--node-config", node_config],
             transport=_transport(transport, emulator),
         )
         place = simulation.make_place()
@@ -81,6 +90,11 @@ def register(app: typer.Typer) -> None:
                 federation = replace(federation, environment=environment)
                 outcome = run_simulation(federation, place, verbose=verbose)
             data = outcome.document["data"]
+            if "results" in data:
+                kept = simulation.keep_results(place, data["run_id"], home() / "simulations")
+                data["results"] = None if kept is None else str(kept)
+                if kept is not None:
+                    output.note(f"What the apps left behind: {kept}")
             if as_json:
                 output.emit_json(data, status=outcome.document["status"])
             else:
@@ -94,6 +108,10 @@ def register(app: typer.Typer) -> None:
                 output.note(f"Messages, homes and logs: {place}")
             else:
                 simulation.remove_place(place, but_logs=failed)
+
+
+def _absolute(text: str) -> str:
+    return str(Path(text).expanduser().absolute()) if text.endswith(".toml") else text
 
 
 def _transport(name: str | None, emulator: bool) -> str:

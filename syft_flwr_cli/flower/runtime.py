@@ -51,26 +51,30 @@ SERVER_NODE_ID = SUPERLINK_NODE_ID
 """The node id of the side that runs the ServerApp."""
 
 
-def parse_run_config(text: str | None) -> dict[str, Any]:
-    """``"k=v k2='s'"`` as a mapping.
+def parse_run_config(given: str | Sequence[str] | None) -> dict[str, Any]:
+    """``"k=v k2='s'"``, several of these, or one TOML file, as Flower reads them: a mapping by dotted keys.
 
     Raises
     ------
     UsageError
-        If it is not of that form.
+        If it is not of that form, or the file cannot be read.
     """
-    if not text:
+    texts = [given] if isinstance(given, str) else list(given or ())
+    texts = [text for text in texts if text.strip()]
+    if not texts:
         return {}
+    shown = texts[0] if len(texts) == 1 else texts
     try:
-        found = parse_config_args([text])
+        found = parse_config_args(texts)
     except Exception as error:  # flwr raises click and TOML errors of many kinds for one and the same fault
+        why = f": {error}" if isinstance(error, OSError) else ""
         raise UsageError(
-            f"The configuration {text!r} cannot be read.",
-            hint="Write it as \"key1=1 key2=0.5 key3='text'\".",
+            f"The configuration {shown!r} cannot be read{why}.",
+            hint="Write it as \"key1=1 key2=0.5 key3='text'\", or give one TOML file and nothing else.",
         ) from error
-    if not found and text.strip():
+    if not found:
         raise UsageError(
-            f"The configuration {text!r} has no key=value in it.",
+            f"The configuration {shown!r} has no key=value in it.",
             hint="Write it as \"key1=1 key2=0.5 key3='text'\".",
         )
     return dict(found)

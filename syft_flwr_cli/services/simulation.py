@@ -30,6 +30,7 @@ from syft_flwr_cli.project.plan import apply
 from syft_flwr_cli.project.scaffold import plan_bootstrap
 from syft_flwr_cli.protocol.grants import ANY_ADDRESS, Grants, NetworkGrant
 from syft_flwr_cli.session.interrupts import on_interrupt
+from syft_flwr_cli.storage.paths import make_private_dir
 
 __all__ = ["Federation", "Outcome", "simulate"]
 
@@ -315,6 +316,20 @@ def _wait_or_kill(process: subprocess.Popen[str], seconds: float) -> None:
 def make_place() -> Path:
     """A new temporary folder for a simulation."""
     return Path(tempfile.mkdtemp(prefix="syft-flwr-"))
+
+
+def keep_results(place: Path, run: str, target: Path) -> Path | None:
+    """Move what the apps of a run left behind out of the simulation's folder; None if that is nothing.
+
+    ``target`` gets a folder for the run with one for each participant.
+    """
+    kept = None
+    for found in sorted(place.glob(f"homes/*/participants/*/apps/*/results/{run}")):
+        if all(path.name == "context.state" for path in found.rglob("*")):
+            continue
+        kept = make_private_dir(target / run)
+        shutil.move(found, kept / found.parents[3].name)
+    return kept
 
 
 def remove_place(place: Path, *, but_logs: bool = False) -> None:
