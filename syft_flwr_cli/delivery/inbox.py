@@ -429,7 +429,7 @@ class _History:
             self._in_log = {
                 str(entry.get("message"))
                 for entry in self._log.entries()
-                if entry.get("event") in ("executed", "not-executed") and entry.get("app") == self._app
+                if entry.get("event") in ("executed", "sent") and entry.get("app") == self._app
             }
             self._in_log.update(one.id for one in self._responses.tombstones.all())
         return header.id in self._in_log

@@ -230,11 +230,14 @@ class ResponseOutbox:
         now = self._channel.clock()
         sealed = self._sealer.response(request, public, encode_body(body), now)
         facts: dict[str, Any] = {"message": header.id, "run": header.run, "time": now}
-        done = {**facts, "event": "executed", "type": asked.type, "outcome": _word(result)}
-        if not result.ran:
-            done = {**facts, "event": "not-executed", "type": asked.type, "why": _reason(result)}
-        # Which request it was: another one of the same id may have come before.
-        done["request"] = request.digest
+        # What stands here is what happened, to the very bytes: a request may come again under the same id.
+        done = {
+            **facts,
+            "event": "executed",
+            "type": asked.type,
+            "outcome": _word(result),
+            "request": request.digest,
+        }
         if self._code:
             done["code"] = self._code
         made = read_envelope(sealed)
@@ -253,7 +256,7 @@ class ResponseOutbox:
             [ref.id for ref in refs],
             result.state,
             now,
-            [done, *left, sent],
+            [done, *left, sent] if result.ran else [sent],
             None if egress is None else egress.document(),
         )
 
@@ -293,7 +296,3 @@ def _word(result: TaskResult) -> str:
     if result.withheld:
         return "withheld"
     return "error" if result.error else "reply"
-
-
-def _reason(result: TaskResult) -> str:
-    return result.error[1][:500] if result.error else ""
