@@ -15,7 +15,7 @@ __all__ = [
     "syftbox_flwr_server",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _WHERE = {
     "SyftGrid": "syft_flwr_cli.aggregator.grid",

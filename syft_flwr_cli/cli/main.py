@@ -35,6 +35,7 @@ COMMANDS = (
     "demo",
     "status",
     "report",
+    "doctor",
     "keys",
     "home",
     "review",
