@@ -24,7 +24,7 @@ from syft_flwr_cli.events import (
     ResponseReceived,
     RunBegun,
 )
-from syft_flwr_cli.storage.paths import make_private_dir
+from syft_flwr_cli.storage.paths import append_private, make_private_dir
 
 __all__ = ["TIMELINE", "RunRecorder", "read_timeline", "results_dir"]
 
@@ -75,7 +75,7 @@ class RunRecorder:
             if self._file is None:
                 return
             line = {"time": round(self._clock(), 4), **_bounded(event.facts())}
-            with self._file.open("a", encoding="utf-8") as stream:
+            with append_private(self._file) as stream:
                 stream.write(json.dumps(line, ensure_ascii=True) + "\n")
 
 

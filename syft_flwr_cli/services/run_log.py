@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from syft_flwr_cli.events import Event
-from syft_flwr_cli.storage.paths import make_private_dir
+from syft_flwr_cli.storage.paths import append_private, make_private_dir
 
 __all__ = ["RunLog", "read_log"]
 
@@ -40,7 +40,7 @@ class RunLog:
             file = make_private_dir(self._folder) / _NAME
             if file.exists() and file.stat().st_size > MAX_LOG:
                 file.replace(file.with_name(_BEFORE))
-            with file.open("a", encoding="utf-8") as stream:
+            with append_private(file) as stream:
                 stream.write(json.dumps(line, default=str) + "\n")
 
 

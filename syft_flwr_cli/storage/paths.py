@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 import platformdirs
 
@@ -23,6 +24,7 @@ from syft_flwr_cli.storage.locks import lock_descriptor
 
 __all__ = [
     "app_dir",
+    "append_private",
     "create_private",
     "file_state",
     "home",
@@ -181,6 +183,11 @@ def file_state(path: Path) -> tuple[int, ...]:
     """
     found = path.stat()
     return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_mode, found.st_uid
+
+
+def append_private(path: Path) -> TextIO:
+    """Open a log, made 0600 whatever the umask, to write text (UTF-8) at its end."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8")
 
 
 @contextmanager

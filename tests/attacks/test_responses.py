@@ -125,10 +125,6 @@ def a_body_taken_from_another_message(booty: Booty) -> tuple[Path, bytes]:
     return booty.target, signed(line_of(header), bytes(booty.genuine.body), booty.owner)
 
 
-def that_makes_no_sense(booty: Booty) -> tuple[Path, bytes]:
-    return booty.target, sealed(booty.header(), b"\xff" * 64, booty.owner, booty.aggregator)
-
-
 def announcing_a_terabyte(booty: Booty) -> tuple[Path, bytes]:
     return booty.target, signed(line_of(booty.header(size=1 << 40)), b"x", booty.owner)
 
@@ -172,7 +168,6 @@ FIRST_ROUND = {
     a_request_called_a_response: ("misaddressed", NOT_AWAITED),
     sealed_for_another_recipient: ("undecryptable", NO_KEY_OPENS),
     a_body_taken_from_another_message: ("undecryptable", NO_KEY_OPENS),
-    that_makes_no_sense: ("garbage", "the body is not well-formed"),
     announcing_a_terabyte: ("oversized", "A body of more than 67108864 bytes is announced"),
     of_noise: ("garbage", "The header line is not well-formed JSON"),
     a_header_without_end: ("oversized", "The header line has more than 4096 bytes"),

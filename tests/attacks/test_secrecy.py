@@ -104,7 +104,7 @@ def watched_run(scene: Scene) -> Looked:
         f"{email}: {line}"
         for email in EVERYBODY
         for line in open_to_others(scene.home(email))
-        if "/store/" not in line or not line.partition(" ")[0].endswith(".payload")
+        if not ("/store/" in line or "/sent/" in line) or not line.partition(" ")[0].endswith(".payload")
     ]
     gate.open()
     server.wait(0)
@@ -149,7 +149,7 @@ def there_was_something_to_find(looked: Looked) -> None:
     """So that what is looked for can be found where it is, and nothing passes because nothing was looked at."""
     texts = said(looked)
     assert sum(name.endswith("audit.jsonl") for name in texts) == 3
-    assert sum(name.endswith("logs/app.log") for name in texts) == 2
+    assert sum(name.endswith("logs/app.log") for name in texts) >= 2
     assert all(len(text) > 500 for name, text in texts.items() if name.endswith("said"))
     assert len(looked.secrets["the keys of payloads"]) >= 8
     assert len(shared(looked)) > 20

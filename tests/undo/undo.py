@@ -18,6 +18,7 @@ the test must pass, with it fail. The form::
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def read(path: Path) -> Mend:
 def passes(copy: Path, test: str) -> bool:
     """Whether a test passes with the package in ``copy``."""
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *test.split()]
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *shlex.split(test)]
     answer = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode not in (0, 1):
         raise SystemExit(f"{test} could not be run:\n{answer.stdout}{answer.stderr}")

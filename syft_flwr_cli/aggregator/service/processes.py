@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from syft_flwr_cli.protocol.strict_json import loads
-from syft_flwr_cli.storage.paths import make_private_dir
+from syft_flwr_cli.storage.paths import append_private, make_private_dir
 
 __all__ = ["Outcome", "RunFolder", "as_run_config", "interrupt", "is_alive", "process_began", "start_process"]
 
@@ -63,7 +63,7 @@ class RunFolder:
         marks = self.marks()
         if marks and marks[-1][1] >= size:
             return False
-        with self.index.open("a") as stream:
+        with append_private(self.index) as stream:
             stream.write(f"{max(now, marks[-1][0] if marks else 0.0):.6f} {size}\n")
         return True
 
@@ -90,7 +90,7 @@ class RunFolder:
 
     def say(self, sentence: str) -> None:
         """Add a line of the service's own to the log."""
-        with self.log.open("a", encoding="utf-8") as stream:
+        with append_private(self.log) as stream:
             stream.write(f"{sentence}\n")
 
     def outcome(self) -> Outcome | None:
