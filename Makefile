@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: test-apps constraints check-advisories test-undo help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-stores test-gdrive-live test-s3 bench bench-long lint wheel clean
+.PHONY: test-flower test-apps constraints check-advisories test-undo help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-stores test-gdrive-live test-s3 bench bench-long lint wheel clean
 
 help:
 	@echo "make demo              train a real model with three data owners, before your eyes"
@@ -26,6 +26,7 @@ help:
 	@echo "make bench-long        5,000 rounds on a plain folder: is anything growing with them?"
 	@echo "make lint              ruff, mypy --strict, import-linter"
 	@echo "make wheel             build the wheel into dist/ and try its installed copy"
+	@echo "make test-flower       the Grid beside Flower's and a simulation: for trying a version of Flower"
 	@echo "make test-apps         apps in the styles of Flower's documentation, beside Flower's own classes"
 	@echo "VENV=, PYTHON=, FLWR=  another environment, interpreter, version of Flower for any of these"
 
@@ -50,6 +51,9 @@ test-unit: $(STAMP)
 
 test-fault: $(STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/fault tests/integration/test_disturbed_syftbox.py -m "full or not full" --timeout 900
+
+test-flower: $(STAMP)
+	$(BIN)/python -m pytest -q -n $(WORKERS) tests/conformance tests/smoke
 
 test-apps: $(STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS) tests/apps -m "full or not full"
