@@ -34,8 +34,9 @@ file must never be written to under a name that is pushed."""
 LARGEST_IN_PIECES = 20_000_000
 """Bytes up to which several pushed pieces are sooner there than one file that waits for two scans."""
 
-PACE = 0.03
-"""Seconds between two pushed pieces: the daemon's queue holds 16, the server's 8 for each reader."""
+PACE = 0.1
+"""Seconds between two pushed pieces: the daemon's queue holds 16, the server's 8 for each reader, and a slow reader
+empties it more slowly than a quick writer fills it."""
 
 MAX_RULES = 1 << 20
 
