@@ -33,9 +33,7 @@ class App(NamedTuple):
     exact: bool = True
 
 
-def strategy(
-    name: str, client: str = "client", *, dp: bool = False, nodes: int = 2, sample: bool = False
-) -> App:
+def strategy(name: str, client: str = "client", *, dp: str = "", nodes: int = 2, sample: bool = False) -> App:
     return App("message_api:server", f"message_api:{client}", {"strategy": name, "dp": dp}, nodes, sample)
 
 
@@ -50,8 +48,8 @@ APPS = {
     "fedprox": strategy("FedProx"),
     "krum": strategy("Krum", nodes=3),
     "custom-strategy": strategy("Halved"),
-    "dp-at-the-server": strategy("FedAvg", dp=True),
-    "dp-at-the-clients": strategy("FedAvg", "clipped"),
+    "dp-at-the-server": strategy("FedAvg", dp="server"),
+    "dp-at-the-clients": strategy("FedAvg", "clipped", dp="clients"),
     "analytics": App("by_hand:analytics", "by_hand:client"),
     "vertical": App("by_hand:vertical", "by_hand:client", sample=True),
     "push-and-pull": App("by_hand:loop", "by_hand:client"),

@@ -85,7 +85,8 @@ def main(grid: Grid, context: Context) -> None:
     strategy = chosen(min_available_nodes=2, **options)
     if config["dp"]:
         np.random.seed(7)
-        strategy = strategies.DifferentialPrivacyServerSideFixedClipping(
+        side = "ServerSide" if config["dp"] == "server" else "ClientSide"
+        strategy = getattr(strategies, f"DifferentialPrivacy{side}FixedClipping")(
             strategy, noise_multiplier=0.1, clipping_norm=1.0, num_sampled_clients=2
         )
 
