@@ -79,7 +79,7 @@ def register(app: typer.Typer) -> None:
         output.out().print(f"{made.name}: {made.private}\n  columns: {columns}", markup=False)
         _say_told(told)
 
-    @group.command()
+    @group.command(epilog="Example: syft-flwr data remove tumours")
     def remove(
         name: Annotated[str, typer.Argument(help="Its name.")],
         email: Email = None,
@@ -101,7 +101,9 @@ def register(app: typer.Typer) -> None:
         output.out().print(f"Removed {name}.", markup=False)
         _say_told(told)
 
-    @group.command("list")
+    @group.command(
+        "list", epilog="Examples: syft-flwr data list   ·   syft-flwr data list --from do1@a.example"
+    )
     def list_(
         owners: From = None,
         email: Email = None,
@@ -137,7 +139,7 @@ def register(app: typer.Typer) -> None:
         if not mine and not theirs:
             output.note("No data set is known. Add yours: syft-flwr data add NAME --private DIR")
 
-    @group.command()
+    @group.command(epilog="Example: syft-flwr data show do1@a.example/tumours")
     def show(
         name: Annotated[str, typer.Argument(help="NAME or OWNER/NAME.")],
         owners: From = None,
@@ -171,7 +173,7 @@ def register(app: typer.Typer) -> None:
         for column in facts["columns"]:
             say(f"  {visible(column['name'])}: {visible(column['type'])}", markup=False)
 
-    @group.command()
+    @group.command(epilog="Example: syft-flwr data mock do1@a.example/tumours --out mock")
     def mock(
         name: Annotated[str, typer.Argument(help="NAME or OWNER/NAME.")],
         out: Annotated[Path, typer.Option("--out", "-o", help="A new folder for it.", metavar="DIR")],

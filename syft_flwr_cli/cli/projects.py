@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Projects offered and received, and who has decided what.", no_args_is_help=True)
     app.add_typer(group, name="projects")
 
-    @group.command("list")
+    @group.command("list", epilog="Example: syft-flwr projects list")
     def list_(email: Email = None, as_json: Json = False) -> None:
         """List the projects that you offer, and those that are offered to you, as far as they are known here."""
         import time
@@ -51,7 +51,9 @@ def register(app: typer.Typer) -> None:
                 "No project is offered. Offer one with syft-flwr share, receive them with syft-flwr join."
             )
 
-    @group.command()
+    @group.command(
+        epilog="Examples: syft-flwr projects show study   ·   syft-flwr projects show study --diff"
+    )
     def show(
         name: Name,
         email: Email = None,
@@ -91,7 +93,7 @@ def register(app: typer.Typer) -> None:
             output.out().print(line, markup=False)
         offers.show_standing(found[0])
 
-    @group.command()
+    @group.command(epilog="Example: syft-flwr projects withdraw study")
     def withdraw(
         name: Name,
         email: Email = None,

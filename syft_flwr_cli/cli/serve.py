@@ -105,7 +105,7 @@ def register(app: typer.Typer) -> None:
         elif not write_config:
             output.out().print(token, markup=False)
 
-    @tokens.command("list")
+    @tokens.command("list", epilog="Example: syft-flwr serve token list")
     def list_tokens(email: Email = None, as_json: Json = False) -> None:
         """Show who has a token; the tokens themselves are not kept."""
         from syft_flwr_cli.services import service_process
