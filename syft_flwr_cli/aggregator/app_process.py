@@ -22,7 +22,7 @@ from syft_flwr_cli.errors import SyftFlwrError
 from syft_flwr_cli.execution.output import Screen, copy_output, plain_screen
 from syft_flwr_cli.execution.server_grid import gather, pack_messages, unpack_messages
 from syft_flwr_cli.execution.worker import state_from
-from syft_flwr_cli.execution.worker_process import WorkerProcess, exit_cause
+from syft_flwr_cli.execution.worker_process import SERVER_ENTRY, WorkerProcess, exit_cause
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
 from syft_flwr_cli.flower import codec
 
@@ -84,7 +84,7 @@ class ServerProcess:
         SyftFlwrError
             If its process died, or could not be started.
         """
-        process = WorkerProcess(self.python, entry="server_worker")
+        process = WorkerProcess(self.python, entry=SERVER_ENTRY)
         copier = threading.Thread(
             target=copy_output,
             args=(process.process.stdout, self.log, self.screen),

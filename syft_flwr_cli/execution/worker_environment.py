@@ -1,30 +1,53 @@
-"""The environment of an app's process: an allow-list, so that nothing that happens to be set is handed on.
+"""The environment of an app's process, by where it runs: what is handed on of what happens to be set.
 
-Cloud credentials, tokens, proxies with passwords and whatever else stands in a shell are not the app's. What it gets
-is what a program needs to run at all: where things are, the language, the threads of the numerical libraries, the
-devices. What else an app needs its data owner grants by name.
+A ClientApp gets an allow-list: cloud credentials, tokens, proxies with passwords and whatever else stands in a shell
+are not the app's. What it gets is what a program needs to run at all: where things are, the language, the threads of
+the numerical libraries, the devices; in a sandbox, nothing that names places outside of it. What else an app needs
+its data owner grants by name. A ServerApp runs for the person who started it and gets what that person has set, but
+no passphrase of keys.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-__all__ = ["app_environment"]
+from syft_flwr_cli.storage.crash_points import FAULT_LOG, FAULT_POINT
 
-_NAMES: Final = frozenset(
+__all__ = ["app_environment", "sandbox_environment", "server_environment"]
+
+_SANDBOXED: Final = frozenset(
+    {
+        "COLUMNS",
+        "CUBLAS_WORKSPACE_CONFIG",
+        "CUDA_VISIBLE_DEVICES",
+        "FLWR_TELEMETRY_ENABLED",
+        "LANG",
+        "LANGUAGE",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "PATH",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONHASHSEED",
+        "PYTHONPYCACHEPREFIX",
+        "PYTHONUNBUFFERED",
+        "TZ",
+        "VECLIB_MAXIMUM_THREADS",
+        FAULT_LOG,
+        FAULT_POINT,
+    }
+)
+
+_OUTSIDE: Final = frozenset(
     {
         "CONDA_PREFIX",
-        "CUBLAS_WORKSPACE_CONFIG",
         "HF_DATASETS_CACHE",
         "HF_HOME",
         "HOME",
-        "LANG",
-        "LANGUAGE",
         "LD_LIBRARY_PATH",
         "LD_PRELOAD",
         "LOGNAME",
         "NO_COLOR",
-        "PATH",
-        "PYTHONHASHSEED",
         "PYTHONWARNINGS",
         "SSL_CERT_DIR",
         "SSL_CERT_FILE",
@@ -32,14 +55,13 @@ _NAMES: Final = frozenset(
         "TMP",
         "TMPDIR",
         "TORCH_HOME",
-        "TZ",
         "USER",
         "VIRTUAL_ENV",
         "XDG_CACHE_HOME",
     }
 )
 
-_BEGINNINGS: Final = (
+_BEGINNINGS_OUTSIDE: Final = (
     "BLIS_",
     "CUDA_",
     "DYLD_",
@@ -48,7 +70,6 @@ _BEGINNINGS: Final = (
     "GOMP_",
     "HIP_",
     "KMP_",
-    "LC_",
     "MKL_",
     "NUMEXPR_",
     "NVIDIA_",
@@ -56,14 +77,32 @@ _BEGINNINGS: Final = (
     "OPENBLAS_",
     "PYTORCH_",
     "ROCR_",
-    "SYFT_FLWR_FAULT_",  # the points at which the fault tests kill processes
     "TF_",
     "VECLIB_",
     "XLA_",
 )
 
 
+_SECRET: Final = "SYFT_FLWR_PASSPHRASE"
+
+
 def app_environment(environment: Mapping[str, str], granted: Iterable[str] = ()) -> dict[str, str]:
-    """What of ``environment`` an app's process gets; ``granted`` are names that its data owner adds."""
-    names = {*_NAMES, *granted}
-    return {key: value for key, value in environment.items() if key in names or key.startswith(_BEGINNINGS)}
+    """What of ``environment`` a ClientApp's process gets; ``granted`` are names that its data owner adds."""
+    names = {*_SANDBOXED, *_OUTSIDE, *granted}
+    return _chosen(environment, names, ("LC_", *_BEGINNINGS_OUTSIDE))
+
+
+def sandbox_environment(environment: Mapping[str, str], granted: Iterable[str] = ()) -> dict[str, str]:
+    """What of ``environment`` a ClientApp's process in a sandbox gets; ``granted`` as for `app_environment`."""
+    return _chosen(environment, {*_SANDBOXED, *granted}, ("LC_",))
+
+
+def server_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of ``environment`` a ServerApp's process gets."""
+    return {key: value for key, value in environment.items() if key != _SECRET}
+
+
+def _chosen(
+    environment: Mapping[str, str], names: Iterable[str], beginnings: tuple[str, ...]
+) -> dict[str, str]:
+    return {key: value for key, value in environment.items() if key in names or key.startswith(beginnings)}

@@ -14,11 +14,17 @@ from pathlib import Path
 
 import syft_flwr_cli
 from syft_flwr_cli.errors import SyftFlwrError
-from syft_flwr_cli.execution.sandbox.environment import sandbox_environment
 from syft_flwr_cli.execution.sandbox.launch import Sandbox, Sandboxed, start
-from syft_flwr_cli.execution.worker_environment import app_environment
+from syft_flwr_cli.execution.worker_environment import (
+    app_environment,
+    sandbox_environment,
+    server_environment,
+)
 
-__all__ = ["WorkerProcess", "exit_cause", "kill_group"]
+__all__ = ["SERVER_ENTRY", "WorkerProcess", "exit_cause", "kill_group"]
+
+SERVER_ENTRY = "server_worker"
+"""The module that runs in the process of a ServerApp."""
 
 _BOOT = (
     "import sys,importlib.util as u;"
@@ -64,8 +70,12 @@ class WorkerProcess:
         entry: str = "worker",
     ) -> None:
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        granted = () if sandbox is None else sandbox.spec.grants.environment
-        environment = app_environment(os.environ, granted)
+        if entry == SERVER_ENTRY:
+            environment = server_environment(os.environ)
+        elif sandbox is None:
+            environment = app_environment(os.environ)
+        else:
+            environment = sandbox_environment(os.environ, sandbox.spec.grants.environment)
         environment["PYTHONUNBUFFERED"] = "1"
         if bytecode is None:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -90,7 +100,7 @@ class WorkerProcess:
                 else start(
                     sandbox,
                     command,
-                    environment=sandbox_environment(environment, sandbox.spec.grants.environment),
+                    environment=environment,
                     descriptors=[theirs.fileno()],
                 )
             )

@@ -29,10 +29,10 @@ from syft_flwr_cli.events import Emit, nobody
 from syft_flwr_cli.execution.output import log_tail
 from syft_flwr_cli.execution.sandbox.capabilities import Capability
 from syft_flwr_cli.execution.sandbox.choice import choose
-from syft_flwr_cli.execution.sandbox.environment import sandbox_environment
 from syft_flwr_cli.execution.sandbox.interpreter import interpreter_paths
 from syft_flwr_cli.execution.sandbox.launch import Sandbox, Sandboxed, start
 from syft_flwr_cli.execution.sandbox.spec import Limits, SandboxSpec
+from syft_flwr_cli.execution.worker_environment import sandbox_environment
 from syft_flwr_cli.node.app_sandbox import stated
 from syft_flwr_cli.node.node import AppNode
 from syft_flwr_cli.project.config import Project, load_project, require_federated
@@ -216,7 +216,7 @@ class _Stage:
         return load_project(copy)
 
     def _environment(self, email: str) -> dict[str, str]:
-        found = sandbox_environment(os.environ, ())
+        found = sandbox_environment(os.environ)
         return {**found, "SYFT_FLWR_HOME": str(self._home(email)), "FLWR_TELEMETRY_ENABLED": "0"}
 
     def _words(self, command: str, standin: Project, email: str) -> list[str]:

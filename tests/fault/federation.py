@@ -29,7 +29,7 @@ STEADY = HERE / "steady"
 AGGREGATOR = "agg@fault.example"
 OWNERS = ("do1@fault.example", "do2@fault.example")
 SERVER = "server"
-DEADLINE = 20.0
+DEADLINE = 90.0
 
 
 @dataclass

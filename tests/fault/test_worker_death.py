@@ -69,12 +69,12 @@ def test_a_gigabyte_of_output_is_kept_in_bounds_and_hides_no_answer(
 
 
 def test_what_a_dying_app_said_last_is_in_the_error_reply(one_owner: Callable[..., Federation]) -> None:
-    run = one_owner("abort")
+    run = one_owner("abort well")
     client = run.project / "variants" / "dying_client.py"
     client.write_text(client.read_text().replace("os.abort()", 'print("my last words"); os.abort()'))
     run.start_all()
     run.finish()
-    ((_, code, reason),) = heard(run)
+    (_, code, reason), _ = heard(run)
     assert code == CRASHED and reason.endswith("my last words")
 
 

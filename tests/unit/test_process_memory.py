@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from syft_flwr_cli.execution.worker_environment import app_environment
+from syft_flwr_cli.execution.worker_environment import (
+    app_environment,
+    sandbox_environment,
+    server_environment,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
 SECRET = "correct horse battery staple"
@@ -58,18 +62,30 @@ def test_a_process_that_has_loaded_keys_can_not_be_looked_into(tmp_path: Path) -
         assert answer.stdout.split() == ["1", "0"]
 
 
+WHOLE = {
+    "PATH": "/bin",
+    "LC_ALL": "C.UTF-8",
+    "OMP_NUM_THREADS": "1",
+    "HF_HOME": "/home/x/models",
+    "AWS_SECRET_ACCESS_KEY": "x",
+    "SYFT_FLWR_PASSPHRASE": SECRET,
+    "SYFT_FLWR_HOME": "/home/x",
+    "HTTPS_PROXY": "http://user:word@proxy",
+    "PYTHONPATH": "/project",
+    "PYTHONSTARTUP": "/project/x.py",
+    "DB_PASSWORD": "x",
+}
+
+
 def test_an_apps_environment_is_an_allow_list() -> None:
-    whole = {
-        "PATH": "/bin",
-        "LC_ALL": "C.UTF-8",
-        "OMP_NUM_THREADS": "1",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "SYFT_FLWR_PASSPHRASE": SECRET,
-        "SYFT_FLWR_HOME": "/home/x",
-        "HTTPS_PROXY": "http://user:word@proxy",
-        "PYTHONPATH": "/project",
-        "PYTHONSTARTUP": "/project/x.py",
-        "DB_PASSWORD": "x",
-    }
-    assert set(app_environment(whole)) == {"PATH", "LC_ALL", "OMP_NUM_THREADS"}
-    assert app_environment(whole, ["DB_PASSWORD"])["DB_PASSWORD"] == "x"
+    assert set(app_environment(WHOLE)) == {"PATH", "LC_ALL", "OMP_NUM_THREADS", "HF_HOME"}
+    assert app_environment(WHOLE, ["DB_PASSWORD"])["DB_PASSWORD"] == "x"
+
+
+def test_in_a_sandbox_it_names_no_places_outside() -> None:
+    assert set(sandbox_environment(WHOLE)) == {"PATH", "LC_ALL", "OMP_NUM_THREADS"}
+    assert sandbox_environment(WHOLE, ["DB_PASSWORD"])["DB_PASSWORD"] == "x"
+
+
+def test_a_server_app_gets_what_its_user_has_set_but_no_passphrase() -> None:
+    assert set(WHOLE) - set(server_environment(WHOLE)) == {"SYFT_FLWR_PASSPHRASE"}
