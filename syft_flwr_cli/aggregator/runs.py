@@ -32,6 +32,7 @@ from syft_flwr_cli.aggregator.grid import SyftGrid
 from syft_flwr_cli.aggregator.run_folder import results_dir
 from syft_flwr_cli.aggregator.starting import Begun, RunOptions, begin
 from syft_flwr_cli.app_environment import APP_NAME_VARIABLE
+from syft_flwr_cli.consent.run_config import is_config_refusal
 from syft_flwr_cli.delivery import retention
 from syft_flwr_cli.errors import (
     DiskError,
@@ -221,9 +222,14 @@ def _nobody_took_part(grid: SyftGrid) -> SyftFlwrError | None:
     first = grid.rounds.all_refused()
     if first is None:
         return None
+    hint = "Give everybody the same files, have them approved (syft-flwr share, or review --approve), begin again."
+    if is_config_refusal(first[1]):
+        hint = (
+            "Run it without that --run-config; or write the value into pyproject.toml and have that approved; or ask "
+            "the data owners to allow it in their policy ([tool.syft_flwr.policy.run_config])."
+        )
     return NobodyTookPartError(
-        f"No data owner took part in the last round. {first[0]}: {first[1]}",
-        hint="Give everybody the same files, have them approved (syft-flwr share, or review --approve), begin again.",
+        f"No data owner took part in the last round. {first[0]}: {first[1]}", hint=hint
     )
 
 

@@ -9,7 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ANY_KEY", "Allowance", "approved_config", "differences", "parse_allowances", "refuse_config"]
+__all__ = [
+    "ANY_KEY",
+    "Allowance",
+    "approved_config",
+    "differences",
+    "is_config_refusal",
+    "parse_allowances",
+    "refuse_config",
+]
+
+_REFUSED = "The run config has "
 
 ANY_KEY = "*"
 
@@ -105,6 +115,11 @@ def differences(approved: Mapping[str, Value], asked: Mapping[str, Value]) -> li
     ]
 
 
+def is_config_refusal(sentence: str) -> bool:
+    """Whether a data owner's refusal is one of `refuse_config`."""
+    return sentence.startswith(_REFUSED)
+
+
 def refuse_config(
     allowances: Iterable[Allowance], approved: Mapping[str, Value], different: Iterable[tuple[str, Value]]
 ) -> str | None:
@@ -114,7 +129,7 @@ def refuse_config(
         if not any(rule.allows(key, value) for rule in rules):
             was = f"{approved[key]!r:.80}" if key in approved else "not there"
             return (
-                f"The run config has {key[:80]} = {value!r:.80}; in what the data owner has approved it is {was}, and "
+                f"{_REFUSED}{key[:80]} = {value!r:.80}; in what the data owner has approved it is {was}, and "
                 "the owner's policy does not allow another value."
             )
     return None

@@ -5,6 +5,7 @@ decisions are looked at, and never a lock while it waits. A user sees and stops 
 administrator everybody's.
 """
 
+import json
 import secrets
 import shutil
 import threading
@@ -38,7 +39,7 @@ from syft_flwr_cli.security.presence import MAX_PRESENCE, PRESENCE_PATH, read_pr
 from syft_flwr_cli.services.federation import Federation, record_store
 from syft_flwr_cli.services.offers import standing
 from syft_flwr_cli.services.submission import prepare
-from syft_flwr_cli.storage.paths import make_private_dir
+from syft_flwr_cli.storage.paths import make_private_dir, write_private
 
 __all__ = ["RunService", "ServiceSetup"]
 
@@ -148,9 +149,13 @@ class RunService:
                 make_private_dir(self._directory / "projects"),
                 f"submitted by {user.name}",
             )
+        run_id = secrets.randbits(62) | 1 << 61
+        folder = make_private_dir(self.supervisor.folder(run_id).path)
+        received = {"sha256": fab.digest, "verifications": dict(submission.verifications)}
+        write_private(folder / "fab.json", json.dumps(received).encode())
         added = self.store.add(
             RunRecord(
-                run_id=secrets.randbits(62) | 1 << 61,
+                run_id=run_id,
                 place=0,
                 project=prepared.project.path,
                 app_name=prepared.project.app_name or "",
@@ -167,7 +172,6 @@ class RunService:
                 submitted=time.time(),
             )
         )
-        make_private_dir(self.supervisor.folder(added.run_id).path)
         self.supervisor.notify()
         asked = f"offered to {', '.join(prepared.asked)}" if prepared.asked else ""
         return added.run_id, asked
@@ -291,7 +295,7 @@ class RunService:
         fresh = archive.with_suffix(".new")
         results = self._setup.results(run.app_name, run.server_run) if run.server_run else None
         with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as target:
-            for file in (folder.result, folder.log):
+            for file in (folder.path / "fab.json", folder.result, folder.log):
                 if file.exists():
                     target.write(file, file.name)
             if results is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from syft_flwr_cli.aggregator.run_folder import results_dir
 from syft_flwr_cli.aggregator.service.store import ServiceStore, TokenRecord
 from syft_flwr_cli.errors import BusyError, UsageError
 from syft_flwr_cli.project.config import check_participants, split_emails
@@ -245,5 +246,5 @@ def _words(
 
 
 def _results(here: Path, me: str, app: str, run: str) -> Path | None:
-    folder = app_dir(here, me, app) / "results" / str(int(run))
+    folder = results_dir(app_dir(here, me, app), str(int(run)))
     return folder if folder.is_dir() else None

@@ -1,10 +1,12 @@
 """The process of a run: started apart from the service, so that it survives it, and recognised again afterwards.
 
-A process is known by its number and by when it began (numbers are used again). Its log and its result are files in the
-run's folder; the log's growth is noted with times, so that a reader can go on from a time. A result that is whole says
-how the run ended; a process that is gone without one has died.
+A process holds a lock in the run's folder from before its first instruction to its end, so that it is known to be there
+whatever became of the service that started it. Its number, its log and its result are files beside it; the log's
+growth is noted with times, so that a reader can go on from a time. A result that is whole says how the run ended; a
+process that is gone without one has died.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -18,10 +20,12 @@ from typing import Any
 from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.storage.paths import append_private, make_private_dir
 
-__all__ = ["Outcome", "RunFolder", "as_run_config", "interrupt", "is_alive", "process_began", "start_process"]
+__all__ = ["Outcome", "RunFolder", "as_run_config", "interrupt", "start_process"]
 
 CHUNK = 64 * 1024
 """Bytes of a log that are read at once."""
+
+_WRITING_ITS_NUMBER = ("/bin/sh", "-c", 'echo $$ > process.lock; exec "$@"', "sh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,33 @@ class RunFolder:
     def result(self) -> Path:
         """The JSON document of the run."""
         return self.path / "result.json"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the run's process for as long as it lives."""
+        return self.path / "process.lock"
+
+    def is_alive(self) -> bool:
+        """Whether the run's process is there."""
+        try:
+            descriptor = os.open(self.lock, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def pid(self) -> int | None:
+        """The number of the run's process; None before it has written it."""
+        try:
+            text = self.lock.read_text()
+        except FileNotFoundError:
+            return None
+        return int(text) if text.strip().isdecimal() and text.endswith("\n") else None
 
     def note_growth(self, now: float) -> bool:
         """Note that the log is longer than at the last look; whether it is."""
@@ -89,9 +120,21 @@ class RunFolder:
             return stream.read(end - start).decode(errors="replace")
 
     def say(self, sentence: str) -> None:
-        """Add a line of the service's own to the log."""
+        """Add a line of the service's own to the log, unless it is its last line already.
+
+        A service that was killed right after it said something says it again when it takes the run up.
+        """
+        end = b""
+        if self.log.exists():
+            with self.log.open("rb") as before:
+                before.seek(max(0, self.log.stat().st_size - CHUNK))
+                end = before.read()
+        if (b"\n" + end).endswith(f"\n{sentence}\n".encode()):
+            return
+        # A process that was killed may have left half a line.
+        gap = "\n" if end and not end.endswith(b"\n") else ""
         with append_private(self.log) as stream:
-            stream.write(f"{sentence}\n")
+            stream.write(f"{gap}{sentence}\n")
 
     def outcome(self) -> Outcome | None:
         """How the run ended; None while it has not, or its process died."""
@@ -104,46 +147,42 @@ class RunFolder:
             return None
         missing = ", ".join(str(one) for one in data.get("missing") or [])
         sentence = f"without {missing}" if missing else ""
-        return Outcome(status != "error", str(data.get("run_id", "")), str(data.get("error") or sentence))
+        if data.get("error"):
+            sentence = " ".join(str(data[key]) for key in ("error", "hint") if data.get(key))
+        return Outcome(status != "error", str(data.get("run_id", "")), sentence)
 
 
 def start_process(
     folder: RunFolder, words: Sequence[str], environment: Mapping[str, str]
 ) -> "subprocess.Popen[bytes]":
-    """Start ``syft-flwr`` with some words, in a session of its own, its result and log in the run's folder."""
+    """Start ``syft-flwr`` with some words, in a session of its own, its result and log in the run's folder.
+
+    Raises
+    ------
+    BlockingIOError
+        If the run has a process.
+    """
     make_private_dir(folder.path)
-    folder.result.unlink(missing_ok=True)
-    with folder.result.open("wb") as result, folder.log.open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "syft_flwr_cli", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=result,
-            stderr=log,
-            env=dict(environment),
-            cwd=folder.path,
-            start_new_session=True,
-        )
-
-
-def process_began(pid: int) -> str | None:
-    """When a process began, in a form that is only compared; None if there is none, or it is a zombie."""
+    descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return _process_began_by_ps(pid) if not Path("/proc/self").exists() else None
-    return None if fields[0] == b"Z" else fields[19].decode()
-
-
-def _process_began_by_ps(pid: int) -> str | None:
-    """The same where there is no /proc (macOS)."""
-    asked = ["ps", "-o", "lstart=", "-o", "state=", "-p", str(pid)]
-    line = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-    return None if not line or line.split()[-1].startswith("Z") else line.rsplit(maxsplit=1)[0]
-
-
-def is_alive(pid: int | None, began: str | None) -> bool:
-    """Whether the process that had this number and began then is still there."""
-    return pid is not None and began is not None and process_began(pid) == began
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        folder.result.unlink(missing_ok=True)
+        with folder.result.open("wb") as result, folder.log.open("ab") as log:
+            # The process inherits the lock and writes its number itself: had the service to do it, it could be killed
+            # before, and would not know the process.
+            return subprocess.Popen(
+                [*_WRITING_ITS_NUMBER, sys.executable, "-m", "syft_flwr_cli", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=result,
+                stderr=log,
+                env=dict(environment),
+                cwd=folder.path,
+                start_new_session=True,
+                pass_fds=[descriptor],
+            )
+    finally:
+        os.close(descriptor)
 
 
 def interrupt(pid: int) -> None:

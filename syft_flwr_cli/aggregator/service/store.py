@@ -58,6 +58,8 @@ _MIGRATIONS = (
         """,
         "0.1.0",
     ),
+    # A run's process is known by the lock that it holds.
+    Migration("ALTER TABLE runs DROP COLUMN pid; ALTER TABLE runs DROP COLUMN pid_began", "0.1.0"),
 )
 
 
@@ -86,8 +88,6 @@ class RunRecord:
     started: float | None = None
     began: float | None = None
     ended: float | None = None
-    pid: int | None = None
-    pid_began: str | None = None
     server_run: str | None = None
 
 
@@ -167,13 +167,10 @@ class ServiceStore:
             )
         return self.run(run_id)
 
-    def set_process(self, run_id: int, pid: int | None, pid_began: str | None, started: float | None) -> None:
-        """Note which process runs it; no time leaves the time of its first start as it is."""
+    def set_started(self, run_id: int, now: float) -> None:
+        """Note when its process was started first."""
         with self._db.change() as db:
-            db.execute(
-                "UPDATE runs SET pid = ?, pid_began = ?, started = COALESCE(started, ?) WHERE run_id = ?",
-                (pid, pid_began, started, run_id),
-            )
+            db.execute("UPDATE runs SET started = COALESCE(started, ?) WHERE run_id = ?", (now, run_id))
 
     def set_detail(
         self, run_id: int, detail: str, began: float | None = None, server_run: str | None = None

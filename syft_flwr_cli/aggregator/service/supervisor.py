@@ -17,8 +17,6 @@ from syft_flwr_cli.aggregator.service.processes import (
     RunFolder,
     as_run_config,
     interrupt,
-    is_alive,
-    process_began,
     start_process,
 )
 from syft_flwr_cli.aggregator.service.states import Event, NoSuchStepError, State
@@ -145,13 +143,13 @@ class Supervisor:
             words += ["--run-config", as_run_config(run.run_config)]
         child = start_process(self.folder(run.run_id), words, self._environment)
         self._children[run.run_id] = child
-        self._store.set_process(run.run_id, child.pid, process_began(child.pid), self._clock())
+        self._store.set_started(run.run_id, self._clock())
 
     def _watch(self, run: RunRecord) -> None:
         folder = self.folder(run.run_id)
-        child = self._children.get(run.run_id)
-        alive = child.poll() is None if child is not None else is_alive(run.pid, run.pid_began)
-        if alive:
+        if child := self._children.get(run.run_id):
+            child.poll()
+        if folder.is_alive():
             self._watch_alive(run, folder)
             folder.note_growth(self._clock())
             return
@@ -161,23 +159,28 @@ class Supervisor:
             return
         now = self._clock()
         self._children.pop(run.run_id, None)
+        ended = RunFolder(folder.path / "stop").outcome() if run.state is State.STOPPING else outcome
+        if ended is not None and ended.server_run:
+            self._store.set_detail(run.run_id, ended.sentence, server_run=ended.server_run)
         if outcome is None:
             event, detail = Event.DIED, "its process died; it is started again"
             if run.state is State.RUNNING and self._died_too_often(run, now):
                 event, detail = Event.FAILED, "its process died again and again: see the log"
         else:
             event, detail = (Event.COMPLETED if outcome.is_good else Event.FAILED), outcome.sentence
-            self._store.set_detail(run.run_id, detail, server_run=outcome.server_run or None)
-        folder.say(f"[service] {event.value}{f': {detail}' if detail else ''}")
+        if run.state is State.STOPPING and event is not Event.COMPLETED:
+            folder.say("[service] stopped")
+        else:
+            folder.say(f"[service] {event.value}{f': {detail}' if detail else ''}")
         folder.note_growth(now)
-        self._store.set_process(run.run_id, None, None, None)
         self._store.apply(run.run_id, event, now, "stopped" if run.state is State.STOPPING else detail)
 
     def _watch_alive(self, run: RunRecord, folder: RunFolder) -> None:
         if run.state is State.STOPPING:
-            if run.run_id not in self._interrupted and run.pid is not None:
+            pid = folder.pid()
+            if run.run_id not in self._interrupted and pid is not None:
                 # The run's process pauses and leaves its run open; what ends it comes when it is gone.
-                interrupt(run.pid)
+                interrupt(pid)
                 self._interrupted.add(run.run_id)
             return
         sentence = self._waiting(run)

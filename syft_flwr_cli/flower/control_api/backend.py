@@ -71,11 +71,15 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An app to run: the bytes of the FAB, the values that override its run config, the federation's name."""
+    """An app to run: the bytes of the FAB, the values that override its run config, the federation's name.
+
+    ``verifications`` is what Flower says about the FAB; it is kept beside it and nothing is concluded from it.
+    """
 
     fab: bytes
     run_config: Mapping[str, Scalar]
     federation: str
+    verifications: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Unary calls are one message as the body of a POST (``application/protobuf``). A 
 Flower's number, its public sentence and, in ``extra``, ours. No I/O.
 """
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -136,7 +137,14 @@ def submission_of(request: Any) -> Submission:
             "Apps of Flower's hub are not loaded here: run `flwr run` in the folder of the app.",
         )
     values = {key: _from_scalar(key, value) for key, value in request.override_config.items()}
-    return Submission(bytes(request.fab.content), values, request.federation)
+    content, said = bytes(request.fab.content), request.fab.hash_str
+    if said and said != hashlib.sha256(content).hexdigest():
+        raise ControlError(
+            Failure.FAILED_TO_CREATE_RUN,
+            f"The FAB is not the one that was announced ({said[:64]!r}): send it again.",
+        )
+    verifications = request.fab.verifications
+    return Submission(content, values, request.federation, dict(verifications))
 
 
 def start_response(run_id: int, note: str, federation: str) -> bytes:

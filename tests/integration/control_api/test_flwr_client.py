@@ -219,3 +219,19 @@ def test_a_web_page_is_refused(service: Service, headers: dict[str, str]) -> Non
         urllib.request.urlopen(request)
     assert refused.value.code == 403
     refused.value.close()
+
+
+def test_a_bundle_that_is_not_the_one_that_was_announced_is_refused(service: Service) -> None:
+    from flwr.proto.control_pb2 import StartRunRequest
+    from flwr.proto.fab_pb2 import Fab
+
+    body = StartRunRequest(
+        fab=Fab(hash_str="0" * 64, content=b"PK"), federation="@ada/files"
+    ).SerializeToString()
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/protobuf"}
+    request = urllib.request.Request(f"http://{service.address}/v1/control/start-run", body, headers)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    with refused.value as answer:
+        assert "announced" in answer.read().decode()
+    assert service.backend.submitted == []

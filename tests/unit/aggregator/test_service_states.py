@@ -78,15 +78,15 @@ def test_a_state_that_cannot_follow_is_not_written(store: ServiceStore) -> None:
 def test_a_record_comes_back_as_it_was_written(store: ServiceStore) -> None:
     added = store.add(record(11))
     assert added.run_config == {"rounds": 3, "name": "x"}
-    store.set_process(11, 5, "began", 3.0)
-    store.set_process(11, None, None, 9.0)
+    store.set_started(11, 3.0)
+    store.set_started(11, 9.0)
     store.apply(11, Event.SLOT, 4.0, "starting")
     store.set_detail(11, "", began=5.0, server_run="7")
     store.set_detail(11, "later", began=6.0, server_run="8")
     ended = store.apply(11, Event.FAILED, 8.0, "why")
     assert ended is not None
     assert (ended.started, ended.began, ended.ended, ended.server_run) == (3.0, 5.0, 8.0, "7")
-    assert (ended.pid, ended.state, ended.detail) == (None, State.FAILED, "why")
+    assert (ended.state, ended.detail) == (State.FAILED, "why")
 
 
 def test_a_token_is_its_users_until_it_is_replaced_or_withdrawn(store: ServiceStore, tmp_path: Path) -> None:
