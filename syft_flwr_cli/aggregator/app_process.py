@@ -19,7 +19,7 @@ from flwr.app import Context, Message
 from syft_flwr_cli.aggregator.grid import SyftGrid
 from syft_flwr_cli.delivery.shared_memory import SharedBytes
 from syft_flwr_cli.errors import SyftFlwrError
-from syft_flwr_cli.execution.output import Screen, copy_output, plain_screen
+from syft_flwr_cli.execution.output import Screen, copy_output, own_screen
 from syft_flwr_cli.execution.server_grid import gather, pack_messages, unpack_messages
 from syft_flwr_cli.execution.worker import state_from
 from syft_flwr_cli.execution.worker_process import SERVER_ENTRY, WorkerProcess, exit_cause
@@ -66,7 +66,7 @@ class ServerProcess:
     log: Path
     python: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
-    screen: Screen | None = plain_screen
+    screen: Screen | None = field(default_factory=own_screen)
     _serving: "_Serving | None" = None
 
     def interrupt(self) -> None:

@@ -11,6 +11,8 @@ from syft_flwr_cli.cli.options import (
     Email,
     Gpu,
     Json,
+    LogFile,
+    Quiet,
     Root,
     Sandbox,
     SyftboxConfig,
@@ -87,6 +89,8 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say every message.")] = False,
+        quiet: Quiet = False,
+        log_file: LogFile = None,
         as_json: Json = False,
     ) -> int:
         """Serve every project that you have approved, of every aggregator, several runs at a time.
@@ -102,8 +106,10 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.services.owner_app import AppOptions
         from syft_flwr_cli.services.shared_root import check_root
         from syft_flwr_cli.storage.paths import home
-        from syft_flwr_cli.ui.console_reporter import ConsoleReporter
+        from syft_flwr_cli.ui.console_reporter import ConsoleReporter, log_to
         from syft_flwr_cli.ui.event_command import EventCommand
+        from syft_flwr_cli.ui.live.state import LiveState
+        from syft_flwr_cli.ui.live.terminal import shown
 
         here = home()
         who = current_participant(here, email)
@@ -130,12 +136,15 @@ def register(app: typer.Typer) -> None:
             presence=presence,
         )
         check_root(root, create=create_root, confirm=confirmation(as_json=as_json))
-        emit = Publisher(ConsoleReporter(verbose))
+        emit = Publisher(ConsoleReporter(verbose, quiet=quiet))
+        if log_file is not None:
+            emit.add(log_to(log_file))
         told = EventCommand(on_event, {"email": who}) if on_event is not None else None
         if told is not None:
             emit.add(told)
         try:
-            result = serving.work_off(setup, emit) if once else serving.serve(setup, emit)
+            with shown(LiveState("node", who), emit, quiet=quiet, verbose=verbose):
+                result = serving.work_off(setup, emit) if once else serving.serve(setup, emit)
         finally:
             if told is not None:
                 told.close()

@@ -14,7 +14,9 @@ __all__ = [
     "Email",
     "Gpu",
     "Json",
+    "LogFile",
     "ProjectPath",
+    "Quiet",
     "Root",
     "RunConfig",
     "Sandbox",
@@ -119,6 +121,16 @@ RunConfig = Annotated[
         "--run-config",
         help="Overrides, as \"k=v k2='s'\" (may be repeated), or one TOML file.",
         metavar="K=V|FILE",
+        show_default=False,
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what needs attention; no live view.")]
+LogFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--log-file",
+        help="Append everything that happens to this file, too.",
+        metavar="FILE",
         show_default=False,
     ),
 ]

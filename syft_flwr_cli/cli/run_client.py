@@ -11,7 +11,9 @@ from syft_flwr_cli.cli.options import (
     Email,
     Gpu,
     Json,
+    LogFile,
     ProjectPath,
+    Quiet,
     Root,
     Sandbox,
     SyftboxConfig,
@@ -85,6 +87,8 @@ def register(app: typer.Typer) -> None:
             typer.Option("--require-verified", help="Refuse an aggregator whose key was never compared."),
         ] = False,
         verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say every message.")] = False,
+        quiet: Quiet = False,
+        log_file: LogFile = None,
         as_json: Json = False,
     ) -> int:
         """Run the ClientApp on your data until the aggregator ends the run."""
@@ -93,6 +97,7 @@ def register(app: typer.Typer) -> None:
         project = _folder(project, email)
 
         from syft_flwr_cli.cli.asking import confirmation
+        from syft_flwr_cli.events import Publisher
         from syft_flwr_cli.node import node
         from syft_flwr_cli.project.config import load_project
         from syft_flwr_cli.project.settings import remember, resolve
@@ -101,7 +106,9 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.services.data_choice import choose_data, remember_data
         from syft_flwr_cli.services.shared_root import check_store
         from syft_flwr_cli.storage.paths import home
-        from syft_flwr_cli.ui.console_reporter import ConsoleReporter
+        from syft_flwr_cli.ui.console_reporter import ConsoleReporter, log_to
+        from syft_flwr_cli.ui.live.state import LiveState
+        from syft_flwr_cli.ui.live.terminal import shown
 
         found = load_project(project)
         here = home()
@@ -125,7 +132,9 @@ def register(app: typer.Typer) -> None:
             gpu=gpu,
             node_config=parse_values(node_config, "--node-config"),
         )
-        emit = ConsoleReporter(verbose)
+        emit = Publisher(ConsoleReporter(verbose, quiet=quiet))
+        if log_file is not None:
+            emit.add(log_to(log_file))
         check_store(settings, emit, create=create_root, confirm=confirmation(as_json=as_json))
         choice = choose_data(
             settings, here, data=data, mock=mock, no_data=no_data, dataset=dataset, project=found
@@ -144,7 +153,8 @@ def register(app: typer.Typer) -> None:
         try:
             remember(here, settings.app_name, email=settings.email, root=root)
             remember_data(here, settings, choice)
-            result = node.run_node(session, opened.runner, app.options, checks, checks.over)
+            with shown(LiveState(found.name, settings.email), emit, quiet=quiet, verbose=verbose):
+                result = node.run_node(session, opened.runner, app.options, checks, checks.over)
             if checks.closed is not None:
                 node.told(session, result)
                 raise checks.closed

@@ -13,7 +13,9 @@ from syft_flwr_cli.cli.options import (
     Datasites,
     Email,
     Json,
+    LogFile,
     ProjectPath,
+    Quiet,
     Root,
     RunConfig,
     SyftboxConfig,
@@ -33,7 +35,7 @@ from syft_flwr_cli.services.run_log import RunLog
 from syft_flwr_cli.services.shared_root import check_store
 from syft_flwr_cli.storage.paths import app_dir, home
 from syft_flwr_cli.ui import output
-from syft_flwr_cli.ui.console_reporter import ConsoleReporter
+from syft_flwr_cli.ui.console_reporter import ConsoleReporter, log_to
 
 __all__ = ["register"]
 
@@ -98,6 +100,8 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--require-verified", help="Refuse peers whose key was never compared.")
         ] = False,
         verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say every message.")] = False,
+        quiet: Quiet = False,
+        log_file: LogFile = None,
         as_json: Json = False,
     ) -> int:
         """Run the project's ServerApp; take up its unfinished run if there is one.
@@ -126,13 +130,17 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.flower import runtime
         from syft_flwr_cli.services import participation
         from syft_flwr_cli.session import session
+        from syft_flwr_cli.ui.live.state import LiveState
+        from syft_flwr_cli.ui.live.terminal import shown
 
         rule = participation.parse_start_rule(start_with)
         # What the library logs is said here in a sentence, and with its traceback only under --debug.
         logging.getLogger("syft_flwr").addHandler(logging.NullHandler())
         override = runtime.parse_run_config(run_config)
         config = runtime.fused_run_config(found.path, override)
-        emit = Publisher(ConsoleReporter(verbose))
+        emit = Publisher(ConsoleReporter(verbose, quiet=quiet))
+        if log_file is not None:
+            emit.add(log_to(log_file))
         check_store(settings, emit, create=create_root, confirm=confirmation(as_json=as_json))
         kept = app_dir(here, settings.email, settings.app_name)
         emit.add(RunLog(kept))
@@ -160,7 +168,9 @@ def register(app: typer.Typer) -> None:
                 app=runs.AppInProject(found.path, found.serverapp, _interpreter(python, found.path)),
             )
             context = runtime.make_context(0, runtime.SERVER_NODE_ID, config)
-            result = runs.run_server_app(opened, None, context, options)
+            state = LiveState(found.name, settings.email)
+            with shown(state, emit, quiet=quiet, verbose=verbose, spent=opened.spent):
+                result = runs.run_server_app(opened, None, context, options)
             code = _report(result, opened, as_json)
             runs.told(opened, result)
             return code

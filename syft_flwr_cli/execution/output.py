@@ -9,6 +9,7 @@ for a sentence of this program.
 import contextlib
 import ctypes
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -18,12 +19,15 @@ from typing import IO
 
 from syft_flwr_cli.protocol.printable import visible
 
-__all__ = ["Screen", "app_stdout", "copy_output", "escaped_screen", "log_tail", "plain_screen"]
+__all__ = ["Screen", "app_stdout", "copy_output", "escaped_screen", "log_tail", "own_screen", "plain_screen"]
 
 MAX_LOG = 8 << 20
 """Bytes that a log and the one before it take up together at most."""
 
 _LONGEST_LINE = 4000
+
+_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+"""Control sequences of a terminal (ECMA-48): CSI, OSC, and those of two characters."""
 
 Screen = Callable[[bytes], None]
 """Shows a piece of output; the empty piece is the end."""
@@ -35,6 +39,26 @@ def plain_screen(piece: bytes) -> None:
         view = memoryview(piece)
         while view:
             view = view[os.write(2, view) :]
+
+
+def own_screen() -> Screen:
+    """A screen for an app that the person at it wrote: as it is, but without colours and other escape sequences
+    where stderr is no terminal, or NO_COLOR is set."""
+    held = bytearray()
+
+    def show(piece: bytes) -> None:
+        if os.isatty(2) and not os.environ.get("NO_COLOR"):
+            plain_screen(piece)
+            return
+        held.extend(piece)
+        begun = held.rfind(b"\x1b")
+        # A sequence that is cut off at the end of the piece waits for the next one.
+        whole = begun < 0 or _ESCAPE.match(held, begun) or len(held) - begun > 200 or not piece
+        end = len(held) if whole else begun
+        plain_screen(_ESCAPE.sub(b"", bytes(held[:end])))
+        del held[:end]
+
+    return show
 
 
 def escaped_screen() -> Screen:

@@ -8,13 +8,16 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
+from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.events import Event, Level
 from syft_flwr_cli.protocol.printable import visible
+from syft_flwr_cli.storage.paths import append_private
 from syft_flwr_cli.ui import output
 
-__all__ = ["ConsoleReporter", "printable"]
+__all__ = ["ConsoleReporter", "log_to", "printable"]
 
 E = TypeVar("E", bound=Event)
 
@@ -34,6 +37,8 @@ class ConsoleReporter:
     ----------
     verbose : bool
         Show every message, not only what is out of the ordinary.
+    quiet : bool
+        Show only what needs attention.
     say : callable
         Where a sentence goes.
     clock : callable
@@ -45,8 +50,11 @@ class ConsoleReporter:
         verbose: bool = False,
         say: Callable[..., None] = output.note,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        quiet: bool = False,
     ) -> None:
         self._verbose = verbose
+        self._hidden: tuple[Level, ...] = ("detail", "info", "notice") if quiet else ("detail",)
         self._say = say
         self._clock = clock
         self._shown: dict[Event, float] = {}
@@ -55,7 +63,7 @@ class ConsoleReporter:
     def __call__(self, event: Event) -> None:
         """Hear of an event."""
         level = event.importance()
-        if level == "detail" and not self._verbose:
+        if level in self._hidden and not self._verbose:
             return
         sentence = printable(event).sentence()
         if sentence and self._is_new(event):
@@ -71,6 +79,29 @@ class ConsoleReporter:
                 return False
             self._shown[event] = now
             return True
+
+
+def log_to(path: Path, clock: Callable[[], float] = time.time) -> ConsoleReporter:
+    """A reporter that appends every event's sentence to a file, each with its time (UTC).
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written.
+    """
+    try:
+        with append_private(path):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}.", hint="Name another file with --log-file FILE."
+        ) from error
+
+    def say(text: str, **how: Any) -> None:
+        with append_private(path) as stream:
+            stream.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(clock()))} {text}\n")
+
+    return ConsoleReporter(True, say)
 
 
 def printable(event: E) -> E:

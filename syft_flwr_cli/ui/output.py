@@ -54,8 +54,10 @@ def err() -> Console:
 
 
 def note(text: str, style: str = "") -> None:
-    """Say something to the person, on stderr."""
-    err().print(text, style=style, markup=False)
+    """Say something to the person, on stderr; on a terminal wrapped between words, but for what is to be typed."""
+    console = err()
+    wraps = console.is_terminal and "syft-flwr " not in text
+    console.print(text, style=style, markup=False, soft_wrap=not wraps)
 
 
 def emit_json(data: Any, status: str = "ok") -> None:
@@ -69,10 +71,9 @@ def fail(what: str, hint: str, exit_code: int, *, as_json: bool) -> None:
     """Say what went wrong and what to do; in JSON too if asked."""
     if debugging() and sys.exc_info()[0] is not None:
         sys.stderr.write(visible(traceback.format_exc(), keep="\n\t"))
-    console = err()
-    console.print(f"error: {what}", style="bold red", markup=False)
+    note(f"error: {what}", style="bold red")
     if hint:
-        console.print(f"hint: {hint}", markup=False)
+        note(f"hint: {hint}")
     if as_json:
         emit_json({"error": what, "hint": hint, "exit_code": exit_code}, status="error")
 
