@@ -22,7 +22,7 @@ from syft_flwr_cli.aggregator.membership import Membership
 from syft_flwr_cli.aggregator.replies import Delivered, Replies
 from syft_flwr_cli.aggregator.requests import Drafts, accepted
 from syft_flwr_cli.aggregator.round_log import RoundLog
-from syft_flwr_cli.aggregator.waiting import AnswerCount, wait_limit
+from syft_flwr_cli.aggregator.waiting import AnswerCount, GracePeriod, wait_limit
 from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.delivery.outbox import Outbox, Reply
 from syft_flwr_cli.delivery.replay import OutgoingRequest
@@ -65,6 +65,8 @@ class SyftGrid(Grid):
         The same where ``timeout`` is None; None is without limit.
     enough : Enough, optional
         Fewer answers than this to one call end the run.
+    grace : float, optional
+        Seconds for which the others are waited for once ``enough`` have answered; all are waited for if None.
     code : str, optional
         Digest of the project that the data owners are expected to run.
     run_config : dict, optional
@@ -82,6 +84,7 @@ class SyftGrid(Grid):
         timeout: float | None = None,
         default_timeout: float | None = None,
         enough: Enough | None = None,
+        grace: float | None = None,
         code: str | None = None,
         run_config: dict[str, Any] | None = None,
         accept_divergence: bool = False,
@@ -120,6 +123,7 @@ class SyftGrid(Grid):
         self._questions, self._first_question = 0, 0.0
         self._replies = Replies(lambda who, payload: self.outbox.store_path(who, payload), code)
         self._count = AnswerCount(enough)
+        self._grace = GracePeriod(enough, grace, lambda mid: self.outbox.usable(mid))
         self.rounds = RoundLog(spent)
         self._emit = Publisher(client.emit, self.rounds)
         self._last_round = 0
@@ -247,7 +251,9 @@ class SyftGrid(Grid):
         skipped = self.outbox.skipped(ids)
         # Where an earlier process of this run went on without some, this one does: whatever has come since.
         deadline = time.monotonic() if skipped else None if limit is None else time.monotonic() + limit
-        replies = self.outbox.collect([mid for mid in ids if mid not in skipped], deadline)
+        number, _, asked = self._asked[ids[0]]
+        with self._grace.call((number, asked.message_type), ids) as until:
+            replies = self.outbox.collect([mid for mid in ids if mid not in skipped], deadline, until)
         missing = [mid for mid in ids if mid not in replies]
         self.outbox.skip(missing)
         for mid in missing:

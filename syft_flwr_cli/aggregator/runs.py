@@ -131,6 +131,7 @@ def _run(
         timeout=settings.timeout,
         default_timeout=settings.default_timeout,
         enough=settings.enough,
+        grace=settings.grace,
         code=options.code,
         run_config=dict(options.run_config),
         accept_divergence=options.accept_divergence,

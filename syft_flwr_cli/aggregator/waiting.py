@@ -3,16 +3,33 @@
 A timeout in the call wins; else what a person set (``--timeout``, own settings, project); else
 ``SYFT_FLWR_MSG_TIMEOUT``; else there is no limit. Two values that Flower passes without being asked count as none:
 the 3,600 s of `Strategy.start`, and a message's default time to live of twelve hours. The legacy API has no timeout
-in its calls; it gives a round's timeout to the messages as their time to live, so that counts as the call's. Pure.
+in its calls; it gives a round's timeout to the messages as their time to live, so that counts as the call's.
+
+Where a person set a grace period, a call that has enough usable answers waits for the others only that much longer.
+Knows neither store nor journal; what has been answered is asked of a function that is passed in.
 """
 
-from collections.abc import Collection, Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from syft_flwr_cli.errors import TooFewRepliesError
 from syft_flwr_cli.project.enough import Enough
 
-__all__ = ["NO_LIMIT", "STRATEGY_TIMEOUT", "AnswerCount", "lifetime", "wait_limit"]
+__all__ = [
+    "NO_LIMIT",
+    "STRATEGY_TIMEOUT",
+    "AnswerCount",
+    "GracePeriod",
+    "grace_end",
+    "lifetime",
+    "wait_limit",
+]
+
+Phase = tuple[int, str]
+"""The round and the type of message, as the app counts them."""
 
 STRATEGY_TIMEOUT = 3600.0
 """What `Strategy.start` passes to every call unless it is told otherwise, in seconds."""
@@ -52,6 +69,92 @@ def wait_limit(
 def lifetime(ttl: float, age: float, default_ttl: float) -> float:
     """Seconds for which a message may still be answered, ``age`` seconds after it was made."""
     return NO_LIMIT if ttl == default_ttl else ttl - age
+
+
+def grace_end(enough: Enough, grace: float, asked: int, answered: Collection[float]) -> float | None:
+    """When a call goes on without the others; None while too few have answered.
+
+    Parameters
+    ----------
+    enough : Enough
+        How many usable answers are enough.
+    grace : float
+        Seconds for which the others are waited for after that.
+    asked : int
+        How many data owners were asked.
+    answered : collection of float
+        The times of the usable answers so far, of one clock, in seconds; the result is of the same clock.
+    """
+    needed = enough.of(asked)
+    return sorted(answered)[needed - 1] + grace if 0 < needed <= len(answered) else None
+
+
+@dataclass(slots=True)
+class _Joint:
+    """Calls that wait together: the ids of their messages, and when the usable answers were seen."""
+
+    waiting: int = 0
+    open: set[str] = field(default_factory=set)
+    asked: int = 0
+    answered: list[float] = field(default_factory=list)
+
+
+class GracePeriod:
+    """Until when calls wait for the remaining answers, once enough have come. Thread-safe.
+
+    A call with several messages is judged by itself. Calls with one message each that wait at the same time in the
+    same phase are judged together: the legacy API makes one for every data owner, each in a thread of its own.
+
+    Parameters
+    ----------
+    enough : Enough, optional
+        How many usable answers are enough.
+    seconds : float, optional
+        The grace period; without it, and without ``enough``, all are waited for.
+    usable : callable
+        Of a message's id: whether its answer is usable; None while it is open. An error is no usable answer, nor
+        is the end of a request without one.
+    clock : callable
+        Seconds, the same as the deadlines of the calls.
+    """
+
+    def __init__(
+        self,
+        enough: Enough | None,
+        seconds: float | None,
+        usable: Callable[[str], bool | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._enough, self._seconds = enough, seconds
+        self._usable, self._clock = usable, clock
+        self._single: dict[Phase, _Joint] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def call(self, phase: Phase, ids: Collection[str]) -> Iterator[Callable[[], float | None]]:
+        """A call waits for the answers to ``ids``; what it is given says when it goes on (None: not yet known)."""
+        with self._lock:
+            joint = self._single.setdefault(phase, _Joint()) if len(ids) == 1 else _Joint()
+            joint.waiting += 1
+            joint.open.update(ids)
+            joint.asked += len(ids)
+        try:
+            yield lambda: self._end(joint)
+        finally:
+            with self._lock:
+                joint.waiting -= 1
+                if not joint.waiting and self._single.get(phase) is joint:
+                    del self._single[phase]
+
+    def _end(self, joint: _Joint) -> float | None:
+        if self._enough is None or self._seconds is None:
+            return None
+        with self._lock:
+            now = self._clock()
+            found = {mid: usable for mid in joint.open if (usable := self._usable(mid)) is not None}
+            joint.open.difference_update(found)
+            joint.answered.extend(now for usable in found.values() if usable)
+            return grace_end(self._enough, self._seconds, joint.asked, joint.answered)
 
 
 @dataclass(slots=True)

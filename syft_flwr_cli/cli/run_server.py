@@ -67,6 +67,14 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option(help="Fewer answers than this end the run.", metavar="N|P%", show_default=False),
         ] = None,
+        grace: Annotated[
+            str | None,
+            typer.Option(
+                help="Wait so long for the others once --enough have answered; without it, for all.",
+                metavar="TIME",
+                show_default=False,
+            ),
+        ] = None,
         another: Annotated[
             bool,
             typer.Option("--another", help="Begin a run beside one that goes on, or take up such a one."),
@@ -122,6 +130,7 @@ def register(app: typer.Typer) -> None:
             syftbox_config=syftbox_config,
             timeout=timeout,
             enough=enough,
+            grace=grace,
         )
         if found.app_name is None:
             require_federated(found)

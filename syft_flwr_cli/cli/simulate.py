@@ -50,6 +50,14 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option(help="Fewer answers than this end the run.", metavar="N|P%", show_default=False),
         ] = None,
+        grace: Annotated[
+            str | None,
+            typer.Option(
+                help="Wait so long for the others once --enough have answered; without it, for all.",
+                metavar="TIME",
+                show_default=False,
+            ),
+        ] = None,
         timeout: Annotated[
             str | None, typer.Option(help="How long an answer may take.", metavar="TIME", show_default=False)
         ] = None,
@@ -73,6 +81,7 @@ def register(app: typer.Typer) -> None:
 
         options = [word for text in run_config or () for word in ("--run-config", _absolute(text))]
         options += [] if enough is None else ["--enough", enough]
+        options += [] if grace is None else ["--grace", grace]
         options += [] if timeout is None else ["--timeout", timeout]
         federation = simulation.Federation(
             project=project,

@@ -26,6 +26,8 @@ class OpenRequests:
         self._awaited: Counter[str] = Counter()
         self._failure: BaseException | None = None
         self._changed = threading.Condition()
+        self.changes = 0
+        """Counts the changes that `wait` returns for."""
 
     def add(self, rows: Iterable[RequestRow]) -> None:
         """Wait for the answers to these, each for its own time from now on."""
@@ -70,6 +72,7 @@ class OpenRequests:
             taken = [self._rows.pop(mid) for mid in ids if mid in self._rows]
             for row in taken:
                 del self._deadlines[row.id]
+            self.changes += 1
             self._changed.notify_all()
             return taken
 
@@ -84,10 +87,11 @@ class OpenRequests:
         with self._changed:
             return self.take(list(self._rows))
 
-    def wait(self, ids: Collection[str], deadline: float | None) -> bool:
+    def wait(self, ids: Collection[str], deadline: float | None, seen: int | None = None) -> bool:
         """Wait until something has happened to one of ``ids``, or a time is up; whether to look again.
 
-        False if none of them is open any more, or ``deadline`` (of `time.monotonic`) has come.
+        False if none of them is open any more, or ``deadline`` (of `time.monotonic`) has come. Returns at once if
+        there were changes after ``seen``, a state of `changes` that ``deadline`` was determined from.
         """
         with self._changed:
             self.check()
@@ -95,6 +99,8 @@ class OpenRequests:
             now = time.monotonic()
             if not waiting or (deadline is not None and now >= deadline):
                 return False
+            if seen is not None and seen != self.changes:
+                return True
             until = min(waiting if deadline is None else [*waiting, deadline])
             self._awaited.update(ids)
             try:

@@ -133,6 +133,8 @@ class Outbox:
         now = self._channel.clock()
         # A microsecond apart, because their recipient takes them in the order of their creation.
         fresh = [item for item in placed if item.before is None]
+        if len(fresh) > 1:
+            self._channel.keys.meet({item.draft.recipient for item in fresh})
         rows = [self._requests.make(item, generation, now + n * 1e-6) for n, item in enumerate(fresh)]
         if rows:
             self._journal.add_sent(rows, [sent_entry(row, now) for row in rows])
@@ -197,16 +199,27 @@ class Outbox:
 
     # In
 
-    def collect(self, ids: Collection[str], deadline: float | None) -> dict[str, Reply]:
+    def collect(
+        self, ids: Collection[str], deadline: float | None, until: Callable[[], float | None] | None = None
+    ) -> dict[str, Reply]:
         """Wait until every request has ended or ``deadline`` (of `time.monotonic`) has come.
 
-        Requests whose own time is up end without an answer; at ``deadline`` the others stay open.
+        Requests whose own time is up end without an answer; at ``deadline`` the others stay open. ``until`` is
+        asked after every change and may name an earlier time.
         """
         while True:
             self._end(self._open.take_late(), Event.DEADLINE)
-            if not self._open.wait(ids, deadline):
+            seen = self._open.changes
+            earlier = until() if until is not None else None
+            ends = [time_ for time_ in (deadline, earlier) if time_ is not None]
+            if not self._open.wait(ids, min(ends, default=None), seen):
                 break
         return {mid: reply for mid in ids if (reply := self._reply(mid)) is not None}
+
+    def usable(self, mid: str) -> bool | None:
+        """Whether a request has ended with an answer that is no error; None while it is open."""
+        reply = self._reply(mid)
+        return None if reply is None else reply.body is not None and reply.body.error is None
 
     def skip(self, ids: Collection[str]) -> None:
         """Note that a call goes on without the answers to these requests.

@@ -50,6 +50,7 @@ class Project:
     raw: Mapping[str, Any] = field(repr=False)
     timeout: float | None = None
     enough: Enough | None = None
+    grace: float | None = None
     retention: float | None = None
     fingerprints: Mapping[str, str] = field(default_factory=dict)
 
@@ -198,6 +199,7 @@ def _federation(file: Path, table: Mapping[str, Any]) -> dict[str, Any]:
         "timeout": read("timeout", lambda value: parse_duration(value, "timeout")),
         "retention": read("retention", lambda value: parse_duration(value, "retention")),
         "enough": read("enough", parse_enough) or read("min_replies", parse_enough),
+        "grace": read("grace", lambda value: parse_duration(value, "grace")),
         "fingerprints": read("fingerprints", _fingerprints) or {},
     }
 

@@ -81,6 +81,7 @@ class Settings:
     default_timeout: float | None
     poll_interval: float
     enough: Enough | None
+    grace: float | None
     retention: float
 
     @property
@@ -106,6 +107,7 @@ def resolve(
     data: Path | None = None,
     timeout: str | float | None = None,
     enough: str | int | None = None,
+    grace: str | float | None = None,
 ) -> Settings:
     """Combine everything that can set a value; see the module's first paragraph for the order.
 
@@ -119,7 +121,7 @@ def resolve(
         ``SYFT_FLWR_HOME``.
     role : Role | None
         What the command is for; an e-mail of the other role is refused.
-    email, app_name, aggregator, datasites, transport, root, syftbox_config, data, timeout, enough
+    email, app_name, aggregator, datasites, transport, root, syftbox_config, data, timeout, enough, grace
         The flags (or the arguments of the Python API); None where none was given.
 
     Raises
@@ -151,6 +153,12 @@ def resolve(
             f"{wanted} answers are to be enough, but there are {len(owners)} data owners.",
             hint="Lower enough, or name more data owners.",
         )
+    pause = look.seconds(grace, "--grace", None, "grace", project.grace if project else None)
+    if pause is not None and wanted is None:
+        raise UsageError(
+            "A grace period is given, and not how many answers are enough.",
+            hint="Say after how many answers it begins (--enough 90%), or leave --grace out: then all are waited for.",
+        )
     options = look.options(spec, flags)
     spec.require(options)
     return Settings(
@@ -170,6 +178,7 @@ def resolve(
         )
         or DEFAULT_POLL_INTERVAL,
         enough=wanted,
+        grace=pause,
         retention=look.seconds(None, "", None, "retention", project.retention if project else None)
         or DEFAULT_RETENTION,
     )

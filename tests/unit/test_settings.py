@@ -202,6 +202,15 @@ def test_more_replies_than_data_owners_cannot_be_asked_for(project: Project, hom
         settle(project, home, enough=3)
 
 
+def test_a_grace_period_needs_to_know_how_many_answers_are_enough(project: Project, home: Path) -> None:
+    settings = settle(project, home, enough="50%", grace="90s")
+    assert (settings.enough, settings.grace) == (Enough(share=0.5), 90.0)
+    assert settle(project, home, enough=2).grace is None
+    with pytest.raises(UsageError, match="not how many answers are enough") as refused:
+        settle(project, home, grace="90s")
+    assert "--enough" in str(refused.value.hint)
+
+
 def test_a_program_without_a_project_gives_names_itself(home: Path) -> None:
     settings = settle(
         None,
