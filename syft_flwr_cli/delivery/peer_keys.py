@@ -7,23 +7,26 @@ to it that both get the same key.
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from syft_flwr_cli.audit.log import AuditLog
 from syft_flwr_cli.delivery.quarantine import Quarantine
 from syft_flwr_cli.errors import NotThereError, TransportError, TrustError
-from syft_flwr_cli.events import Emit, HomeRestored, KeyPinned, KeyRotated
+from syft_flwr_cli.events import Emit, HomeRestored, KeyPinned, KeyRotated, KeysPinned
 from syft_flwr_cli.protocol.names import IDENTITY_PATH, check_email
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.security.envelope import Envelope, open_envelope
 from syft_flwr_cli.security.identity import Identity, PublicIdentity, parse_public
-from syft_flwr_cli.security.roster import Roster
+from syft_flwr_cli.security.roster import Admission, Roster
 from syft_flwr_cli.storage.journal import Journal
 from syft_flwr_cli.transports.base import Transport
 
 __all__ = ["PeerKeys"]
 
 MAX_IDENTITY = 16 << 10
+
+FEW = 5
+"""First contacts at once that are told one by one, each with the words of its key."""
 
 
 class PeerKeys:
@@ -120,6 +123,51 @@ class PeerKeys:
             return known
         self._documents[email] = document
         return self._admit(email, document)
+
+    def meet(self, emails: Collection[str]) -> None:
+        """Admit the keys of all of ``emails`` that this process has not met, with one look at the roster.
+
+        What `of` would raise is not raised here: `of` says it when the key is needed. Many first contacts are told
+        in one event, without the words of each, which take long to compute.
+        """
+        found: dict[str, PublicIdentity] = {}
+        for email in emails:
+            if email in self._known:
+                continue
+            try:
+                document = self._published(email)
+                public = parse_public(document)
+            except (TransportError, RefusedError):
+                continue
+            if public.email == email:
+                self._documents[email] = document
+                found[email] = public
+        verdicts = self._roster.admit_all(found.values(), self._clock(), self._expected) if found else {}
+        met = {
+            email: verdict.kind
+            for email, verdict in verdicts.items()
+            if isinstance(verdict, Admission) and verdict.kind in ("known", "pinned", "rotated")
+        }
+        pinned = [found[email] for email, kind in met.items() if kind == "pinned"]
+        many = len(pinned) > FEW
+        entries = []
+        for email, kind in met.items():
+            self._known[email] = found[email]
+            if kind != "known":
+                entries.append(self._contact(kind, found[email], words=not many))
+        if entries:
+            self._journal.hear(entries)
+        if many:
+            shown = tuple(public.email for public in pinned)
+            self._emit(KeysPinned(shown, tuple(public.fingerprint for public in pinned)))
+
+    def _contact(self, kind: str, public: PublicIdentity, *, words: bool) -> dict[str, object]:
+        """What the audit log hears of a new key; told as an event of its own with its words, if those are wanted."""
+        facts = {"peer": public.email, "fingerprint": public.fingerprint}
+        if words or kind != "pinned":
+            facts["words"] = public.words
+            self._emit((KeyPinned if kind == "pinned" else KeyRotated)(**facts))
+        return {"event": kind, **facts, "time": self._clock()}
 
     def has_met(self, email: str) -> bool:
         """Whether a key of ``email`` was accepted by this process."""
@@ -225,9 +273,6 @@ class PeerKeys:
             self._quarantine.refuse(email, IDENTITY_PATH, document, old)
             public = admission.entry.identity
         elif admission.kind != "known":
-            facts = {"peer": email, "fingerprint": public.fingerprint, "words": public.words}
-            self._journal.hear([{"event": admission.kind, **facts, "time": self._clock()}])
-            made = KeyPinned if admission.kind == "pinned" else KeyRotated
-            self._emit(made(email, public.fingerprint, public.words))
+            self._journal.hear([self._contact(admission.kind, public, words=True)])
         self._known[email] = public
         return public

@@ -12,9 +12,14 @@ __all__ = [
     "KeyPinned",
     "KeyRotated",
     "KeyWithdrawn",
+    "KeysPinned",
     "OwnKeyReplaced",
     "StoreOpened",
 ]
+
+
+SHOWN = 20
+"""Participants of a long list that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,30 @@ class KeyPinned(Event):
             f"First contact with {self.peer}: from now on only this key is trusted for it.\n"
             f"    fingerprint: {self.words}\n"
             f"    Compare it with {self.peer} by phone, then: syft-flwr keys verify {self.peer}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPinned(Event):
+    """The keys of many peers were seen for the first time at once, and are trusted from now on."""
+
+    kind = "many-pinned"
+    level = "alarm"
+    peers: tuple[str, ...]
+    fingerprints: tuple[str, ...]
+
+    def sentence(self) -> str:
+        shown = list(zip(self.peers, self.fingerprints, strict=True))[:SHOWN]
+        width = max(len(peer) for peer, _ in shown)
+        rows = [f"    {peer:<{width}}  {fingerprint[:16]}…" for peer, fingerprint in shown]
+        if len(self.peers) > SHOWN:
+            rows.append(f"    … and {len(self.peers) - SHOWN} more")
+        return "\n".join(
+            [
+                f"First contact with {len(self.peers)} participants: from now on only these keys are trusted for them.",
+                *rows,
+                "    To compare them: syft-flwr keys list shows the words of each, syft-flwr keys verify notes it.",
+            ]
         )
 
 

@@ -6,7 +6,7 @@ With ``require_verified`` a key that nobody compared is pinned, but not accepted
 clock, and knows no transport.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -101,17 +101,45 @@ class Roster:
                 f"What {check_email(email)} shows as its key is the key of {document.email}.",
                 hint="Somebody may be posing as somebody else; ask them, and trust neither until you know.",
             )
-        with locked(self._path):
-            entries = self._read()
-            entry = entries.get(document.email)
-            changed, verdict = decide(entry, document, now, expected)
-            if changed is not None and changed != entry:
-                self._write({**entries, document.email: changed})
+        names = {} if expected is None else {document.email: expected}
+        verdict = self.admit_all([document], now, names)[document.email]
         if isinstance(verdict, TrustError):
             raise verdict
-        if self._require_verified and verdict.entry.verified is None:
-            raise never_compared(verdict.entry.identity)
         return verdict
+
+    def admit_all(
+        self, documents: Iterable[PublicIdentity], now: float, expected: Mapping[str, str]
+    ) -> dict[str, Admission | TrustError]:
+        """As `admit`, for documents found under the names of their own e-mails; the file is written once.
+
+        Parameters
+        ----------
+        documents : iterable of PublicIdentity
+            What was published.
+        now : float
+            Seconds since 1970.
+        expected : mapping
+            Fingerprints that the approved project names, by e-mail.
+
+        Returns
+        -------
+        dict
+            The admission by e-mail, or in its place the error that `admit` raises.
+        """
+        verdicts: dict[str, Admission | TrustError] = {}
+        with locked(self._path):
+            entries, before = dict(self._read()), self._read()
+            for document in documents:
+                email = document.email
+                changed, verdicts[email] = decide(entries.get(email), document, now, expected.get(email))
+                if changed is not None:
+                    entries[email] = changed
+            if entries != before:
+                self._write(entries)
+        for email, verdict in verdicts.items():
+            if self._require_verified and isinstance(verdict, Admission) and verdict.entry.verified is None:
+                verdicts[email] = never_compared(verdict.entry.identity)
+        return verdicts
 
     def verify(self, email: str, words: str, now: float) -> Entry:
         """Note that a person has compared the pinned key; ``words`` may be the hexadecimal fingerprint too.
@@ -207,6 +235,8 @@ class Roster:
     def _write(self, entries: dict[str, Entry]) -> None:
         rows = [_row_of(entry) for _, entry in sorted(entries.items())]
         write_private(self._path, canonical({"format": _FORMAT, "version": 1, "entries": rows}))
+        # Nobody else writes it while we hold its lock: what lies there now need not be read again.
+        self._last = (file_state(self._path), entries)
 
 
 def _gone(known: Entry) -> tuple[str, ...]:

@@ -281,3 +281,28 @@ def test_a_damaged_roster_is_not_taken_for_an_empty_one(tmp_path: Path, harm) ->
     path.write_bytes(harm(before))
     with pytest.raises(TrustError, match="cannot be read"):
         roster.admit(identity("attacker").public, LATER)
+
+
+def test_many_documents_are_admitted_with_one_write_each_by_the_rules(
+    roster: Roster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from syft_flwr_cli.security import roster as module
+
+    writes: list[Path] = []
+
+    def counted(path: Path, data: bytes) -> None:
+        writes.append(path)
+        original(path, data)
+
+    original = module.write_private
+    monkeypatch.setattr(module, "write_private", counted)
+    many = [identity(str(number), f"do{number}@a.example").public for number in range(20)]
+    another = identity("another", "do7@a.example")
+    verdicts = roster.admit_all(many, PINNED_AT, {"do3@a.example": "0" * 64})
+    assert len(writes) == 1
+    assert isinstance(verdicts.pop("do3@a.example"), TrustError)
+    assert {v.kind for v in verdicts.values() if not isinstance(v, TrustError)} == {"pinned"}
+    assert len(roster.entries()) == 19 and roster.get("do3@a.example") is None
+    assert isinstance(roster.admit_all([another.public], LATER, {})["do7@a.example"], TrustError)
+    again = Roster(tmp_path / FILE_NAME).admit_all(many[:3], LATER, {})
+    assert {v.kind for v in again.values() if not isinstance(v, TrustError)} == {"known"}

@@ -68,6 +68,27 @@ def test_first_contact_is_said_once_and_recorded(
     assert [e["event"] for e in alice.account.audit.entries()].count("pinned") == 1
 
 
+def test_many_first_contacts_are_one_event_without_words_and_each_is_recorded(
+    alice: Channel, store: MemoryStore, heard: Heard
+) -> None:
+    peers = [f"do{number}@a.example" for number in range(7)]
+    for peer in peers[:6]:
+        document = BytesContent(identity_of(peer).public.to_bytes())
+        MemoryTransport(store, peer).publish(IDENTITY_PATH, document, [ALICE])
+    forged = BytesContent(identity_of(peers[0]).public.to_bytes())
+    MemoryTransport(store, peers[6]).publish(IDENTITY_PATH, forged, [ALICE])
+    for _ in range(2):
+        alice.keys.meet(peers)
+    told = heard.of("many-pinned")
+    assert [facts["peers"] for facts in told] == [tuple(peers[:6])] and not heard.of("pinned")
+    assert told[0]["fingerprints"][0] == identity_of(peers[0]).public.fingerprint
+    assert all(alice.keys.of(peer) == identity_of(peer).public for peer in peers[:6])
+    assert alice.keys.of(peers[6]) is None, "the document of another is nobody's"
+    alice.audit.flush()
+    recorded = [entry for entry in alice.account.audit.entries() if entry["event"] == "pinned"]
+    assert [entry["peer"] for entry in recorded] == peers[:6]
+
+
 def test_the_document_of_another_is_refused_and_waited_over(
     alice: Channel, shown: Callable[[bytes], None], heard: Heard
 ) -> None:
