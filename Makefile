@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: test-flower test-apps constraints check-advisories test-undo help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-stores test-gdrive-live test-s3 bench bench-long lint wheel clean
+.PHONY: test-flower test-apps constraints check-advisories test-undo help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-stores test-gdrive-live test-s3 bench bench-quick bench-compare bench-long lint wheel clean
 
 help:
 	@echo "make demo              train a real model with three data owners, before your eyes"
@@ -23,6 +23,8 @@ help:
 	@echo "make test-gdrive-live  the Drive suite on real accounts, where their tokens are given"
 	@echo "make test-s3           the object store suite on moto, MinIO and s3rver"
 	@echo "make bench             the benchmarks of docs/benchmarks.md"
+	@echo "make bench-quick       three owners; 0, 1 and 50 MB; start-up; in a minute"
+	@echo "make bench-compare BASE=COMMIT  the same of two versions in turn, as ratios"
 	@echo "make bench-long        5,000 rounds on a plain folder: is anything growing with them?"
 	@echo "make lint              ruff, mypy --strict, import-linter"
 	@echo "make wheel             build the wheel into dist/ and try its installed copy"
@@ -81,6 +83,13 @@ test-gdrive-live: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
+
+bench-quick: $(STAMP)
+	$(BIN)/python -m benchmarks.quick
+
+# make bench-compare BASE=COMMIT: median paired ratios of five turns
+bench-compare: $(STAMP)
+	$(BIN)/python -m benchmarks.compare $(BASE)
 
 bench-long: $(STAMP)
 	$(BIN)/python -m benchmarks.long_run
