@@ -16,7 +16,6 @@ from syft_flwr_cli.transports.base import Transport
 from syft_flwr_cli.transports.folder.transport import FolderTransport
 from syft_flwr_cli.transports.registry import all_specs, check_transport, find_spec, open_transport
 from syft_flwr_cli.transports.spec import Opening
-from syft_flwr_cli.transports.syftbox.transport import SyftBoxTransport
 
 ALICE, BOB = "alice@a.example", "bob@b.example"
 BUILT_IN = ("local", "syftbox", "gdrive", "s3")
@@ -36,7 +35,9 @@ def test_local_is_a_shared_folder(tmp_path: Path, name: str) -> None:
 def test_syftbox_is_found_by_its_configuration(tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"email": ALICE, "data_dir": str(tmp_path)}))
-    assert isinstance(opened("syftbox", tmp_path, syftbox_config=config), SyftBoxTransport)
+    found = opened("syftbox", tmp_path, syftbox_config=config)
+    assert (found.email, (tmp_path / "datasites" / ALICE).is_dir()) == (ALICE, True)
+    assert found.properties.largest_quick_file > 0
     assert find_spec("syftbox").account({"syftbox_config": config}) == ALICE
 
 
