@@ -29,11 +29,24 @@ class RunFolder:
         """Move what the app left in its working folder to the results, and remove the copy; what was moved."""
         moved = leftovers(self.project, self.working) if self.working.exists() else []
         for relative in moved:
-            target = self.results / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = _without_links(self.results, relative)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.move(self.working / relative, target)
         remove_copy(self.working)
         return moved
+
+
+def _without_links(results: Path, relative: Path) -> Path:
+    """Where a file goes in the results; a link that stands in its way, which the app may have made, is removed.
+
+    The app may be in a sandbox, and whoever moves its files is not: a link would lead out of the results.
+    """
+    place = results
+    for part in relative.parts:
+        place = place / part
+        if place.is_symlink():
+            place.unlink()
+    return place
 
 
 def results_dir(directory: Path, run: str) -> Path:

@@ -15,12 +15,12 @@ LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "__pycache__", "*.pyc")
 
 
 def make_copy(project: Path, place: Path) -> Path:
-    """Copy a project's files to ``place``, which must not be there yet, and make all of it writable."""
+    """Copy a project's files to ``place``, which must not be there yet; only its owner can use it."""
     shutil.copytree(project, place, ignore=LEFT_OUT, symlinks=True, ignore_dangling_symlinks=True)
     for folder, _, files in os.walk(place):
         for path in (Path(folder), *(Path(folder) / name for name in files)):
             if not path.is_symlink():
-                path.chmod(path.stat().st_mode | stat.S_IWUSR | stat.S_IRUSR)
+                path.chmod(path.stat().st_mode & stat.S_IXUSR | stat.S_IWUSR | stat.S_IRUSR)
     return place
 
 
