@@ -28,6 +28,12 @@ from syft_flwr_cli.storage.paths import locked, read_private, write_private
 
 __all__ = ["Received", "RecordStore", "Sent"]
 
+MAX_KEPT = 2000
+"""Records of one kind that are kept of one peer."""
+
+MAX_KEPT_BYTES = 64 * 1024 * 1024
+"""Bytes of these, at most."""
+
 _LIMIT = 2 * MAX_RECORD + 64 * 1024
 
 
@@ -99,7 +105,8 @@ class RecordStore:
         Raises
         ------
         RefusedError
-            ``replayed``, if it was overtaken, or has the number of another one that is known.
+            ``replayed``, if it was overtaken, or has the number of another one that is known; ``oversized``, if its
+            sender has so many here that no other is taken.
         """
         path = self._received(sender, record.kind, record.key)
         with locked(path):
@@ -112,7 +119,9 @@ class RecordStore:
                         "replayed",
                         f"This {record.kind} of {sender} was overtaken by a later one.",
                     )
-            write_private(path, canonical({"sender": sender, "seen": round(now, 3), "record": _text(record)}))
+            content = canonical({"sender": sender, "seen": round(now, 3), "record": _text(record)})
+            _require_room(path, len(content), sender, record.kind)
+            write_private(path, content)
         return True
 
     def sent(self, kind: Kind | None = None, recipient: str | None = None) -> Iterator[Sent]:
@@ -151,6 +160,18 @@ class RecordStore:
 
 def _file_name(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:40] + ".json"
+
+
+def _require_room(path: Path, size: int, sender: str, kind: Kind) -> None:
+    """`RefusedError` if with a file of ``size`` bytes too much of one peer would be kept."""
+    others = [file.stat().st_size for file in path.parent.glob("*.json") if file != path]
+    if len(others) >= MAX_KEPT or sum(others) + size > MAX_KEPT_BYTES:
+        raise RefusedError(
+            "oversized",
+            f"{len(others):,} records of the kind {kind} of {sender} are kept here, and no more are taken.",
+            hint=f"If you trust {sender} with more, move what is in {path.parent} away; the records that still hold "
+            "are taken in again from the shared folder.",
+        )
 
 
 def _text(record: Record) -> str:

@@ -23,6 +23,8 @@ def check_record(me: str, sender: str, record: Record) -> None:
         offer = read_offer(record.content)
         _must(record.key == offer.app_name, "the offer is filed under another app than its own")
         _must(leads(sender, offer.app_name), f"{offer.app_name} is no project of {sender}")
+        # An app name has one: by what it is called, a project could be taken for somebody else's app.
+        _must("@" not in offer.project, f"a project cannot be called {offer.project}")
         _must(me in offer.datasites, f"the offer is not meant for {me}")
     elif record.kind == "decision":
         decision = read_decision(record.content)
@@ -31,6 +33,7 @@ def check_record(me: str, sender: str, record: Record) -> None:
     elif record.kind == "dataset":
         _must(record.key == read_data_set(record.content).name, "the data set is filed under another name")
     else:
+        _must(record.key == "", "a notice of leaving has no key")
         Fields(record.content, "The notice").text("reason", MAX_MESSAGE)
 
 
