@@ -7,6 +7,7 @@ more: code that wants to hide something can. It is a reading aid, not a check.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Literal
 
 from syft_flwr_cli.consent.manifest import Manifest
 
-__all__ = ["KINDS", "Finding", "Kind", "survey"]
+__all__ = ["KINDS", "Finding", "Kind", "source_lines", "survey"]
 
 Kind = Literal["data", "files", "network", "programs", "code", "environment", "opaque"]
 
@@ -31,6 +32,7 @@ KINDS: dict[Kind, str] = {
 
 MAX_SOURCE = 4 * 1024 * 1024
 MAX_EXCERPT = 100
+_HEAD = 64 * 1024
 
 _IMPORTS: dict[str, Kind] = {
     **dict.fromkeys(("socket", "ssl", "socketserver", "asyncio", "http", "urllib", "xmlrpc"), "network"),
@@ -71,10 +73,21 @@ def survey(manifest: Manifest, root: Path) -> list[Finding]:
     for entry in manifest.entries:
         if entry.path.endswith((".py", ".pyw", ".pth")):
             found.update(_in_file(entry.path, root / entry.path, entry.size))
-        elif entry.path.lower().endswith(_OPAQUE):
+        elif entry.path.lower().endswith(_OPAQUE) or _is_binary(root / entry.path):
             found.add(Finding("opaque", entry.path, 0, f"{entry.size} bytes"))
     order = list(KINDS)
     return sorted(found, key=lambda finding: (order.index(finding.kind), finding.path, finding.line))
+
+
+def _is_binary(place: Path) -> bool:
+    """Whether a file begins as no text does, whatever it is called: a library, a pickle, weights."""
+    try:
+        with place.open("rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError:
+        return True
+    # A character may be cut at the end.
+    return b"\0" in head or "\ufffd" in head.decode("utf-8", "replace")[:-3]
 
 
 def _in_file(path: str, place: Path, size: int) -> Iterator[Finding]:
@@ -86,12 +99,28 @@ def _in_file(path: str, place: Path, size: int) -> Iterator[Finding]:
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
         yield Finding("opaque", path, 0, str(error)[:MAX_EXCERPT])
         return
-    lines = source.split("\n")
+    lines = source_lines(source)
     for node in ast.walk(tree):
         for kind in _kinds(node):
             line = getattr(node, "lineno", 0)
-            text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-            yield Finding(kind, path, line, text[:MAX_EXCERPT])
+            text = lines[line - 1] if 0 < line <= len(lines) else ""
+            yield Finding(kind, path, line, _excerpt(text, getattr(node, "col_offset", 0)))
+
+
+def source_lines(source: str) -> list[str]:
+    """The lines of a source as Python counts them: a carriage return ends one, too."""
+    return re.split("\r\n|\r|\n", source)
+
+
+def _excerpt(line: str, column: int) -> str:
+    """A line in which something stands at ``column`` (in bytes of UTF-8), so that this is in what is shown."""
+    before = line.encode()[:column].decode(errors="replace")
+    text = " ".join(line[: len(before)].split())
+    rest = " ".join(line[len(before) :].split())
+    if len(text) > MAX_EXCERPT // 2:
+        text = "…" + text[-MAX_EXCERPT // 4 :]
+    gap = " " if text and line[len(before) - 1 : len(before)].isspace() else ""
+    return f"{text}{gap}{rest}"[:MAX_EXCERPT]
 
 
 def _kinds(node: ast.AST) -> Iterator[Kind]:

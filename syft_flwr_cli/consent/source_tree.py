@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from syft_flwr_cli.errors import NotAProjectError
+from syft_flwr_cli.protocol.printable import is_hidden
 
 __all__ = ["MAX_FILES", "check_name", "excluded_paths", "file_paths", "open_plain", "read_blocks"]
 
@@ -196,7 +197,7 @@ def check_name(name: str, path: str) -> None:
         raise _refused(path, f"has a path of more than {MAX_PATH} bytes")
     if unicodedata.normalize("NFC", name) != name:
         raise _refused(path, "has a name that is not in Unicode's composed form (NFC)")
-    if "\\" in name or any(unicodedata.category(sign)[0] == "C" or sign in "\u2028\u2029" for sign in name):
+    if "\\" in name or any(is_hidden(sign) or (sign != " " and sign.isspace()) for sign in name):
         raise _refused(ascii(path), "has a name with a backslash or an invisible character")
 
 

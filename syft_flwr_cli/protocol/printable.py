@@ -2,15 +2,28 @@
 
 import unicodedata
 
-__all__ = ["first_line", "visible"]
+__all__ = ["first_line", "is_hidden", "visible"]
+
+_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+
+_BLANK = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+)
+"""Letters, marks and signs that have no shape of their own: those of Unicode's Default_Ignorable_Code_Point
+(DerivedCoreProperties) that are in none of the categories above, and the blank of Braille. Some may stand in a name of
+Python's."""
+
+
+def is_hidden(sign: str) -> bool:
+    """Whether a character is obeyed or not shown, or reorders what stands beside it."""
+    return unicodedata.category(sign) in _HIDDEN or sign in _BLANK
 
 
 def visible(text: str, *, keep: str = "\t") -> str:
     """``text`` with every character spelled out that a terminal would obey, hide or reorder."""
     return "".join(
-        sign
-        if sign in keep or unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-        else sign.encode("unicode_escape").decode("ascii")
+        sign if sign in keep or not is_hidden(sign) else sign.encode("unicode_escape").decode("ascii")
         for sign in text
     )
 

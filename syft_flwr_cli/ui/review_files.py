@@ -3,6 +3,7 @@
 It does not decide anything.
 """
 
+from syft_flwr_cli.consent.code_scan import source_lines
 from syft_flwr_cli.consent.review import Review
 from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.ui import output
@@ -22,7 +23,7 @@ def show_files(review: Review) -> None:
         if b"\0" in data:
             console.print("   binary, not shown", markup=False)
             continue
-        lines = data.decode("utf-8", "backslashreplace").split("\n")
+        lines = source_lines(data.decode("utf-8", "backslashreplace"))
         for number, line in enumerate(lines[:-1] if lines[-1] == "" else lines, 1):
             console.print(f"{number:>5}  {visible(line)}", markup=False)
         if entry.size > MAX_SHOWN:
