@@ -154,7 +154,7 @@ def register(app: typer.Typer) -> None:
             remember(here, settings.app_name, email=settings.email, root=root)
             remember_data(here, settings, choice)
             with shown(LiveState(found.name, settings.email), emit, quiet=quiet, verbose=verbose):
-                result = node.run_node(session, opened.runner, app.options, checks, checks.over)
+                result = node.run_node(session, opened.runner, app.options, checks, checks.over, checks.hold)
             if checks.closed is not None:
                 node.told(session, result)
                 raise checks.closed

@@ -107,7 +107,8 @@ def run_client(
     opened = owner_app.open_app(app, here, emit=_log_event)
     session, checks = opened.session, opened.gate
     try:
-        node.told(session, node.run_node(session, opened.runner, app.options, checks, checks.over))
+        result = node.run_node(session, opened.runner, app.options, checks, checks.over, checks.hold)
+        node.told(session, result)
         if checks.closed is not None:
             raise checks.closed
     finally:

@@ -115,12 +115,10 @@ def source_lines(source: str) -> list[str]:
 def _excerpt(line: str, column: int) -> str:
     """A line in which something stands at ``column`` (in bytes of UTF-8), so that this is in what is shown."""
     before = line.encode()[:column].decode(errors="replace")
-    text = " ".join(line[: len(before)].split())
-    rest = " ".join(line[len(before) :].split())
+    text, rest = before.lstrip(), line[len(before) :].rstrip()
     if len(text) > MAX_EXCERPT // 2:
-        text = "…" + text[-MAX_EXCERPT // 4 :]
-    gap = " " if text and line[len(before) - 1 : len(before)].isspace() else ""
-    return f"{text}{gap}{rest}"[:MAX_EXCERPT]
+        text = "… " + " ".join(text.split())[-MAX_EXCERPT // 4 :]
+    return f"{text}{rest}"[:MAX_EXCERPT]
 
 
 def _kinds(node: ast.AST) -> Iterator[Kind]:

@@ -166,7 +166,8 @@ def check(rules: EgressRules, found: Outline, size: int, before: int) -> Withhel
         for record in dict.fromkeys(one.record for one in found.metrics):
             inside = {one.name: one.value for one in found.metrics if one.record == record}
             number = inside.get(EXAMPLES)
-            if not isinstance(number, int | float) or number < rules.min_examples:
+            # Said so that a number that is none (NaN), which is less than nothing, does not pass either.
+            if not isinstance(number, int | float) or not number >= rules.min_examples:
                 sentence = f"its metrics are not of at least {rules.min_examples} examples"
                 return Withheld("egress-examples", sentence, f"{record}: {EXAMPLES} is {number}")
     return None

@@ -253,6 +253,13 @@ class Gate:
             or self._config(policy, work)
         )
 
+    def hold(self, run: str) -> str | None:
+        """Why nothing that was made in a run is sent any more, also of what was made before; None while it is."""
+        for check in (self._code.decision.now, self._code.check_end):
+            self._check(check, run, "the data owner does not approve this code any more")
+        self._check(self._code.rules.now, run, "the policy of the data owner cannot be read")
+        return None if self.closed is None else self._says
+
     def _check(self, check: Callable[[], object], run: str, says: str) -> None:
         """Close the gate if ``check`` fails."""
         if self.closed is None:

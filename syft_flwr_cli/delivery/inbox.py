@@ -82,6 +82,9 @@ class Inbox:
         What the app was given (see `Body`); stated in every response.
     sandbox : str, optional
         What the app runs in; stated in every response.
+    hold : callable
+        Says in a sentence why nothing that the app made in a run is sent any more, also of what was written down
+        before; None while it is. Asked before each response is published.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Inbox:
         verify_interval: float = VERIFY_INTERVAL,
         data: str | None = None,
         sandbox: str | None = None,
+        hold: Callable[[str], str | None] = lambda run: None,
     ) -> None:
         self.aggregator = aggregator
         self._channel = channel
@@ -105,7 +109,7 @@ class Inbox:
         self._data = data
         self._sandbox = sandbox
         self._gate = gate
-        self._responses = ResponseOutbox(channel, aggregator, code, verify_interval, data, sandbox)
+        self._responses = ResponseOutbox(channel, aggregator, code, verify_interval, data, sandbox, hold)
         self._intake = RequestIntake(
             channel, aggregator, self._responses.again, self._responses.report_encryption_mismatch
         )

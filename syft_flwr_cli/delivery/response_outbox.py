@@ -6,6 +6,7 @@ an encryption mismatch (to an aggregator whose setting is not ours) are no respo
 and taken back.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +20,7 @@ from syft_flwr_cli.delivery.task import TaskResult
 from syft_flwr_cli.delivery.tombstones import TOMBSTONES, Tombstones
 from syft_flwr_cli.delivery.withdrawal import ResponseWithdrawal
 from syft_flwr_cli.errors import TransportError
+from syft_flwr_cli.events import ReplyWithheld
 from syft_flwr_cli.flower.error_codes import UNUSABLE
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import ENCRYPTION_MISMATCH, Body, encode_body
@@ -49,6 +51,8 @@ class ResponseOutbox:
         What the app was given (see `Body`); stated in every response.
     sandbox : str, optional
         What the app runs in; stated in every response.
+    hold : callable
+        Says in a sentence why nothing that the app made is sent any more, given the run; None while it is.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class ResponseOutbox:
         verify_interval: float,
         data: str | None = None,
         sandbox: str | None = None,
+        hold: Callable[[str], str | None] = lambda run: None,
     ) -> None:
         self._channel = channel
         self._journal, self._transport, self._keys = channel.journal, channel.transport, channel.keys
@@ -67,6 +72,8 @@ class ResponseOutbox:
         self._code = code
         self._data = data
         self._sandbox = sandbox
+        self._hold = hold
+        self._told: set[str] = set()
         self._folder = names.rpc_folder(channel.email, aggregator, channel.app)
         self._own = OwnFiles(channel.transport.once, verify_interval)
         self._to_publish: dict[str, None] = {}
@@ -149,13 +156,24 @@ class ResponseOutbox:
         """Publish what is to be. What fails is left to be published."""
         for mid in list(self._to_publish):
             request = self._journal.request(mid)
-            if request is not None and request.response is not None:
+            if request is not None and request.response is not None and not self._is_held(request):
                 crash_points.point("inbox.before-publish")
                 content = BytesContent(request.response)
                 self._transport.publish(self._path(mid), content, (self._aggregator,))
                 crash_points.point("inbox.after-publish")
                 self._own.written([self._path(mid)])
             del self._to_publish[mid]
+
+    def _is_held(self, request: Request) -> bool:
+        """Whether a response that was written down holds what the owner lets out no more; told once."""
+        if not self._journal.leaves(request.id) or (why := self._hold(request.run)) is None:
+            return False
+        if request.id not in self._told:
+            self._told.add(request.id)
+            self._channel.emit(ReplyWithheld(request.id, why))
+            facts = {"event": "refused", "time": self._channel.clock(), "message": request.id}
+            self._journal.hear([{**facts, "reason": "policy", "sentence": f"Not sent: {why}"[:500]}])
+        return True
 
     def next_look(self) -> float:
         """Seconds until `check` looks at the store again."""

@@ -165,6 +165,8 @@ class AppNode:
         What is stated in the responses.
     gate : callable, optional
         Says why a genuine request is not executed; None lets it pass.
+    hold : callable
+        Says why nothing that the app made in a run is sent any more; None while it is.
     """
 
     def __init__(
@@ -173,6 +175,7 @@ class AppNode:
         runner: Runner,
         options: NodeOptions,
         gate: Callable[[Task], str | None] | None = None,
+        hold: Callable[[str], str | None] = lambda run: None,
     ) -> None:
         self._session = session
         self._runner = runner
@@ -196,6 +199,7 @@ class AppNode:
             gate=gate,
             data=options.data,
             sandbox=options.stated_sandbox,
+            hold=hold,
         )
         self._interrupted = threading.Event()
         self._reported = 0
@@ -259,15 +263,17 @@ def run_node(
     options: NodeOptions,
     gate: Callable[[Task], str | None] | None = None,
     over: Callable[[list[Stopped]], bool] = lambda stopped: False,
+    hold: Callable[[str], str | None] = lambda run: None,
 ) -> NodeResult:
     """Serve requests until the run is over, or for ever with ``keep_alive``.
 
-    ``gate`` says why a genuine request is not executed; None lets it pass. ``over`` looks at the runs that
+    ``gate`` says why a genuine request is not executed, and ``hold`` why nothing that the app made in a run is sent
+    any more; None lets it pass. ``over`` looks at the runs that
     ended, and says whether the node is to end in spite of ``keep_alive``. Whoever has shown the result calls
     `told`.
     """
     runner.start()
-    node = AppNode(session, runner, options, gate)
+    node = AppNode(session, runner, options, gate, hold)
 
     def done() -> bool:
         if not options.keep_alive:

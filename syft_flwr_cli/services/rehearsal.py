@@ -173,7 +173,7 @@ class _Stage:
                 # The stand-in's copy of the project differs in the keys it pins: what it expects is no matter here.
                 return opened.gate(_expecting_nothing(work))
 
-            node = AppNode(opened.session, opened.runner, app.options, gate)
+            node = AppNode(opened.session, opened.runner, app.options, gate, opened.gate.hold)
             timer = threading.Thread(target=_watch, args=(server, node, setup.seconds), daemon=True)
             opened.runner.start()
             timer.start()

@@ -182,7 +182,7 @@ class _App:
         )
         try:
             runner = self.pool.runner(opened.runner)
-            node = AppNode(opened.session, runner, self.app.options, opened.gate)
+            node = AppNode(opened.session, runner, self.app.options, opened.gate, opened.gate.hold)
             if self.presence is not None:
                 node.besides = self.presence.keeper(opened.session)
         except BaseException:

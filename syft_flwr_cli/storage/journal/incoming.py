@@ -101,6 +101,11 @@ class IncomingTable(Table):
         rows = self._db.all("SELECT bytes, record FROM egress WHERE run=?", run)
         return sum(row["bytes"] for row in rows if "withheld" not in json.loads(row["record"]))
 
+    def leaves(self, mid: str) -> bool:
+        """Whether the response to a request holds what an app made, as far as that was recorded."""
+        row = self._db.one("SELECT record FROM egress WHERE message=?", mid)
+        return row is not None and "withheld" not in json.loads(row["record"])
+
     def request(self, mid: str) -> Request | None:
         """One request to us."""
         row = self._db.one("SELECT * FROM requests WHERE id=?", mid)
