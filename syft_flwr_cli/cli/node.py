@@ -109,7 +109,7 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.ui.console_reporter import ConsoleReporter, log_to
         from syft_flwr_cli.ui.event_command import EventCommand
         from syft_flwr_cli.ui.live.state import LiveState
-        from syft_flwr_cli.ui.live.terminal import shown
+        from syft_flwr_cli.ui.live.terminal import shown, wanted
 
         here = home()
         who = current_participant(here, email)
@@ -136,7 +136,7 @@ def register(app: typer.Typer) -> None:
             presence=presence,
         )
         check_root(root, create=create_root, confirm=confirmation(as_json=as_json))
-        emit = Publisher(ConsoleReporter(verbose, quiet=quiet))
+        emit = Publisher(ConsoleReporter(verbose, quiet=quiet, live=wanted(quiet=quiet, verbose=verbose)))
         if log_file is not None:
             emit.add(log_to(log_file))
         told = EventCommand(on_event, {"email": who}) if on_event is not None else None

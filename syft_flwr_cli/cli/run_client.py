@@ -108,7 +108,7 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.ui.console_reporter import ConsoleReporter, log_to
         from syft_flwr_cli.ui.live.state import LiveState
-        from syft_flwr_cli.ui.live.terminal import shown
+        from syft_flwr_cli.ui.live.terminal import shown, wanted
 
         found = load_project(project)
         here = home()
@@ -132,7 +132,7 @@ def register(app: typer.Typer) -> None:
             gpu=gpu,
             node_config=parse_values(node_config, "--node-config"),
         )
-        emit = Publisher(ConsoleReporter(verbose, quiet=quiet))
+        emit = Publisher(ConsoleReporter(verbose, quiet=quiet, live=wanted(quiet=quiet, verbose=verbose)))
         if log_file is not None:
             emit.add(log_to(log_file))
         check_store(settings, emit, create=create_root, confirm=confirmation(as_json=as_json))

@@ -180,6 +180,7 @@ def register(app: typer.Typer) -> None:
             state = LiveState(found.name, settings.email)
             with shown(state, emit, quiet=quiet, verbose=verbose, spent=opened.spent):
                 result = runs.run_server_app(opened, None, context, options)
+            _keep(here, opened, result.run)
             code = _report(result, opened, as_json)
             runs.told(opened, result)
             return code
@@ -189,6 +190,22 @@ def register(app: typer.Typer) -> None:
             if partakers is not None:
                 partakers.close()
             opened.close()
+
+
+def _keep(here: Path, opened: Any, run: str) -> None:
+    """Write what is read of a run later beside its results; where that fails, the run has ended all the same."""
+    from syft_flwr_cli.services.run_report import find_reported_run, report_of
+    from syft_flwr_cli.services.run_results import write_results
+    from syft_flwr_cli.ui.report.page import render
+
+    try:
+        report = report_of(here, find_reported_run(here, run, opened.settings.email))
+        write_results(opened.channel.directory, report, render(report))
+    except (OSError, SyftFlwrError) as error:
+        said = error.what if isinstance(error, SyftFlwrError) else str(error)
+        output.note(
+            f"The report was not written: {said} Write it with: syft-flwr report {run}", style="yellow"
+        )
 
 
 def _code(path: Path) -> str:

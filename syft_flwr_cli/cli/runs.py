@@ -12,6 +12,7 @@ from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
+    from syft_flwr_cli.services.report_values import RunReport
     from syft_flwr_cli.services.runs import LocalRun
 
 __all__ = ["register"]
@@ -54,7 +55,7 @@ def _look_commands(group: typer.Typer) -> None:
 
     @group.command(epilog="Example: syft-flwr runs show 46116")
     def show(run: RunId, email: Email = None, as_json: Json = False) -> None:
-        """Show how far a run is, who is awaited, and at a data owner what left with each reply."""
+        """Show a run: rounds, metrics, who contributed what, who is awaited, and at a data owner what left."""
         from syft_flwr_cli.project.settings import named_email
         from syft_flwr_cli.services.runs import egress_of, find_run
         from syft_flwr_cli.storage.paths import home
@@ -62,8 +63,9 @@ def _look_commands(group: typer.Typer) -> None:
 
         one = find_run(home(), run, named_email(email))
         left = egress_of(home(), one)
+        report = _report_on(one)
         if as_json:
-            output.emit_json({**_facts(one), "egress": left})
+            output.emit_json({**_facts(one), "egress": left, "report": report and asdict(report)})
             return
         console, view = output.out(), one.view
         console.print(_line(one), markup=False)
@@ -76,6 +78,12 @@ def _look_commands(group: typer.Typer) -> None:
             console.print(f"  waits for {waited.email} since {since}", markup=False)
         for line in egress_lines(left) if left else ():
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        if report is not None:
+            from syft_flwr_cli.storage.paths import app_dir
+            from syft_flwr_cli.ui.run_details import detail_lines
+
+            for line in detail_lines(report, app_dir(home(), one.email, one.app_name) / "results" / view.run):
+                console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         output.note(f"next: syft-flwr runs logs {view.run}")
 
     @group.command(epilog="Example: syft-flwr runs logs 46116 --last 20")
@@ -150,6 +158,16 @@ def stop_by_id(run: str, email: str | None, places: dict[str, Any], reason: str,
     if as_json:
         output.emit_json({"run_id": done.run, "app_name": done.app_name, "told": list(done.told)})
     output.note(f"Run {done.run} is ended; told {', '.join(done.told)}.", style="bold")
+
+
+def _report_on(one: "LocalRun") -> "RunReport | None":
+    """What is kept of a run of an aggregator's; None of a data owner's, which knows its own part alone."""
+    from syft_flwr_cli.services.run_report import find_reported_run, report_of
+    from syft_flwr_cli.storage.paths import home
+
+    if one.view.role != "aggregator":
+        return None
+    return report_of(home(), find_reported_run(home(), one.view.run, one.email))
 
 
 def _line(one: "LocalRun") -> str:

@@ -1,5 +1,6 @@
 """``syft-flwr status``: runs, who is awaited, what was refused, whose keys are known, what space is used."""
 
+import contextlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syft_flwr_cli.cli.options import Email, Json
+from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.project.settings import named_email
 from syft_flwr_cli.storage.paths import home
@@ -32,6 +34,9 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         email: Email = None,
+        watch: Annotated[
+            bool, typer.Option("--watch", help="Show the newest run live, until it is over or Ctrl-C.")
+        ] = False,
         as_json: Json = False,
     ) -> None:
         """Show how things stand. Disturbs nothing: a run that goes on does not notice."""
@@ -42,6 +47,9 @@ def register(app: typer.Typer) -> None:
         said = named_email(email)
         who = [said] if said else participants(here)
         wanted = found.app_name if found is not None else None
+        if watch:
+            _watch(here, said, wanted, as_json=as_json)
+            return
         stands = [
             _look(here, person, name, found)
             for person in who
@@ -61,6 +69,24 @@ def register(app: typer.Typer) -> None:
         if not stands:
             output.note("Nothing has run here yet.")
         output.note(f"next: {following}")
+
+
+def _watch(here: Path, email: str | None, app_name: str | None, *, as_json: bool) -> None:
+    from syft_flwr_cli.services.run_follow import RunFollower, newest_run
+
+    if as_json:
+        raise UsageError(
+            "--watch shows pictures, and --json one document.",
+            hint="Use one of them: syft-flwr status --json",
+        )
+    one = newest_run(here, email, app_name)
+    if one is None:
+        raise UsageError("Nothing has run here yet.", hint="Begin a run with: syft-flwr run-server")
+    from syft_flwr_cli.ui.live.watch import watch
+
+    with contextlib.suppress(KeyboardInterrupt):
+        watch(RunFollower(here, one), one)
+    output.note(f"next: syft-flwr runs show {one.view.run}")
 
 
 def _project(folder: Path | None) -> Project | None:

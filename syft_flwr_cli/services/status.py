@@ -118,7 +118,7 @@ def look(
     return AppStatus(
         email=email,
         app_name=app_name,
-        process=who_holds(directory / "lock"),
+        process=who_holds(directory / "lock") or _at_work_on(directory, journal.runs),
         runs=journal.runs,
         refused=journal.refused,
         peers=tuple(entry for entry in entries if not peers or entry.email in peers),
@@ -127,6 +127,12 @@ def look(
         drive=_asked(participant_dir(home, email) / "transport"),
         at_work=last_signs(space, email, (entry.identity for entry in entries if not entry.revoked)),
     )
+
+
+def _at_work_on(directory: Path, runs: Iterable[RunView]) -> Holder | None:
+    """The process of a run that goes on beside others."""
+    held = (who_holds(directory / "runs" / f"{one.run}.lock") for one in runs if one.ended is None)
+    return next((holder for holder in held if holder is not None), None)
 
 
 def own_space(home: Path, email: str, app_name: str, project: Project | None) -> Path | None:

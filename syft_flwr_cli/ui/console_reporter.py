@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from syft_flwr_cli.errors import UsageError
-from syft_flwr_cli.events import Event, Level
+from syft_flwr_cli.events import Event, Level, RequestExecuting
 from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.storage.paths import append_private
 from syft_flwr_cli.ui import output
@@ -39,6 +39,8 @@ class ConsoleReporter:
         Show every message, not only what is out of the ordinary.
     quiet : bool
         Show only what needs attention.
+    live : bool
+        Leave out what a live view shows at the same time.
     say : callable
         Where a sentence goes.
     clock : callable
@@ -52,7 +54,9 @@ class ConsoleReporter:
         clock: Callable[[], float] = time.monotonic,
         *,
         quiet: bool = False,
+        live: bool = False,
     ) -> None:
+        self._live = live
         self._verbose = verbose
         self._hidden: tuple[Level, ...] = ("detail", "info", "notice") if quiet else ("detail",)
         self._say = say
@@ -64,6 +68,8 @@ class ConsoleReporter:
         """Hear of an event."""
         level = event.importance()
         if level in self._hidden and not self._verbose:
+            return
+        if self._live and isinstance(event, RequestExecuting):
             return
         sentence = printable(event).sentence()
         if sentence and self._is_new(event):

@@ -43,7 +43,7 @@ def _lines(status: AppStatus) -> Iterator[tuple[str, str]]:
     else:
         yield "process", f"{status.process.pid}, since {when(status.process.since)}"
     for run in status.runs[:SHOWN]:
-        yield from (("run", line) for line in _run_lines(run))
+        yield from (("run", line) for line in _run_lines(run, paused=status.process is None))
     yield from _more("run", len(status.runs), "runs")
     for refusal in status.refused[:SHOWN]:
         yield "refused", f"{refusal.times}x {refusal.reason}: {refusal.sentence}"
@@ -63,9 +63,9 @@ def _lines(status: AppStatus) -> Iterator[tuple[str, str]]:
     yield "space", f"{size_text(status.kept)} at home{shared}"
 
 
-def _run_lines(run: RunView) -> Iterator[str]:
+def _run_lines(run: RunView, *, paused: bool) -> Iterator[str]:
     begun = f"since {when(run.began)}" if run.ended is None else when(run.ended)
-    parts = [f"{run.run} {run.state} {begun}"]
+    parts = [f"{run.run} {'paused' if paused and run.ended is None else run.state} {begun}"]
     if run.round is not None:
         parts.append(f"round {run.round}")
     parts += [f"{count} {_STATES.get(state, state)}" for state, count in run.messages.items()]

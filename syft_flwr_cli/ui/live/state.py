@@ -240,7 +240,9 @@ class LiveState:
                 self._owner(who, "sent", moment)
 
     def _on_sent(self, facts: Mapping[str, Any], moment: float) -> None:
-        self._owner(_text(facts.get("peer")), "sent", moment)
+        row = self.owners.get(_text(facts.get("peer")))
+        if row is not None and row.status in ("asked", "key"):  # not the signal that ends the run
+            row.status, row.since, row.detail = "sent", moment, ""
 
     def _on_no_key(self, facts: Mapping[str, Any], moment: float) -> None:
         self._owner(_text(facts.get("peer")), "key", moment)

@@ -1,0 +1,68 @@
+"""What is kept of a run when it ends, and how `runs show` tells it, whatever the app reported."""
+
+import json
+from pathlib import Path
+
+from syft_flwr_cli.services.report_values import Phase, Round, RunReport, Span
+from syft_flwr_cli.services.run_results import write_results
+from syft_flwr_cli.ui.run_details import detail_lines
+
+A, B = "do1@a.example", "do2@b.example"
+
+
+def report(**metrics: object) -> RunReport:
+    phase = Phase("train", 2, 1, {}, [], 1.0, 500, metrics, {A: metrics})
+    return RunReport(
+        run="11",
+        app="app",
+        project="study",
+        aggregator="ds@lab.example",
+        datasites=(A, B),
+        state="finished",
+        reason="",
+        began=0.0,
+        ended=1.0,
+        made=2.0,
+        code="ab" * 32,
+        run_config={"lr": 0.1},
+        versions={},
+        rounds=[Round(1, [phase])],
+        spans=[Span(A, 1, "train", 0.0, 1.0, "answer"), Span(B, 1, "train", 0.0, 1.0, "absent")],
+        data={A: "mock"},
+        missing=(B,),
+    )
+
+
+def test_configuration_metrics_and_page_lie_with_the_results(tmp_path: Path) -> None:
+    written = write_results(tmp_path, report(loss=0.5, odd=float("nan")), "<html>")
+    assert [path.name for path in written] == ["config.json", "metrics.jsonl", "report.html"]
+    config = json.loads(written[0].read_text())
+    assert config["run_config"] == {"lr": 0.1} and config["data"] == {A: "mock"}
+    lines = [json.loads(line) for line in written[1].read_text().splitlines()]
+    assert {"round": 1, "phase": "train", "owner": A, "metric": "loss", "value": 0.5} in lines
+    assert {"round": 1, "phase": "train", "owner": None, "metric": "odd", "value": None} in lines
+
+
+def test_a_file_of_the_apps_own_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "results" / "11").mkdir(parents=True)
+    (tmp_path / "results" / "11" / "config.json").write_text("mine")
+    written = write_results(tmp_path, report(), "<html>")
+    assert [path.name for path in written] == ["metrics.jsonl", "report.html"]
+    assert (tmp_path / "results" / "11" / "config.json").read_text() == "mine"
+
+
+def test_a_run_is_told_with_owners_absences_data_digest_and_results(tmp_path: Path) -> None:
+    results = tmp_path / "results" / "11"
+    write_results(tmp_path, report(loss=0.5), "<html>")
+    text = "\n".join(detail_lines(report(loss=0.5), results))
+    assert f"{A}  1 of 1 answered, mock data" in text
+    assert f"{B}  0 of 1 answered, says nothing of its data  (missing at the end)" in text
+    assert "absent: train of round 1" in text
+    assert "ab" * 32 in text and str(results / "report.html") in text and "loss 0.5" in text
+
+
+def test_ten_thousand_metrics_and_escape_sequences_stay_readable(tmp_path: Path) -> None:
+    metrics: dict[str, object] = {f"\x1b[2J{'n' * 1000}{i}": i for i in range(10_000)}
+    lines = list(detail_lines(report(**metrics), tmp_path))
+    assert all("\x1b" not in line and len(line) < 500 for line in lines)
+    assert any("9994 more" in line for line in lines)
