@@ -137,13 +137,15 @@ class Participation:
             If nobody is left who could take part.
         """
         restore_tree(self._federation, self._project, self.standing)
+        said: tuple[str, ...] = ()
         while True:
             token = self._federation.token()
             self.refresh()
             found = self.standing
             if rule.enough(len(found.approved), len(found.asked)) or not found.undecided:
                 break
-            self._emit(DecisionsAwaited(tuple(found.undecided), found.offer.project))
+            if said != (said := tuple(found.undecided)):  # each look would fill the log of a run that waits
+                self._emit(DecisionsAwaited(said, found.offer.project))
             self._federation.wait(token, _WAIT)
         if not self.members():
             raise NobodyApprovedError(
