@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from syft_flwr_cli.services.data_choice import DataChoice
     from syft_flwr_cli.services.federation import Federation
     from syft_flwr_cli.services.joining import Offered
-    from syft_flwr_cli.services.review import Reviewed
+    from syft_flwr_cli.services.review import Decision, Reviewed
 
 __all__ = [
     "DataFlags",
@@ -132,7 +132,10 @@ def look(
         output.out().print(f"{one.aggregator} says: {visible(one.offer.message)}", markup=False)
     shows = flags.show_files
     if flags.asks and not shows and reviewed.shown.before is None and not (flags.approve or flags.reject):
-        shows = typer.confirm("Show what is in the files?", default=True, err=True)
+        size = sum(entry.size for entry in reviewed.shown.manifest.entries)
+        count = len(reviewed.shown.manifest.entries)
+        output.note(f"{project.name}: {count} files, {size:,} bytes, in {one.folder}")
+        shows = typer.confirm("Show what is in them?", default=True, err=True)
     if shows:
         from syft_flwr_cli.ui.review_files import show_files
 
@@ -149,16 +152,13 @@ def decide(
     from syft_flwr_cli.services import joining, review
 
     before = reviewed.shown.decided
-    choice: review.Decision
+    choice: Decision
     if flags.approve or flags.reject:
         choice = "approve" if flags.approve else "reject"
     elif before is not None and before.decision == "approve" and not before.ended(time.time()):
         choice = "approve"
     elif flags.asks:
-        said = typer.prompt("Approve, reject or later", default="later", err=True).strip().lower()
-        if said[:1] not in ("a", "r"):
-            raise typer.Exit(0)
-        choice = "approve" if said.startswith("a") else "reject"
+        choice = _ask_decision()
     else:
         raise UsageError(
             "Nothing was decided: --approve or --reject is missing.",
@@ -176,6 +176,22 @@ def decide(
     joining.answer(federation.store, one, choice, now, until=until, message=flags.message)
     federation.mailbox.post()
     return reviewed, choice
+
+
+def _ask_decision() -> "Decision":
+    """What a person decides; one who decides later is told how to come back, and the command is over."""
+    from syft_flwr_cli.ui import output
+
+    while True:
+        said = typer.prompt("Approve, reject or later", default="later", err=True).strip().lower()
+        if said in ("a", "approve"):
+            return "approve"
+        if said in ("r", "reject"):
+            return "reject"
+        if said in ("l", "later"):
+            output.note("Nothing was decided, and nothing runs. To decide, type the same command again.")
+            raise typer.Exit(0)
+        output.note("Please type approve, reject or later.")
 
 
 def settings_for(here: Path, settings: "Settings", project: "Project") -> "Settings":
@@ -236,12 +252,24 @@ def choose(here: Path, settings: "Settings", project: "Project", flags: Steps) -
 
 
 def _ask_data(uses: DataFlags) -> None:
-    question = "The folder with your data (or: mock, none; empty: say it later)"
-    said = typer.prompt(question, default="", show_default=False, err=True).strip()
-    if said in ("mock", "none"):
-        uses.mock, uses.no_data = said == "mock", said == "none"
-    elif said:
-        uses.data = Path(said).expanduser().absolute()
+    from syft_flwr_cli.ui import output
+
+    output.note(
+        "On which data may it run? Type the path of your data's folder; mock for the made-up data of the project; none "
+        "if it needs no data; or press Enter to say it later."
+    )
+    while True:
+        said = typer.prompt("Data", default="", show_default=False, err=True).strip()
+        if said in ("mock", "none"):
+            uses.mock, uses.no_data = said == "mock", said == "none"
+            return
+        if not said:
+            return
+        place = Path(said).expanduser().absolute()
+        if place.exists():
+            uses.data = place
+            return
+        output.note(f"There is no {place}.")
 
 
 def ask(question: str) -> str:

@@ -25,8 +25,8 @@ from syft_flwr_cli.ui import output
 __all__ = ["describe", "describe_decision", "show"]
 
 _NO_SANDBOX = (
-    "Approval is not a sandbox: what approved code can reach while it runs is decided by --sandbox of run-client. "
-    "The places listed above are a reading aid; they are found only where they are written plainly."
+    "Approval is not a sandbox. What the code can reach while it runs is limited by the sandbox of run-client "
+    "(--sandbox). The places worth a look are a reading aid: code that hides what it does is not found."
 )
 _FOREIGN_ENVIRONMENT = (
     "This folder holds an environment, {}: programs that run-client would run the app with, and that are not shown "
