@@ -36,10 +36,13 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         """Look at versions, home, keys, peers, project, sandbox and store; exit code 1 if something cannot work."""
         from syft_flwr_cli.services.doctor.examine import examine
+        from syft_flwr_cli.services.joining import locate
         from syft_flwr_cli.storage.paths import home
 
         places = {"transport": transport, "root": root, "syftbox_config": syftbox_config}
         found = []
+        if project is not None:
+            project = locate(home(), project, email)
         for one in examine(home(), project, email, places):
             mended = fix and one.repair is not None
             if mended and one.repair is not None:

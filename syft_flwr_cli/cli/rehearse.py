@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
         who = current_participant(here, email)
         if data is not None and not data.expanduser().exists():
             raise UsageError(f"There is no {data}.", hint="Give the folder with your data with --data DIR.")
-        folder = project if project.exists() else locate(here, project, email)
+        folder = locate(here, project, email)
         done = rehearsal.rehearse(
             rehearsal.RehearsalSetup(
                 home=here,

@@ -100,10 +100,11 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.events import Publisher
         from syft_flwr_cli.node import node
         from syft_flwr_cli.project.config import load_project
-        from syft_flwr_cli.project.settings import remember, resolve
+        from syft_flwr_cli.project.settings import named_email, remember, resolve
         from syft_flwr_cli.project.values import parse_values
         from syft_flwr_cli.services import owner_app
         from syft_flwr_cli.services.data_choice import choose_data, remember_data
+        from syft_flwr_cli.services.joining import receiver_of
         from syft_flwr_cli.services.shared_root import check_store
         from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.ui.console_reporter import ConsoleReporter, log_to
@@ -116,7 +117,7 @@ def register(app: typer.Typer) -> None:
             found,
             home=here,
             role="data owner",
-            email=email,
+            email=named_email(email) or receiver_of(here, project),
             transport=transport,
             root=root,
             syftbox_config=syftbox_config,
@@ -175,8 +176,6 @@ def register(app: typer.Typer) -> None:
 
 def _folder(project: Path, email: str | None) -> Path:
     """The project's folder; ``project`` may be the name of one that was offered."""
-    if project.exists():
-        return project
     from syft_flwr_cli.services.joining import locate
     from syft_flwr_cli.storage.paths import home
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from syft_flwr_cli.cli.options import Email, Json, Root, SyftboxConfig, TransportName
+from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.config import load_project
 from syft_flwr_cli.project.settings import resolve
 from syft_flwr_cli.storage.paths import home
@@ -42,9 +43,16 @@ def register(app: typer.Typer) -> None:
 
             stop_by_id(what, email, places, reason, as_json=as_json)
             return
+        from syft_flwr_cli.services.joining import locate
         from syft_flwr_cli.services.runs import stop_run
 
         here = home()
+        if not Path(what).exists() and locate(here, Path(what), email) != Path(what):
+            raise UsageError(
+                f"{what} is offered to you: its aggregator ends its runs.",
+                hint="Ctrl-C where run-client runs pauses your part; syft-flwr leave --help says how to take part no "
+                "more.",
+            )
         project = load_project(Path(what))
         settings = resolve(project, home=here, role="aggregator", email=email, **places)
         done = stop_run(

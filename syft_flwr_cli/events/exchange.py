@@ -134,9 +134,17 @@ class OfferAwaited(Event):
     kind = "offer-awaited"
     repeats = float("inf")
     peer: str
+    known: bool = True
+    """Whether a key of ``peer`` has been seen."""
 
     def sentence(self) -> str:
-        return f"Waiting for {self.peer} to offer a project (its share or run-server sends it). Ctrl-C ends waiting."
+        waiting = f"Waiting for {self.peer} to offer a project; its share or run-server sends it. Ctrl-C ends waiting."
+        if self.known:
+            return waiting
+        return (
+            f"{self.peer} has published no key here yet. Is the e-mail right, and is it the same shared folder?\n"
+            + waiting
+        )
 
 
 @dataclass(frozen=True, slots=True)

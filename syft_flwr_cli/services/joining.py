@@ -41,6 +41,7 @@ __all__ = [
     "locate",
     "offer_of_files",
     "offered_to",
+    "receiver_of",
     "rejoin",
     "unpack_offer",
 ]
@@ -157,7 +158,9 @@ def await_offers(
                 hint="Is the shared folder the same for both, and your e-mail as the project has it? "
                 f"{aggregator} sends offers with share and run-server; wait longer with --wait 1h.",
             )
-        federation.session.channel.emit(OfferAwaited(aggregator))
+        federation.session.channel.emit(
+            OfferAwaited(aggregator, federation.session.channel.account.roster.get(aggregator) is not None)
+        )
         federation.wait(token, min(left, _WAIT))
 
 
@@ -231,13 +234,16 @@ def answer_now(
 def locate(home: Path, named: Path, email: str | None) -> Path:
     """The folder that is meant by what was typed.
 
-    A folder that is there is meant itself; otherwise it is the name of an offered project.
+    A folder that is there is meant itself; otherwise it is the name of an offered project. In a folder without a
+    project, whoever has received some is told their names.
 
     Raises
     ------
     UsageError
         If there is neither, or several participants of this machine are offered a project of this name.
     """
+    if named.is_dir() and not (named / "pyproject.toml").exists():
+        _name_received(home, named, email)
     if named.exists() or (len(named.parts) != 1 and "@" not in named.parts[0]):
         return named
     me = [email] if email else _participants(home)
@@ -263,6 +269,29 @@ def locate(home: Path, named: Path, email: str | None) -> Path:
     if failure is not None and email:
         raise failure
     return named  # whoever loads it says what is wrong with it
+
+
+def receiver_of(home: Path, folder: Path) -> str | None:
+    """Who received the project in ``folder``; None if it lies anywhere else than where received projects are kept."""
+    place, everybody = folder.absolute(), home.absolute() / "participants"
+    if place.parent.name != "projects" or not place.is_relative_to(everybody):
+        return None
+    return place.relative_to(everybody).parts[0]
+
+
+def _name_received(home: Path, named: Path, email: str | None) -> None:
+    """Refuse a folder without a project by naming the projects that were received, if there are any."""
+    received = [
+        (one.name, who)
+        for who in ([email] if email else _participants(home))
+        for one in offered_to(RecordStore(participant_dir(home, who) / "federation", who), home, who)
+    ]
+    if received:
+        names = ", ".join(dict.fromkeys(name for name, _ in received))
+        raise NotAProjectError(
+            f"{named.absolute()} has no pyproject.toml.",
+            hint=f"Name a project that you have received ({names}), or the folder of one; see: syft-flwr projects list",
+        )
 
 
 def remove_superseded(federation: Federation, keep: Collection[str]) -> None:

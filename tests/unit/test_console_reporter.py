@@ -77,3 +77,8 @@ def test_no_text_of_others_reaches_a_terminal_as_it_is(capsys: pytest.CaptureFix
     for text in (shown.out, shown.err):
         assert not {sign for sign in text if sign in "\x1b\x07\x9b\u202e\u200b\r\x08"}, text
     assert "\\x1b[2J" in shown.err and "\\u202e" in shown.out
+
+
+def test_who_waits_for_somebody_who_was_never_here_is_asked_whether_the_address_is_right() -> None:
+    assert "Is the e-mail right" in said(events.OfferAwaited(PEER, known=False))
+    assert "Is the e-mail right" not in said(events.OfferAwaited(PEER))
