@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syft_flwr_cli.catalogue.records import APP
 from syft_flwr_cli.cli.options import Email, Json
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.config import Project, load_project
@@ -53,7 +54,7 @@ def register(app: typer.Typer) -> None:
         stands = [
             _look(here, person, name, found)
             for person in who
-            for name in apps_of(here, person)
+            for name in _own_apps(apps_of(here, person))
             if wanted is None or name == wanted
         ]
         following = next_command(stands, found, project, said)
@@ -87,6 +88,11 @@ def _watch(here: Path, email: str | None, app_name: str | None, *, as_json: bool
     with contextlib.suppress(KeyboardInterrupt):
         watch(RunFollower(here, one), one)
     output.note(f"next: syft-flwr runs show {one.view.run}")
+
+
+def _own_apps(apps: list[str]) -> list[str]:
+    """``apps`` without the reserved one that carries offers and decisions, if there is any other."""
+    return [name for name in apps if name != APP] or apps
 
 
 def _project(folder: Path | None) -> Project | None:

@@ -88,7 +88,9 @@ class FileLock:
             with self._path.open("rb") as stream:
                 note: Any = json.loads(stream.read(MAX_NOTE))
             since = datetime.fromtimestamp(float(note["since"]), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-            return f"{note['info']}, process {int(note['pid'])} on {note['host']}, since {since}"
+            what = str(note["info"])
+            what = "" if what.startswith("{") else f"{what}, "  # facts for programs are no sentence
+            return f"{what}process {int(note['pid'])} on {note['host']}, since {since}"
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return "another process"
 
