@@ -271,6 +271,8 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
         output.note(f"Finished, but without {', '.join(result.missing)}.", style="bold yellow")
     else:
         output.note(f"Run {result.run} is complete ({result.seconds:.1f} s).", style="bold green")
+    if result.results:
+        output.note(f"Results: {result.results} · A page to read: syft-flwr report {result.run}")
     if result.earlier:
         output.note("It was so when the process ended that ran it. Type the same again to begin a new run.")
     return EXIT_MISSING_OWNERS if result.missing else EXIT_OK

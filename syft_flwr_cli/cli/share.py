@@ -8,9 +8,13 @@ import typer
 from syft_flwr_cli.cli.options import Email, Json, ProjectPath, Root, SyftboxConfig, TransportName, Wheels
 
 if TYPE_CHECKING:
+    from syft_flwr_cli.project.settings import Settings
     from syft_flwr_cli.services.offers import Shared
 
 __all__ = ["register"]
+
+_SHOWN = 5
+"""Data owners whose command is written out."""
 
 
 def register(app: typer.Typer) -> None:
@@ -93,7 +97,7 @@ def register(app: typer.Typer) -> None:
         if as_json:
             output.emit_json(_facts(shared))
         else:
-            _show(shared, project, settings.email)
+            _show(shared, project, settings)
 
 
 def _facts(shared: "Shared") -> dict[str, Any]:
@@ -109,7 +113,7 @@ def _facts(shared: "Shared") -> dict[str, Any]:
     }
 
 
-def _show(shared: "Shared", project: Path, aggregator: str) -> None:
+def _show(shared: "Shared", project: Path, settings: "Settings") -> None:
     import shlex
 
     from syft_flwr_cli.ui import output
@@ -133,8 +137,14 @@ def _show(shared: "Shared", project: Path, aggregator: str) -> None:
             markup=False,
         )
     say("", markup=False)
-    say("Each data owner types:", markup=False)
-    say(f"  syft-flwr join {aggregator} --email OWNER --root SHARED_FOLDER", markup=False)
+    undecided = shared.standing.undecided
+    if undecided:
+        place = f" --root {shlex.quote(str(settings.root))}" if settings.root is not None else ""
+        say("Each data owner types (with the shared folder as their machine has it):", markup=False)
+        for owner in undecided[:_SHOWN]:
+            say(f"  syft-flwr join {settings.email} --email {owner}{place}", markup=False)
+        if len(undecided) > _SHOWN:
+            say(f"  … and {len(undecided) - _SHOWN} more, in the same way", markup=False)
     say(f"next: syft-flwr run-server{where}", markup=False)
 
 

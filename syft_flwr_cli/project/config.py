@@ -7,6 +7,7 @@ machine to machine: nothing of that kind is ever written into a project.
 """
 
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -128,9 +129,10 @@ def require_federated(project: Project) -> Project:
     if missing:
         aggregator = project.aggregator or "YOU@LAB.EXAMPLE"
         owners = ",".join(project.datasites) or "OWNER1@A.EXAMPLE,OWNER2@B.EXAMPLE"
+        place = shlex.quote(str(project.path))
         raise NotAProjectError(
             f"{project.path} is not federated yet: [tool.syft_flwr] lacks {', '.join(missing)}.",
-            hint=f"Type: syft-flwr bootstrap {project.path} --aggregator {aggregator} --datasites {owners}",
+            hint=f"Type: syft-flwr bootstrap {place} --aggregator {aggregator} --datasites {owners}",
         )
     return project
 

@@ -8,6 +8,7 @@ what differs from machine to machine.
 import ast
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -104,7 +105,8 @@ def plan_init(
     if os.path.lexists(folder):
         raise UsageError(
             f"{folder} is there already.",
-            hint=f"Choose another name. To federate a Flower project there: syft-flwr bootstrap {folder}",
+            hint="Choose another name. To federate a Flower project there: syft-flwr bootstrap "
+            + shlex.quote(str(folder)),
         )
     center, owners, way = _federation(aggregator, datasites, transport)
     words = _words(name, center, owners)

@@ -4,6 +4,7 @@ A project is offered as the tree whose digest data owners approve. Sharing the s
 files are a new version, which takes the place of the one before. Prints nothing and asks nobody.
 """
 
+import shlex
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -204,7 +205,7 @@ def _app_of(project: Project, me: str) -> str:
     if project.aggregator != me or not leads(me, app):
         raise UsageError(
             f"The app name {app!r} of {project.name} does not begin with the e-mail of its aggregator, {me}.",
-            hint=f"Type: syft-flwr bootstrap {project.path} --force, and share it again.",
+            hint=f"Type: syft-flwr bootstrap {shlex.quote(str(project.path))} --force, and share it again.",
         )
     return app
 

@@ -104,6 +104,8 @@ def test_a_run_waits_until_all_have_decided_and_goes_on_without_who_rejects(fede
     assert f"{DO2} has rejected averaging: not our data" in server.err
     assert server.data["missing"] == [DO2]
     assert decisions(federation) == {DO1: "approve", DO2: "reject"}
+    logged = federation.run("runs", "logs", str(server.data["run_id"]), email=AGGREGATOR).out
+    assert logged.count(f"Pending: {DO2} has not decided") == 1
 
 
 def test_a_run_that_nobody_approves_ends_in_a_sentence(federation: Federation) -> None:
@@ -173,6 +175,10 @@ def test_review_works_on_an_offer_by_its_name_and_tells_the_aggregator(federatio
     server.wait_for(f"{DO1} has approved", times=2)
     unknown = federation.run("review", "nothing", "--email", DO1, email=DO1, code=2)
     assert "No project called 'nothing' is offered" in unknown.err
+    lost = federation.run("run-client", email=DO1, folder=home, code=10)
+    assert "Name a project that you have received (averaging)" in lost.err
+    foreign = federation.run("stop", "averaging", email=DO1, folder=home, code=2)
+    assert "its aggregator ends its runs" in foreign.err
 
 
 def test_a_withdrawn_offer_is_gone(federation: Federation) -> None:

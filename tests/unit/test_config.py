@@ -126,6 +126,15 @@ def test_no_folder_and_no_pyproject_are_told_apart(tmp_path: Path) -> None:
     assert refused.value.exit_code == 10
 
 
+def test_the_command_that_federates_a_folder_with_a_space_can_be_typed(tmp_path: Path) -> None:
+    folder = tmp_path / "my app"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(PLAIN)
+    with pytest.raises(NotAProjectError) as caught:
+        require_federated(load_project(folder))
+    assert f"syft-flwr bootstrap '{folder}' --aggregator" in str(caught.value.hint)
+
+
 def test_broken_toml_is_named_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(NotAProjectError, match="line 2"):
         load_project(project_with(tmp_path, '[project]\nname = "study\n'))

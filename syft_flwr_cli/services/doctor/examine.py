@@ -1,6 +1,7 @@
 """All checks of a machine, in the order in which a person would look: machine, home, project, store."""
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def _project(project: Project) -> Iterator[Finding]:
         yield noticed(
             "project",
             f"{project.name} is a Flower app and is not federated yet.",
-            f"Type: syft-flwr bootstrap {project.path}",
+            f"Type: syft-flwr bootstrap {shlex.quote(str(project.path))}",
         )
         return
     for part in (project.serverapp, project.clientapp):
