@@ -52,6 +52,13 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option(help="Certificate (PEM).", metavar="FILE")
         ] = None,
         tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).", metavar="FILE")] = None,
+        make_certificate: Annotated[
+            bool, typer.Option("--make-certificate", help="Speak TLS with a certificate made here.")
+        ] = False,
+        name: Annotated[
+            list[str] | None,
+            typer.Option("--name", help="Name or address by which users reach it; may be repeated."),
+        ] = None,
         beyond_loopback: Annotated[
             bool, typer.Option("--beyond-loopback", help="Other machines may connect; needs TLS.")
         ] = False,
@@ -61,7 +68,9 @@ def register(app: typer.Typer) -> None:
             return 0
         from syft_flwr_cli.services import service_process
 
-        place = service_process.Place(host, port, tls_certificate, tls_key, beyond_loopback)
+        place = service_process.Place(
+            host, port, tls_certificate, tls_key, beyond_loopback, tuple(name or ()), make_certificate
+        )
         opened = service_process.open_service(
             email=email,
             datasites=datasites,
@@ -75,6 +84,8 @@ def register(app: typer.Typer) -> None:
         if write_config:
             config, _ = service_process.write_config(opened)
             output.note(f"flwr knows the service as 'files' now ({config}).")
+        if opened.place.certificate is not None:
+            output.note(f"TLS: users name {opened.place.certificate} as root-certificates.")
         output.note(f"Serving on {opened.address} for {', '.join(opened.datasites)}.", style="bold green")
         output.note("next: flwr run . --stream   (in the folder of a Flower app)")
         service_process.serve(opened)
@@ -87,6 +98,9 @@ def register(app: typer.Typer) -> None:
         email: Email = None,
         admin: Annotated[bool, typer.Option("--admin", help="May see and stop everybody's runs.")] = False,
         address: Annotated[str, typer.Option(help="Where the user reaches the service.")] = "127.0.0.1:9093",
+        certificate: Annotated[
+            Path | None, typer.Option(help="The service's certificate, where it speaks TLS.", metavar="FILE")
+        ] = None,
         write_config: Annotated[
             bool, typer.Option("--write-config", help="Write it where flwr on this account looks for it.")
         ] = False,
@@ -98,7 +112,7 @@ def register(app: typer.Typer) -> None:
 
         token = service_process.add_token(email, user, admin)
         if write_config:
-            config, _ = write_connection(flwr_home(), "files", address, token)
+            config, _ = write_connection(flwr_home(), "files", address, token, certificate)
             output.note(f"Written to {config} and beside it.")
         if as_json:
             output.emit_json({"user": user, "is_admin": admin, "token": token})

@@ -61,7 +61,7 @@ def write_connection(
         if certificate is None:
             link["insecure"] = True
         else:
-            link["root-certificates"] = str(certificate)
+            link["root-certificates"] = str(certificate.absolute())
         links[name] = link
     except (TOMLKitError, TypeError, AttributeError, OSError, UnicodeDecodeError) as error:
         raise UsageError(

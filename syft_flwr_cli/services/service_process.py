@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from syft_flwr_cli.aggregator.service.store import ServiceStore, TokenRecord
 from syft_flwr_cli.errors import BusyError, UsageError
 from syft_flwr_cli.project.config import check_participants, split_emails
 from syft_flwr_cli.project.settings import Settings, remember, resolve
+from syft_flwr_cli.services.certificate import make_certificate
 from syft_flwr_cli.services.current_participant import current_participant
 from syft_flwr_cli.services.federation import open_federation
 from syft_flwr_cli.services.flwr_connection import flwr_home, write_connection
@@ -40,19 +41,22 @@ SERVICE_APP = "federation"
 OPERATOR = "operator"
 """The user whose token ``--write-config`` writes."""
 
-MAX_CONNECTIONS = 256
-"""Connections at the same time; more are answered with 503."""
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to listen."""
+    """Where to listen.
+
+    ``names`` are further names and addresses by which users reach it; with ``make_certificate`` the service makes its
+    own certificate for them.
+    """
 
     host: str
     port: int
     certificate: Path | None = None
     key: Path | None = None
     beyond_loopback: bool = False
+    names: tuple[str, ...] = ()
+    make_certificate: bool = False
 
 
 @dataclass(slots=True)
@@ -91,6 +95,9 @@ def open_service(
     here = home()
     me = current_participant(here, email)
     directory = make_private_dir(participant_dir(here, me) / "service")
+    if place.make_certificate:
+        made, key = make_certificate(directory, [*place.names, place.host, "localhost", "127.0.0.1"])
+        place = replace(place, certificate=made, key=key)
     owners = _owners(directory, me, datasites)
     settings = resolve(
         None,
@@ -122,7 +129,7 @@ def open_service(
             f"{place.host}:{place.port} cannot be listened on: {error.strerror}.",
             hint="Give another port with --port, or --port 0 for a free one.",
         ) from error
-    address = f"{place.host}:{listening.getsockname()[1]}"
+    address = f"{place.names[0] if place.names else place.host}:{listening.getsockname()[1]}"
     setup = ServiceSetup(
         home=here,
         email=me,
@@ -147,16 +154,17 @@ def serve(opened: OpenService) -> None:
     import uvicorn
 
     from syft_flwr_cli.flower.control_api.server import make_app
+    from syft_flwr_cli.services.bounded_http import BoundedHttp
 
     scheme = "http" if opened.place.certificate is None else "https"
     port = opened.address.rpartition(":")[2]
-    hosts = {opened.address, f"localhost:{port}"}
+    hosts = {f"{name}:{port}".lower() for name in (*opened.place.names, opened.place.host, "localhost")}
     app = make_app(opened.service, hosts, f"{scheme}://{opened.address}")
     config = uvicorn.Config(
         app,
         log_level="warning",
         ws="none",
-        limit_concurrency=MAX_CONNECTIONS,
+        http=BoundedHttp,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=3,
         ssl_certfile=opened.place.certificate,
@@ -208,15 +216,23 @@ def _check_place(place: Place) -> None:
         raise UsageError(
             "A certificate and its key belong together.", hint="Give both: --tls-certificate and --tls-key."
         )
+    if place.make_certificate and place.certificate is not None:
+        raise UsageError(
+            "There is a certificate already.",
+            hint="Leave --make-certificate out, or --tls-certificate and --tls-key.",
+        )
+    for file in (place.certificate, place.key):
+        if file is not None and not file.is_file():
+            raise UsageError(f"There is no file {file}.", hint="Or have one made: --make-certificate.")
     if not inside and not place.beyond_loopback:
         raise UsageError(
             f"{place.host} can be reached by other machines.",
-            hint="Say so with --beyond-loopback, and give --tls-certificate and --tls-key.",
+            hint="Say so with --beyond-loopback, and add --make-certificate (or --tls-certificate and --tls-key).",
         )
-    if not inside and place.certificate is None:
+    if not inside and place.certificate is None and not place.make_certificate:
         raise UsageError(
             "Beyond this machine the service speaks TLS only.",
-            hint="Give --tls-certificate and --tls-key, or use an SSH tunnel: ssh -L 9093:127.0.0.1:9093 HOST",
+            hint="Add --make-certificate, or use an SSH tunnel: ssh -L 9093:127.0.0.1:9093 HOST",
         )
 
 

@@ -21,7 +21,7 @@ from syft_flwr_cli.aggregator.service.processes import (
 )
 from syft_flwr_cli.aggregator.service.states import Event, NoSuchStepError, State
 from syft_flwr_cli.aggregator.service.store import RunRecord, ServiceStore
-from syft_flwr_cli.errors import DiskError
+from syft_flwr_cli.errors import SyftFlwrError
 
 __all__ = ["Supervisor", "Waiting"]
 
@@ -93,9 +93,10 @@ class Supervisor:
         while not self._closing:
             try:
                 self.step()
-            except DiskError as error:
-                # Nothing is lost: the same step is tried again when there is room.
-                _log.error("%s %s", error.what, error.hint)
+            except (SyftFlwrError, OSError) as error:
+                # Nothing is lost: the same step is tried again when there is room, or the store can be reached.
+                _log.error("The queue stands still: %s", error)
+                time.sleep(TICK)
             with self._changed:
                 self._changed.wait(TICK)
 

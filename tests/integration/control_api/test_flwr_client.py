@@ -1,6 +1,7 @@
 """The unmodified ``flwr`` command line against the Control API, with a backend that only remembers."""
 
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -30,6 +31,7 @@ from syft_flwr_cli.flower.control_api.backend import (
 )
 from syft_flwr_cli.flower.control_api.fab import FabError, read_fab, unknown_keys
 from syft_flwr_cli.flower.control_api.server import make_app
+from syft_flwr_cli.services.bounded_http import MAX_CONNECTIONS, BoundedHttp
 
 TOKEN = "a-token-of-ada"
 NODE = NodeSummary(7, "do1@a.example", "online", "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00")
@@ -104,7 +106,7 @@ class Service:
         self._socket.bind(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         app = make_app(self.backend, {self.address}, f"http://{self.address}")
-        config = uvicorn.Config(app, log_level="error", ws="none")
+        config = uvicorn.Config(app, log_level="error", ws="none", http=BoundedHttp)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
         self._thread.start()
@@ -234,4 +236,31 @@ def test_a_bundle_that_is_not_the_one_that_was_announced_is_refused(service: Ser
         urllib.request.urlopen(request)
     with refused.value as answer:
         assert "announced" in answer.read().decode()
+    assert service.backend.submitted == []
+
+
+def test_connections_that_say_nothing_are_bounded_and_ended(service: Service) -> None:
+    host, _, port = service.address.partition(":")
+    held = [socket.create_connection((host, int(port))) for _ in range(MAX_CONNECTIONS + 200)]
+    deadline = time.monotonic() + 60
+    for connection in held:
+        connection.settimeout(max(0.1, deadline - time.monotonic()))
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(1) == b""  # the service ends it, without a word
+        connection.close()
+    with urllib.request.urlopen(f"http://{service.address}/health") as answer:
+        assert answer.status == 200
+    assert service.backend.submitted == []
+
+
+def test_a_bundle_that_is_too_large_is_refused_before_it_is_read(service: Service) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/protobuf"}
+    request = urllib.request.Request(
+        f"http://{service.address}/v1/control/start-run", bytes(11 << 20) + b"1", headers
+    )
+    with pytest.raises((urllib.error.HTTPError, urllib.error.URLError)) as refused:
+        urllib.request.urlopen(request)
+    if isinstance(refused.value, urllib.error.HTTPError):
+        assert refused.value.code == 400
+        refused.value.close()
     assert service.backend.submitted == []

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -49,11 +51,13 @@ class Desk:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def flwr(self, *words: str) -> "subprocess.CompletedProcess[str]":
+    def flwr(
+        self, *words: str, user: str = "flwr", program: str = FLWR
+    ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [FLWR, *words],
+            [program, *words],
             cwd=self.place,
-            env=self.environment("flwr"),
+            env={**self.environment("flwr"), "FLWR_HOME": str(self.place / user)},
             capture_output=True,
             text=True,
             check=False,
@@ -68,14 +72,25 @@ class Desk:
         self.started.append(process)
         return process
 
-    def serve(self) -> "subprocess.Popen[bytes]":
+    def serve(self, *options: str) -> "subprocess.Popen[bytes]":
         process = self.background(
             *("ds", "serve", "--email", DS, "--datasites", OWNER, "--root", str(self.root)),
-            *("--port", "0", "--write-config"),
+            *("--port", "0", "--write-config", *options),
         )
         log = Path(self.place / f"ds.{len(self.started) - 1}.log")
         self.eventually(lambda: "Serving on" in log.read_text(), log.read_text)
         return process
+
+    def add_user(self, user: str, address: str, certificate: Path) -> None:
+        words = ("serve", "token", "add", user, "--email", DS, "--address", address, "--write-config")
+        done = subprocess.run(
+            [*ME, *words, "--certificate", str(certificate)],
+            env={**self.environment("ds"), "FLWR_HOME": str(self.place / user)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
 
     def join(self) -> None:
         self._say(
@@ -144,5 +159,72 @@ def test_a_run_is_stopped_in_the_middle(desk: Desk) -> None:
     assert desk.flwr("stop", run["run-id"]).returncode == 0
     desk.eventually(lambda: desk.runs()[0]["status"] == "finished:stopped", desk.runs)
     refused = desk.flwr("stop", run["run-id"])
+    assert refused.returncode == 1
+    assert "already finished" in refused.stderr + refused.stdout
+
+
+def refusal(request: str, address: str, certificate: Path) -> int:
+    """The status that a raw request over TLS is answered with."""
+    host, port = address.split(":")
+    context = ssl.create_default_context(cafile=str(certificate))
+    with (
+        socket.create_connection((host, int(port)), timeout=PATIENCE) as plain,
+        context.wrap_socket(plain, server_hostname=host) as connection,
+    ):
+        connection.sendall(request.replace("\n", "\r\n").encode())
+        return int(connection.recv(4096).split()[1])
+
+
+@pytest.mark.full
+def test_two_users_over_tls_and_what_others_try(desk: Desk) -> None:
+    service = desk.serve("--make-certificate")
+    (certificate,) = (desk.place / "ds").glob("participants/*/service/tls-certificate.pem")
+    log = (desk.place / "ds.0.log").read_text()
+    address = log.split("Serving on ")[1].split()[0]
+    desk.add_user("ada", address, certificate)
+    desk.add_user("bob", address, certificate)
+    submitted = desk.flwr("run", "study", user="ada")
+    assert submitted.returncode == 0, submitted.stderr + submitted.stdout
+    (run,) = desk.runs()  # the operator sees everybody's
+
+    assert json.loads(desk.flwr("list", "--format", "json", user="bob").stdout)["runs"] == []
+    refused = desk.flwr("stop", run["run-id"], user="bob")
+    assert refused.returncode == 1
+    assert "does not belong" in refused.stdout + refused.stderr
+
+    call = f"POST /v1/control/stop-run HTTP/1.1\nContent-Length: 0\nHost: {address}\n"
+    assert refusal(f"{call}\n", address, certificate) == 401
+    assert refusal(f"{call}Authorization: Bearer x\n\n", address, certificate) == 401
+    assert refusal(f"{call}Origin: https://evil.example\n\n", address, certificate) == 403
+    assert refusal(f"{call.replace(address, 'evil.example')}\n", address, certificate) == 403
+
+    subprocess.run(
+        [*ME, "serve", "token", "withdraw", "ada", "--email", DS], env=desk.environment("ds"), check=True
+    )
+    refused = desk.flwr("list", user="ada")
+    assert refused.returncode == 1
+    assert "Authentication failed" in refused.stdout + refused.stderr
+    assert [one["status"] for one in desk.runs()] == ["pending"]
+    assert service.poll() is None
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("program", os.environ.get("SYFT_FLWR_TEST_FLWR", "").split(os.pathsep))
+def test_every_supported_flwr_drives_it(desk: Desk, program: str) -> None:
+    """``SYFT_FLWR_TEST_FLWR``: the ``flwr`` programs of other environments, separated as in ``PATH``."""
+    if not program:
+        pytest.skip("SYFT_FLWR_TEST_FLWR names no flwr program")
+    desk.serve()
+    submitted = desk.flwr("run", "study", program=program)
+    assert submitted.returncode == 0, submitted.stderr + submitted.stdout
+    desk.join()
+    desk.background("do1", "node", "--email", OWNER, "--root", str(desk.root))
+    (run,) = desk.runs()
+    followed = desk.flwr("log", run["run-id"], program=program)
+    assert "[ROUND 3/3]" in followed.stdout + followed.stderr
+    for words in (["list", "--format", "json"], ["supernode", "list"], ["pull", run["run-id"]]):
+        done = desk.flwr(*words, program=program)
+        assert done.returncode == 0, done.stderr + done.stdout
+    refused = desk.flwr("stop", run["run-id"], program=program)
     assert refused.returncode == 1
     assert "already finished" in refused.stderr + refused.stdout
