@@ -94,6 +94,10 @@ class RoundLog:
         self._spent = spent
         self._lock = threading.Lock()
         self._rounds = _Phases()
+        self._numbers: dict[tuple[int, str], int] = {}
+        self._published: set[tuple[int, str]] = set()
+        self._latest = 0
+        self._before = 0
         self._final: dict[str, bool] = {}
         self._data: dict[str, str] = {}
 
@@ -102,9 +106,11 @@ class RoundLog:
         with self._lock:
             match event:
                 case RequestPrepared():
+                    self._begin(event)
                     self._asked(event)
                 case RequestsPublished():
                     self._phase(event.round, event.type).after = dict(self._spent())
+                    self._published.add(self._key(event.round, event.type))
                 case ReplyDelivered():
                     self._answered(event)
                 case ReplyLate():
@@ -112,8 +118,26 @@ class RoundLog:
                 case ReplyMissing():
                     self._final[event.peer] = False
 
+    def _key(self, number: int, message_type: str) -> tuple[int, str]:
+        """Where a phase is kept: an app that numbers its rounds anew goes on with the next number."""
+        name = PHASES.get(message_type.split(".")[0], "query")
+        return self._numbers.get((number, name), number + self._before), name
+
+    def _begin(self, event: RequestPrepared) -> None:
+        """Note whether a request begins a round whose number has been there before."""
+        number, name = key = self._key(event.round, event.type)
+        entry = self._rounds.get(key) if key in self._published and name != "query" else None
+        # Not every push is a phase: the legacy API pushes each message by itself.
+        if entry is not None and (event.peer in entry.asked or number < self._latest):
+            number = event.round + self._before
+            if number < self._latest or self._rounds.get((number, name)) is not None:
+                self._before = self._latest + 1 - event.round
+                number = self._latest + 1
+        self._numbers[event.round, name] = number
+        self._latest = max(self._latest, number)
+
     def _phase(self, number: int, message_type: str) -> _Phase:
-        key = (number, PHASES.get(message_type.split(".")[0], "query"))
+        key = self._key(number, message_type)
         phase = self._rounds.open(key)
         if phase is None:
             now, spent = time.monotonic(), dict(self._spent())

@@ -47,7 +47,7 @@ class RunFollower:
     def news(self) -> list[tuple[float, Mapping[str, Any]]]:
         """Events since the last look, in the order of their times (seconds since 1970).
 
-        An event that the timeline has too comes from the event log with its ``sentence`` alone.
+        An event that the timeline has too comes from the event log with its ``sentence`` and its ``kind`` alone.
         """
         found = [(line["time"], line) for line in self._timeline.lines()]
         recorded = bool(found) or self._timeline.position > 0
@@ -55,7 +55,7 @@ class RunFollower:
             if line.get("run") not in (self._one.view.run, None):
                 continue
             if recorded and line.get("event") in _RECORDED:
-                line = {"sentence": line.get("sentence")}
+                line = {"sentence": line.get("sentence"), "kind": line.get("event")}
             found.append((line.get("time", self._log.time), line))
         return sorted(found, key=lambda one: one[0])
 

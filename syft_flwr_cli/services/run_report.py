@@ -26,7 +26,7 @@ from syft_flwr_cli.storage.journal import Run
 from syft_flwr_cli.storage.journal_reader import read_runs
 from syft_flwr_cli.storage.paths import app_dir, participant_dir
 
-__all__ = ["FoundRun", "find_reported_run", "report_of"]
+__all__ = ["FoundRun", "find_reported_run", "report_of", "rounds_of"]
 
 MAX_HASHED = 64 << 20
 """Bytes of a source beyond which its digest is not taken anew."""
@@ -86,7 +86,7 @@ def report_of(home: Path, found: FoundRun, now: float | None = None) -> RunRepor
     facts = found.run.facts
     datasites = tuple(str(one) for one in facts.get("datasites") or ())
     result = found.run.result or {}
-    rounds, spans = _rounds(lines, found.run.ended)
+    rounds, spans = rounds_of(lines, found.run.ended)
     rounds = _with_bytes(rounds, result.get("rounds"))
     return RunReport(
         run=found.run.run,
@@ -114,40 +114,58 @@ def report_of(home: Path, found: FoundRun, now: float | None = None) -> RunRepor
     )
 
 
-def _rounds(lines: Iterable[Mapping[str, Any]], ended: float | None) -> tuple[list[Round], list[Span]]:
-    """Rounds in the order in which they ran: an app that numbers its rounds anew gets a new row for each."""
+def rounds_of(lines: Iterable[Mapping[str, Any]], ended: float | None) -> tuple[list[Round], list[Span]]:
+    """Rounds in the order in which they ran: an app that numbers its rounds anew gets a new row for each.
+
+    A run that was taken up again repeats itself from the top: what it repeats is told once, with its first times.
+    """
     rows: list[dict[str, _OpenPhase]] = []
     numbers: list[int] = []
     current: dict[tuple[int, str], int] = {}
     spans: list[Span] = []
+    order: list[tuple[int, str]] = []
+    repeated: int | None = None
     for line in lines:
         kind, number = line.get("event"), line.get("round")
+        if kind == "run" and line.get("resumed"):
+            repeated = 0
+            current.clear()
         if kind not in ("asked", "requests-published", "reply", "reply-late") or not isinstance(number, int):
             continue
-        phase = PHASES.get(str(line.get("type", "")).split(".")[0], "query")
+        phase, who = PHASES.get(str(line.get("type", "")).split(".")[0], "query"), str(line.get("peer", ""))
         place = current.get((number, phase))
-        if kind == "asked" and (place is None or rows[place][phase].published):
-            if not rows or numbers[-1] != number or (phase in rows[-1] and rows[-1][phase].published):
-                rows.append({})
-                numbers.append(number)
-            place = current[number, phase] = len(rows) - 1
-            rows[place].setdefault(phase, _OpenPhase())
+        if kind == "asked" and (place is None or _is_over(rows[place][phase], who, place == len(rows) - 1)):
+            place = None
+            if repeated is not None and repeated < len(order):
+                earlier, name = order[repeated]
+                place = earlier if (numbers[earlier], name) == (number, phase) else None
+            repeated = None if place is None or repeated is None else repeated + 1
+            if place is None:
+                if not rows or numbers[-1] != number or phase in rows[-1]:
+                    rows.append({})
+                    numbers.append(number)
+                place = len(rows) - 1
+                rows[place][phase] = _OpenPhase()
+                order.append((place, phase))
+            current[number, phase] = place
+            rows[place][phase].published = False
         if place is None:
             continue
-        entry, who = rows[place][phase], str(line.get("peer", ""))
-        entry.last = line["time"]
+        entry = rows[place][phase]
         if kind == "asked":
+            entry.last = entry.last if who in entry.asked else line["time"]
             entry.asked.setdefault(who, line["time"])
         elif kind == "requests-published":
             entry.published = True
         elif kind == "reply-late":
             entry.late.append(who)
-        else:
+        elif who not in entry.answered and who not in entry.failed:
+            entry.last = line["time"]
             error = line.get("error")
             if error is not None:
                 entry.failed[who] = str(error)
             else:
-                entry.answered.setdefault(who, {}).update(line.get("metrics") or {})
+                entry.answered[who] = dict(line.get("metrics") or {})
             began = entry.asked.get(who, line["time"])
             spans.append(
                 Span(who, number, phase, began, line["time"], "answer" if error is None else "error")
@@ -162,6 +180,11 @@ def _rounds(lines: Iterable[Mapping[str, Any]], ended: float | None) -> tuple[li
         Round(place + 1 if len(set(numbers)) < len(numbers) else number, _phases(row))
         for place, (number, row) in enumerate(zip(numbers, rows, strict=True))
     ], sorted(spans, key=lambda span: span.began)
+
+
+def _is_over(entry: _OpenPhase, who: str, latest: bool) -> bool:
+    """Whether asking ``who`` begins the phase anew; not every push does: the legacy API pushes each by itself."""
+    return entry.published and (who in entry.asked or not latest)
 
 
 def _with_bytes(rounds: list[Round], told: object) -> list[Round]:

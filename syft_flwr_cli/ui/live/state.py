@@ -182,11 +182,14 @@ class LiveState:
     def _on_asked(self, facts: Mapping[str, Any], moment: float) -> None:
         number, phase = _round(facts), _phase(facts)
         row = self._place.get((number, phase))
-        if row is None or row.phases[phase].published:
+        who = _text(facts.get("peer"))
+        # Not every push is a phase: the legacy API pushes each message by itself.
+        if row is None or (
+            row.phases[phase].published and (who in row.phases[phase].asked or row is not self.rounds[-1])
+        ):
             row = self._row_for(number, phase)
             row.phases[phase] = row.phases.get(phase) or PhaseRow(moment, moment)
             self._place[number, phase] = row
-        who = _text(facts.get("peer"))
         row.phases[phase].asked.add(who)
         self._owner(who, "asked", moment)
 

@@ -29,7 +29,7 @@ def catch_up(state: LiveState, follower: RunFollower) -> list[str]:
     for moment, line in follower.news():
         state.hear(line, moment)
         sentence = line.get("sentence")
-        if isinstance(sentence, str) and sentence and line.get("event") not in _DETAILS:
+        if isinstance(sentence, str) and sentence and line.get("kind", line.get("event")) not in _DETAILS:
             state.say(sentence, moment)
             said.append(sentence)
     one = follower.look()
