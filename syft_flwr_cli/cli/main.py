@@ -35,6 +35,7 @@ COMMANDS = (
     "demo",
     "status",
     "report",
+    "desk",
     "doctor",
     "keys",
     "home",

@@ -21,6 +21,7 @@ from syft_flwr_cli.project.settings import resolve
 from syft_flwr_cli.services.data_choice import choose_data
 from syft_flwr_cli.services.offer_watch import OfferWatch
 from syft_flwr_cli.services.owner_app import AppOptions, OwnerApp, approved_projects, open_app, prepare_app
+from syft_flwr_cli.services.pausing import paused_since
 from syft_flwr_cli.services.shared_root import check_store
 from syft_flwr_cli.session.interrupts import on_interrupt
 from syft_flwr_cli.storage.paths import participant_dir
@@ -96,6 +97,8 @@ class _Finder:
 
     def __call__(self) -> list["_App"]:
         self._pool.let_go_idle()
+        if paused_since(self._setup.home, self._setup.email) is not None:
+            return []
         seen = self._state()
         if seen != self._seen:
             self._found, self._seen = self._look(), seen

@@ -1,0 +1,1 @@
+"""The desk: a page on loopback for data owners who do not program."""
