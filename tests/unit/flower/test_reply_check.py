@@ -82,3 +82,44 @@ def test_only_the_beginning_of_what_is_elsewhere_is_asked_for() -> None:
     record = arrays("float32", (2, 3), b"")
     assert fault_in(RecordDict({"arrays": record}), {("arrays", "0"): head}, ASKED) is None
     assert asked_for == [1]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.float32(1.5),
+        np.zeros(0, bool),
+        np.zeros((2, 0, 3), ">i2"),
+        np.asfortranarray(np.zeros((3, 4, 5))),
+        np.zeros(3, "u1"),
+        np.zeros(3, "c8"),
+        np.zeros(2, [("a", "i4")]),
+        np.zeros(3, "U5"),
+    ],
+)
+def test_arrays_of_any_type_that_numpy_writes_are_well_formed(array: Any) -> None:
+    array = np.asarray(array)
+    whole, longer = (
+        RecordDict({"arrays": arrays(str(array.dtype), array.shape, npy(array) + more)})
+        for more in (b"", b"x")
+    )
+    assert fault_in(whole, {}, {}) is None
+    assert "not the bytes" in str(fault_in(longer, {}, {}))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"(2, 3)", b"(2,03)"),
+        (b"(2, 3)", b"(02,3)"),
+        (b"(2, 3)", b"(2 ,3("),
+        (b"<f4", b"<f3"),
+        (b"<f4", b"<b8"),
+    ],
+)
+def test_a_header_that_numpy_would_not_read_is_not_well_formed(before: bytes, after: bytes) -> None:
+    data = npy(MODEL)
+    assert before in data and len(before) == len(after)
+    assert "not well-formed" in str(
+        fault(arrays=arrays("", (), data.replace(before, after), "numpy.ndarray"))
+    )
