@@ -177,12 +177,12 @@ def _join(
         rejoin(federation.store, settings.aggregator, time.time())
         offers = await_offers(federation, settings.aggregator, name, patience)
         one, project = _choose(offers, flags.asks)
+        remember(here, project.app_name or "", email=settings.email, root=settings.root)
         compare_keys(federation, one.aggregator, flags)
         where = shlex.quote(one.name) + f" --email {settings.email}"
         reviewed = look(here, settings, one, project, where, flags)
         chosen = choose(here, settings, project, flags)
         reviewed, decision = decide(federation, one, reviewed, flags)
-        remember(here, project.app_name or "", email=settings.email, root=settings.root)
         if chosen is not None and decision == "approve":
             remember_data(here, settings_for(here, settings, project), chosen)
         announce(federation, here)
