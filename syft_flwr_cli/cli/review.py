@@ -136,6 +136,12 @@ def _review(
         output.emit_json(document)
     else:
         show(document)
+        received = joining.offer_of_files(here, settings.email, reviewed.shown.manifest.digest)
+        if received is not None and joining.receiver_of(here, folder) is not None:
+            output.note(
+                f"These are the files as they were received, version {received.offer.revision}. A newer version is "
+                f"received with: syft-flwr join {received.aggregator}"
+            )
 
 
 def _answer(here: Path, email: str, offer: "Offered", decision: "Decision", until: float | None) -> None:

@@ -169,7 +169,8 @@ def test_review_works_on_an_offer_by_its_name_and_tells_the_aggregator(federatio
     home = federation.home(DO1)  # where no folder is called so
     shown = federation.run("review", "averaging", "--json", email=DO1, folder=home).data
     assert shown["state"] == "approved"
-    federation.run("review", "averaging", "--reject", email=DO1, folder=home)
+    said = federation.run("review", "averaging", "--reject", email=DO1, folder=home).err
+    assert f"A newer version is received with: syft-flwr join {AGGREGATOR}" in said
     server.wait_for(f"{DO1} has rejected")
     federation.run("review", str(federation.project), "--approve", email=DO1)
     server.wait_for(f"{DO1} has approved", times=2)
