@@ -251,7 +251,7 @@ def _verify_crate(crate: Path, peer_logs: list[Path], key_files: list[Path], as_
     say(f"The file holds, and is signed by {checked.email} (key {checked.fingerprint}).", markup=False)
     say(_sentence(checked.report), markup=False)
     say(
-        f"It has {checked.decisions} decisions and {checked.egress} replies, each as the record tells it.",
+        f"Decisions in it: {checked.decisions}; replies: {checked.egress}; each is as the record tells it.",
         markup=False,
     )
     if checked.witnessed:

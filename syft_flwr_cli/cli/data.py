@@ -134,7 +134,7 @@ def register(app: typer.Typer) -> None:
             output.out().print(f"yours  {own.name}  {own.private}  for {readers}", markup=False)
         for one in theirs:
             mock = "with mock data" if one.data.mock else "no mock data"
-            size = f"{one.data.files} files, {one.data.bytes:,} bytes"
+            size = f"{one.data.files} file{'' if one.data.files == 1 else 's'}, {one.data.bytes:,} bytes"
             output.out().print(f"{one.owner}  {one.data.name}  {size}, {mock}", markup=False)
         if not mine and not theirs:
             output.note("No data set is known. Add yours: syft-flwr data add NAME --private DIR")

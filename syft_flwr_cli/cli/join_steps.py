@@ -247,7 +247,8 @@ def choose(here: Path, settings: "Settings", project: "Project", flags: Steps) -
             return None
         found = chosen()
     what = {"mock": "mock data", "none": "no data"}.get(found.use)
-    output.note(f"Data: {what or f'{found.path} ({found.files} files, {found.bytes:,} bytes)'}")
+    files = "1 file" if found.files == 1 else f"{found.files} files"
+    output.note(f"Data: {what or f'{found.path} ({files}, {found.bytes:,} bytes)'}")
     return found
 
 

@@ -49,7 +49,7 @@ def _look_commands(group: typer.Typer) -> None:
             output.out().print(_line(one), markup=False)
         over = len(found) - len(shown)
         if over:
-            output.note(f"{over} runs are over: syft-flwr runs list --all")
+            output.note(f"{over} {'run is' if over == 1 else 'runs are'} over: syft-flwr runs list --all")
         elif not found:
             output.note("Nothing has run here yet. next: syft-flwr run-server")
 

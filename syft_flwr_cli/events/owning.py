@@ -23,7 +23,8 @@ class DataChosen(Event):
             return "The app runs on mock data, as you said (--mock); the aggregator is told so."
         if self.data == "none":
             return "The app gets no data, as you said (--no-data); the aggregator is told so."
-        return f"The app reads your data: {self.path} ({self.files} files, {self.bytes:,} bytes)."
+        files = "1 file" if self.files == 1 else f"{self.files} files"
+        return f"The app reads your data: {self.path} ({files}, {self.bytes:,} bytes)."
 
 
 @dataclass(frozen=True, slots=True)

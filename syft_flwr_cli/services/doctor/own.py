@@ -101,7 +101,7 @@ def _peers(directory: Path, email: str) -> Iterator[Finding]:
             f"Compare the words by phone: syft-flwr keys verify {unseen[0]} --email {email}",
         )
     if entries and not changed and not unseen:
-        yield fine(f"peers of {email}", f"{len(entries)} keys are known and compared.")
+        yield fine(f"peers of {email}", f"Keys known and compared: {len(entries)}.")
 
 
 def _runs(home: Path, email: str) -> Iterator[Finding]:
