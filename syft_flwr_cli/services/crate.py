@@ -39,6 +39,7 @@ from syft_flwr_cli.audit.statements import (
 from syft_flwr_cli.audit.verify import Report, export
 from syft_flwr_cli.errors import AuditError, UsageError
 from syft_flwr_cli.protocol.rejection import RefusedError
+from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.security.envelope import is_stated_by
 from syft_flwr_cli.security.identity import Identity
 from syft_flwr_cli.security.public_identity import PublicIdentity, parse_public
@@ -173,8 +174,7 @@ def verify_crate(
         entries = list(read_entries(log))
     _check_checkpoint(members, public, record.report)
     decisions, egress = _check_statements(members, entries, public)
-    described = json.loads(_member(members, METADATA))
-    if described != metadata(email, entries, sorted(_payload(members)), made):
+    if not _is_described(members, email, entries, made):
         raise BrokenCrateError(f"{DATA}{METADATA} does not describe what the file holds.")
     newest, who = _witnessed(evidence, known, email)
     return CheckedCrate(
@@ -220,6 +220,17 @@ def _member(members: Mapping[str, bytes], path: str) -> bytes:
         return members[f"{DATA}{path}"]
     except KeyError:
         raise BrokenCrateError(f"{DATA}{path} is missing.") from None
+
+
+def _is_described(
+    members: Mapping[str, bytes], email: str, entries: Sequence[Mapping[str, Any]], made: float
+) -> bool:
+    """Whether the description is the one of these members; whoever signs one may write what it likes in it."""
+    found = _member(members, METADATA)
+    try:
+        return bool(loads(found) == metadata(email, entries, sorted(_payload(members)), made))
+    except (ValueError, OverflowError, OSError):  # no JSON, or a time that no calendar has
+        return False
 
 
 def _payload(members: Mapping[str, bytes]) -> list[str]:
