@@ -73,14 +73,15 @@ class _Api:
         try:
             return await self._answer(call, request)
         except ControlError as error:
-            _log.warning("%s refused: %s", call, error.sentence)
+            # Whoever calls may have no token, and chooses the name.
+            _log.warning("%s refused: %s", ascii(call[:60]), ascii(error.sentence)[1:-1][:300])
             status, document = wire.error_document(error)
             headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
             return JSONResponse(document, status_code=status, headers=headers)
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception:
-            _log.exception("%s failed", call)
+            _log.exception("%s failed", ascii(call[:60]))
             return JSONResponse({"detail": "Internal server error."}, status_code=500)
 
     async def _answer(self, call: str, request: Request) -> Response:
