@@ -234,8 +234,8 @@ def _offers(offers: Sequence[Offered]) -> Html | None:
             state = tag("warn", "your decision")
         else:
             state = tag("good", "approved") if one.decision.choice == "approve" else tag("bad", "rejected")
-        rows.append((name, one.aggregator, f"{one.offer.revision}", when(one.seen), state))
-    heads = ("project", "who asks", "version", "received", "state")
+        rows.append((name, state, one.aggregator, f"{one.offer.revision}", when(one.seen)))
+    heads = ("project", "state", "who asks", "version", "received")
     more = len(rows) - MAX_ROWS
     return el(
         "section",
