@@ -64,8 +64,12 @@ def _lines(status: AppStatus) -> Iterator[tuple[str, str]]:
 
 
 def _run_lines(run: RunView, *, paused: bool) -> Iterator[str]:
-    begun = f"since {when(run.began)}" if run.ended is None else when(run.ended)
-    parts = [f"{run.run} {'paused' if paused and run.ended is None else run.state} {begun}"]
+    if run.ended is not None:
+        parts = [f"{run.run} {run.state} {when(run.ended)}"]
+    elif paused:
+        parts = [f"{run.run} paused, begun {when(run.began)}"]
+    else:
+        parts = [f"{run.run} {run.state} since {when(run.began)}"]
     if run.round is not None:
         parts.append(f"round {run.round}")
     parts += [f"{count} {_STATES.get(state, state)}" for state, count in run.messages.items()]

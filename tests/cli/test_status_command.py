@@ -134,7 +134,7 @@ $ syft-flwr status
 participant  {ALICE}, aggregator
 app          {APP}
 process      none; nothing is sent or answered at the moment
-run          {RUN} running since 2025-06-15 15:06:40 UTC, round 2, 1 answered, 1 awaited, 1 waiting for a key
+run          {RUN} paused, begun 2025-06-15 15:06:40 UTC, round 2, 1 answered, 1 awaited, 1 waiting for a key
                 waiting for {BOB} since 2025-06-15 15:06:41 UTC: it has not answered
                 waiting for {CAROL} since 2025-06-15 15:06:42 UTC: it has published no key yet
              {BEFORE} finished 2025-06-15 12:53:20 UTC: the run is complete
@@ -164,7 +164,7 @@ $ syft-flwr status --email {BOB}
 participant  {BOB}, data owner
 app          {APP}
 process      none; nothing is sent or answered at the moment
-run          {RUN} running since 2025-06-15 15:06:40 UTC, 1 answered and taken, 1 answered, 1 in work
+run          {RUN} paused, begun 2025-06-15 15:06:40 UTC, 1 answered and taken, 1 answered, 1 in work
 keys         {ALICE}  {identity(ALICE).public.words}  pinned 2025-06-15 15:06:40 UTC, never compared
 space        … kB at home
 next: syft-flwr run-client --email {BOB}
