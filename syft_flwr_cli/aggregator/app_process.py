@@ -25,6 +25,7 @@ from syft_flwr_cli.execution.worker import state_from
 from syft_flwr_cli.execution.worker_process import SERVER_ENTRY, WorkerProcess, exit_cause
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
 from syft_flwr_cli.flower import codec
+from syft_flwr_cli.flower.lazy_array import LazyArray
 
 __all__ = ["AppFailed", "ServerProcess"]
 
@@ -136,7 +137,7 @@ class _Serving:
         self._channel = process.channel
         self._sending = threading.Lock()
         self._tokens = itertools.count(1)
-        self._held: dict[int, codec.LazyArray] = {}
+        self._held: dict[int, LazyArray] = {}
         self.died = False
         self._home: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         threading.Thread(target=self._listen, name="syft-flwr-app", daemon=True).start()
@@ -218,7 +219,7 @@ class _Serving:
         head, parts, blobs = pack_messages(replies, self._token)
         return {**head, "message_ids": _ids(sent)}, parts, gather(blobs)
 
-    def _token(self, array: codec.LazyArray) -> int:
+    def _token(self, array: LazyArray) -> int:
         token = next(self._tokens)
         self._held[token] = array
         return token

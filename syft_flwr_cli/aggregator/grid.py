@@ -22,7 +22,7 @@ from syft_flwr_cli.aggregator.membership import Membership
 from syft_flwr_cli.aggregator.replies import Delivered, Replies
 from syft_flwr_cli.aggregator.requests import Drafts, accepted
 from syft_flwr_cli.aggregator.round_log import RoundLog
-from syft_flwr_cli.aggregator.waiting import AnswerCount, GracePeriod, wait_limit
+from syft_flwr_cli.aggregator.waiting import AnswerCount, GracePeriod, QuestionCount, wait_limit
 from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.delivery.outbox import Outbox, Reply
 from syft_flwr_cli.delivery.replay import OutgoingRequest
@@ -43,9 +43,6 @@ REMEMBERED = 1000
 """Of how many replies that were handed out it is remembered what they answered."""
 
 ONLINE = "online"
-
-MANY_QUESTIONS, LONG = 5, 4.0
-"""Asked so often in so many seconds who takes part, without a message sent so far, an app waits for more."""
 
 
 class SyftGrid(Grid):
@@ -120,7 +117,7 @@ class SyftGrid(Grid):
         self._asked: dict[str, tuple[int, str, Metadata]] = {}
         self._delivered: dict[str, None] = {}
         self._pulled_in_vain: set[str] = set()
-        self._questions, self._first_question = 0, 0.0
+        self._questions = QuestionCount()
         self._replies = Replies(lambda who, payload: self.outbox.store_path(who, payload), code)
         self._count = AnswerCount(enough)
         self._grace = GracePeriod(enough, grace, lambda mid: self.outbox.usable(mid))
@@ -391,11 +388,7 @@ class SyftGrid(Grid):
         """Say so if the ServerApp seems to wait for more data owners than there will ever be."""
         if self._asked:
             return
-        self._questions += 1
-        if self._questions == 1:
-            self._first_question = time.monotonic()
-        elif self._questions > MANY_QUESTIONS and time.monotonic() > self._first_question + LONG:
-            self._questions = 0
+        if self._questions.too_many(time.monotonic()):
             self._emit(events.WaitsForMore(len(self.datasites)))
 
     def _check(self) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "STRATEGY_TIMEOUT",
     "AnswerCount",
     "GracePeriod",
+    "QuestionCount",
     "grace_end",
     "lifetime",
     "wait_limit",
@@ -36,6 +37,9 @@ STRATEGY_TIMEOUT = 3600.0
 
 NO_LIMIT = 10 * 365 * 86400.0
 """Seconds until a message expires whose app set no time to live: the envelope has to name some time."""
+
+MANY_QUESTIONS, LONG = 5, 4.0
+"""Asked so often in so many seconds who takes part, without a message sent so far, an app waits for more."""
 
 
 def wait_limit(
@@ -196,3 +200,21 @@ class AnswerCount:
             hint="Give them more time (--timeout 24h), find out what keeps them (their run-client says it), "
             "or ask for fewer (--enough).",
         )
+
+
+@dataclass(slots=True)
+class QuestionCount:
+    """Counts how often an app that has sent nothing asks who takes part."""
+
+    asked: int = 0
+    first: float = 0.0
+
+    def too_many(self, now: float) -> bool:
+        """Note one more question at ``now`` (seconds); whether they show that the app waits for more data owners."""
+        self.asked += 1
+        if self.asked == 1:
+            self.first = now
+        elif self.asked > MANY_QUESTIONS and now > self.first + LONG:
+            self.asked = 0
+            return True
+        return False

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from syft_flwr_cli.cli.asking import make_sure, words_agree
 from syft_flwr_cli.cli.options import Email, Json, ProjectPath, Root
-from syft_flwr_cli.errors import TrustError, UsageError
+from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _own_commands(group: typer.Typer) -> None:
 
         directory, me = _place(email)
         if revoke:
-            _sure(f"The keys of {me} will be void, and every peer must compare the new ones.", yes)
+            make_sure(f"The keys of {me} will be void, and every peer must compare the new ones.", yes)
         done = keys.rotate(directory, me, _passphrase(me), revoke=revoke)
         void = done.after.revokes_previous
         if as_json:
@@ -120,7 +121,7 @@ def _own_commands(group: typer.Typer) -> None:
                 entry, as_json, f"The key of {entry.email} is not trusted any more. next: syft-flwr keys list"
             )
             return
-        _sure(f"The keys of {me} will be void.", yes)
+        make_sure(f"The keys of {me} will be void.", yes)
         void = keys.revoke(directory, me, _passphrase(me))
         if as_json:
             output.emit_json(describe(void))
@@ -185,7 +186,7 @@ def _own_commands(group: typer.Typer) -> None:
         here, found = home(), load_project(project)
         settings = resolve(found, home=here, email=email, root=root)
         if replace:
-            _sure("Peers who know the key that is there must compare and trust yours anew.", yes)
+            make_sure("Peers who know the key that is there must compare and trust yours anew.", yes)
         opened = open_session(settings, here, exclusive=False, replace_key=replace)
         try:
             public = opened.channel.account.identity.public
@@ -219,7 +220,7 @@ def _peer_commands(group: typer.Typer) -> None:
         from syft_flwr_cli.services import peer_keys
 
         directory, me = _place(email)
-        entry = peer_keys.verify(directory, _own(directory, me), peer, words, _agree)
+        entry = peer_keys.verify(directory, _own(directory, me), peer, words, words_agree)
         _show_peer(entry, as_json, f"The key of {entry.email} is verified: {entry.identity.words}.")
 
     @group.command(epilog='Example: syft-flwr keys trust do1@a.example --words "acorn beaver canal …"')
@@ -228,7 +229,7 @@ def _peer_commands(group: typer.Typer) -> None:
         from syft_flwr_cli.services import peer_keys
 
         directory, me = _place(email)
-        entry = peer_keys.trust(directory, _own(directory, me), peer, words, _agree)
+        entry = peer_keys.trust(directory, _own(directory, me), peer, words, words_agree)
         _show_peer(entry, as_json, f"The new key of {entry.email} is trusted: {entry.identity.words}.")
 
 
@@ -381,21 +382,6 @@ def _show_peer(entry: "Entry", as_json: bool, sentence: str) -> None:
         output.note(sentence)
 
 
-def _agree(question: str) -> None:
-    from syft_flwr_cli.security.passphrase import has_terminal
-
-    if not has_terminal():
-        raise UsageError(
-            "There is no terminal to ask at whether the words agree.",
-            hint='Give the words that were read out to you: --words "…"',
-        )
-    if not typer.confirm(question, err=True):
-        raise TrustError(
-            "The words do not agree, so nothing was changed.",
-            hint="Somebody may be in between. Do not exchange messages until you know who.",
-        )
-
-
 def _read(file: Path) -> bytes:
     import sys
 
@@ -408,13 +394,3 @@ def _read(file: Path) -> bytes:
             return stream.read(MAX_KEY_FILE)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.", hint="Name a file that can.") from error
-
-
-def _sure(what: str, yes: bool) -> None:
-    from syft_flwr_cli.security.passphrase import has_terminal
-
-    if yes:
-        return
-    if not has_terminal():
-        raise UsageError(f"{what} There is no terminal to ask whether you are sure.", hint="Add --yes.")
-    typer.confirm(f"{what} Are you sure?", abort=True, err=True)

@@ -16,6 +16,7 @@ from typing import Any
 from syft_flwr_cli import events
 from syft_flwr_cli.delivery.array_fetch import bring_arrays
 from syft_flwr_cli.delivery.channel import Channel
+from syft_flwr_cli.delivery.executed import ExecutionHistory, FinishedTask
 from syft_flwr_cli.delivery.own_files import VERIFY_INTERVAL
 from syft_flwr_cli.delivery.request_intake import PendingRequest, RequestIntake
 from syft_flwr_cli.delivery.response_outbox import ResponseOutbox
@@ -46,19 +47,6 @@ class Stopped:
     run: str
     reason: str
     answered: int
-
-
-@dataclass(slots=True)
-class _Held:
-    """Work that is done, and not written down yet."""
-
-    pending: PendingRequest
-    task: Task
-    result: TaskResult
-
-    def release(self) -> None:
-        self.result.release()
-        self.task.close()
 
 
 class Inbox:
@@ -113,8 +101,8 @@ class Inbox:
         self._intake = RequestIntake(
             channel, aggregator, self._responses.again, self._responses.report_encryption_mismatch
         )
-        self._history = _History(channel, self._responses)
-        self._held: _Held | None = None
+        self._history = ExecutionHistory(channel, self._responses)
+        self._held: FinishedTask | None = None
         self._looked = False
         self._before: set[str] = set()
         self._closing = threading.Event()
@@ -292,7 +280,7 @@ class Inbox:
             row = pending.claimed
             nothing = Task(row.id, row.run, body, [], None, None, row.attempts)
             result = TaskResult(error=(UNUSABLE, error.what), ran=False)
-            self._held = _Held(pending, nothing, result)
+            self._held = FinishedTask(pending, nothing, result)
             self._conclude(self._held)
             return True
         self._emit(events.RequestExecuting(header.id, body.type, body.round, header.run))
@@ -301,7 +289,7 @@ class Inbox:
         except BaseException:
             task.close()
             raise
-        self._held = _Held(pending, task, result)
+        self._held = FinishedTask(pending, task, result)
         self._conclude(self._held)
         return True
 
@@ -377,7 +365,7 @@ class Inbox:
         self._journal.hear([{**entry, "sentence": refusal[:500]}])
         return TaskResult(error=(NOT_EXECUTED, refusal), ran=ran, withheld=ran)
 
-    def _conclude(self, held: _Held) -> None:
+    def _conclude(self, held: FinishedTask) -> None:
         """Write down what was done, then publish it; if that fails, the next step goes on from here."""
         pending, header = held.pending, held.pending.header
         self._responses.write_down(pending.envelope, pending.body, held.result)
@@ -404,36 +392,3 @@ class Inbox:
         if self._held is not None:
             self._held.release()
             self._held = None
-
-
-class _History:
-    """What was executed before, also where the journal has lost it: an id runs once."""
-
-    def __init__(self, channel: Channel, responses: ResponseOutbox) -> None:
-        self._journal = channel.journal
-        self._app = channel.app
-        self._log = channel.account.audit
-        self._responses = responses
-        self._in_log: set[str] | None = None
-        self.started = channel.clock()
-        self.executed: set[str] = set()
-
-    def was_answered(self, pending: PendingRequest) -> bool:
-        """Whether the store, the audit log or this process knows an answer that the journal does not."""
-        header = pending.header
-        if self._responses.answered_before(header.id, pending.envelope.digest):
-            return True
-        if self._journal.request(header.id) is not None:
-            return False
-        if header.id in self.executed:
-            return True
-        if header.created > self.started:
-            return False
-        if self._in_log is None:
-            self._in_log = {
-                str(entry.get("message"))
-                for entry in self._log.entries()
-                if entry.get("event") in ("executed", "sent") and entry.get("app") == self._app
-            }
-            self._in_log.update(one.id for one in self._responses.tombstones.all())
-        return header.id in self._in_log

@@ -9,23 +9,22 @@ holds a lock. It does not know Flower; what a message means stands in its body, 
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.delivery.open_requests import OpenRequests
 from syft_flwr_cli.delivery.own_files import VERIFY_INTERVAL, OwnFiles
 from syft_flwr_cli.delivery.payload_fetch import stored_payload
+from syft_flwr_cli.delivery.phases import PhaseCounter, WaitingNotice
 from syft_flwr_cli.delivery.replay import OutgoingRequest, Replay
-from syft_flwr_cli.delivery.request_maker import RequestMaker, sent_entry, stop_id
+from syft_flwr_cli.delivery.request_maker import RequestMaker, removed_entry, sent_entry, stop_id
 from syft_flwr_cli.delivery.response_intake import ResponseIntake
 from syft_flwr_cli.delivery.restored import issued_later
 from syft_flwr_cli.delivery.withdrawal import RequestWithdrawal
 from syft_flwr_cli.errors import DiskError, TransportError
-from syft_flwr_cli.events import Emit, OwnerAbsent, RequestSent, StillWaiting, StoreFailed
+from syft_flwr_cli.events import OwnerAbsent, RequestSent, StoreFailed
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import Body, decode_body
 from syft_flwr_cli.protocol.states import Action, Event, Outgoing, decide
@@ -40,9 +39,6 @@ _WAIT = 60.0
 
 LATE_ANSWERS = 12 * 3600.0
 """Seconds for which an answer can still be collected when nobody waits for it any more: Flower's default."""
-
-SILENCE = (30.0, 3600.0)
-"""Seconds of waiting until it is said for whom: at first, and at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +84,13 @@ class Outbox:
         self._intake = ResponseIntake(channel, run, self.datasites, self._open.find, later)
         self._requests = RequestMaker(channel, run, self.datasites, later, self._intake.unsynced)
         self._replay = Replay(channel, run, accept_divergence, self.fail)
-        self._phase = _Phase()
+        self._phase = PhaseCounter()
         self._sequence = threading.Lock()
         self._withdrawal = RequestWithdrawal(
             channel.email, channel.app, run, channel.journal, channel.transport.once
         )
         self._recovered = False
-        self._silence = _Silence()
+        self._silence = WaitingNotice()
         self._own = OwnFiles(self._transport.once, verify_interval)
         self._to_publish: dict[str, RequestRow] = {}
         self._to_remove: dict[str, None] = {}
@@ -248,16 +244,7 @@ class Outbox:
         if not rows:
             return
         now = self._channel.clock()
-        entries = {
-            row.id: {
-                "event": "removed",
-                "time": now,
-                "message": row.id,
-                "peer": row.recipient,
-                "why": event.value,
-            }
-            for row in rows
-        }
+        entries = {row.id: removed_entry(row, event.value, now) for row in rows}
         ended = self._journal.give_up([row.id for row in rows], event, entries)
         for row in rows:
             actions = ended.get(row.id, ())
@@ -420,43 +407,3 @@ class Outbox:
         self._transport.wake()
         self._thread.join(timeout=10)
         self._intake.close()
-
-
-class _Phase:
-    """Counts the phases of a run: one is what has the same type, group and round."""
-
-    def __init__(self) -> None:
-        self._generation = 0
-        self._phase: tuple[Any, ...] = ()
-
-    def advance(self, requests: Sequence[OutgoingRequest]) -> tuple[int, bool]:
-        """The phase that these belong to, and whether it has just begun."""
-        if not requests:
-            return self._generation, False
-        body = requests[0].body
-        phase = (body.type, body.group, body.round)
-        if phase == self._phase:
-            return self._generation, False
-        self._phase = phase
-        self._generation += 1
-        return self._generation, True
-
-
-class _Silence:
-    """Says for whom is waited, after longer and longer pauses."""
-
-    def __init__(self) -> None:
-        self._pause = SILENCE[0]
-        self._said = time.monotonic()
-
-    def broken(self, rows: Sequence[RequestRow], emit: Emit) -> float:
-        """Say it if it is time to; seconds until the next time."""
-        now = time.monotonic()
-        if not rows:
-            self._pause, self._said = SILENCE[0], now
-            return self._pause
-        if now >= self._said + self._pause:
-            peers = tuple(sorted({row.recipient for row in rows}))
-            emit(StillWaiting(peers, min(row.created for row in rows)))
-            self._pause, self._said = min(SILENCE[1], 4 * self._pause), now
-        return max(0.1, self._said + self._pause - now)

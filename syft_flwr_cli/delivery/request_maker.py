@@ -22,7 +22,7 @@ from syft_flwr_cli.security.envelope import new_nonce, read_envelope
 from syft_flwr_cli.security.public_identity import PublicIdentity
 from syft_flwr_cli.storage.journal import RequestMeta, RequestRow
 
-__all__ = ["RequestMaker", "sent_entry"]
+__all__ = ["RequestMaker", "removed_entry", "sent_entry"]
 
 STOP_SEQUENCE_NUMBER = -1
 """The place of the stop signal: outside the sequence that the ServerApp produces."""
@@ -183,6 +183,11 @@ class RequestMaker:
 def stop_id(run: str, recipient: str) -> str:
     """The id of the stop signal of a run to a data owner."""
     return names.message_id(run, recipient, STOP_SEQUENCE_NUMBER, bytes(32))
+
+
+def removed_entry(row: RequestRow, why: str, now: float) -> dict[str, object]:
+    """What the audit log hears of a request that ends without an answer."""
+    return {"event": "removed", "time": now, "message": row.id, "peer": row.recipient, "why": why}
 
 
 def sent_entry(row: RequestRow, now: float) -> dict[str, object]:

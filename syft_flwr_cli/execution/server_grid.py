@@ -21,6 +21,7 @@ from syft_flwr_cli.delivery.shared_memory import SharedBytes
 from syft_flwr_cli.errors import SyftFlwrError
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
 from syft_flwr_cli.flower import codec, runtime
+from syft_flwr_cli.flower.lazy_array import LazyArray
 
 __all__ = ["Link", "PipedGrid", "blobs_in", "gather", "pack_messages", "unpack_messages"]
 
@@ -203,7 +204,7 @@ def _note_ids(sent: Sequence[Message], answer: Frame) -> None:
 
 
 def pack_messages(
-    messages: Sequence[Message], token: Callable[[codec.LazyArray], int] | None = None
+    messages: Sequence[Message], token: Callable[[LazyArray], int] | None = None
 ) -> tuple[dict[str, Any], list[bytes], list[Any]]:
     """Head, parts and large contents of a frame with messages.
 
@@ -225,7 +226,7 @@ def pack_messages(
             packed = codec.pack_content(message, keep_lazy=token is not None)
             sources: list[list[int]] = []
             for blob in packed.blobs:
-                if isinstance(blob, codec.LazyArray):
+                if isinstance(blob, LazyArray):
                     assert token is not None
                     sources.append([1, token(blob)])
                 else:

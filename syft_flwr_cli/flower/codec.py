@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any, cast
 
 import numpy as np
@@ -27,8 +26,9 @@ from flwr.common.serde import (
 from flwr.proto.message_pb2 import Message as ProtoMessage
 from flwr.proto.recorddict_pb2 import RecordDict as ProtoRecordDict
 
+from syft_flwr_cli.flower.lazy_array import LazyArray, Loader
+
 __all__ = [
-    "LazyArray",
     "Packed",
     "pack_content",
     "pack_message",
@@ -53,7 +53,6 @@ UNAVAILABLE = (
 )
 
 Path = tuple[str | int, ...]
-Loader = Callable[[], bytes | bytearray]
 
 
 @dataclass(slots=True)
@@ -73,63 +72,6 @@ class Packed:
     skeleton: bytes
     places: list[Path] = field(default_factory=list)
     blobs: list[Any] = field(default_factory=list)
-
-
-class LazyArray(Array):
-    """An `Array` whose bytes are brought in when they are used, and not kept.
-
-    Flower hands all replies of a round to the strategy at once; with real arrays that is N models in
-    memory, with these it is the one that is being added. ``numpy()`` gives a fresh, writable array, without
-    the copy that an array in memory costs. What ``load`` gives must be the caller's own if it can be written.
-    """
-
-    def __init__(self, dtype: str, shape: tuple[int, ...], stype: str, load: Loader) -> None:
-        self.__dict__.update({"dtype": dtype, "shape": shape, "stype": stype, "_load": load})
-
-    @property
-    def data(self) -> bytes:
-        """The serialised array; read anew each time it is asked for."""
-        held = self.__dict__.get("_data")
-        if held is not None:
-            return bytes(held)
-        return bytes(self.__dict__["_load"]())
-
-    @data.setter
-    def data(self, value: bytes) -> None:
-        self.__dict__["_data"] = value
-
-    def raw(self) -> Any:
-        """The serialised array as it is held or brought in, without a copy where that can be."""
-        held = self.__dict__.get("_data")
-        return held if held is not None else self.__dict__["_load"]()
-
-    def numpy(self) -> Any:
-        """The array, in memory of its own."""
-        if "_data" in self.__dict__ or self.stype != "numpy.ndarray":
-            return super().numpy()
-        raw = self.__dict__["_load"]()
-        return _npy(bytearray(raw) if isinstance(raw, memoryview) else raw)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Array, (self.dtype, tuple(self.shape), self.stype, self.data)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "LazyArray":
-        return self
-
-
-def _npy(buffer: bytes | bytearray) -> Any:
-    """Read a ``.npy`` held in memory without copying a writable buffer; never unpickles."""
-    if not isinstance(buffer, bytearray):
-        return np.load(BytesIO(buffer), allow_pickle=False)
-    head = BytesIO(memoryview(buffer)[: 1 << 16])
-    version = np.lib.format.read_magic(head)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(head)
-    if dtype.hasobject:
-        raise ValueError("an array of Python objects is not accepted")
-    count = math.prod(shape)
-    flat = np.frombuffer(buffer, dtype=dtype, count=count, offset=head.tell())
-    return flat.reshape(shape, order="F" if fortran else "C")
 
 
 def pack_message(message: Message) -> Packed:

@@ -18,8 +18,9 @@ from syft_flwr_cli.delivery.inbox import Inbox, Stopped
 from syft_flwr_cli.delivery.task import Task
 from syft_flwr_cli.events import NodeReady, ReplyWithheld
 from syft_flwr_cli.execution.app_errors import AppErrors
+from syft_flwr_cli.execution.inline_runner import InlineRunner
 from syft_flwr_cli.execution.output import escaped_screen
-from syft_flwr_cli.execution.runner import AppSetup, InlineRunner, Runner, SubprocessRunner
+from syft_flwr_cli.execution.runner import AppSetup, Runner, SubprocessRunner
 from syft_flwr_cli.execution.sandbox.launch import Sandbox
 from syft_flwr_cli.execution.worker_process import WorkerProcess
 from syft_flwr_cli.protocol import names

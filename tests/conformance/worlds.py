@@ -232,7 +232,8 @@ class FileWorld(World):
     def _inbox(self, index: int, owner: Any) -> Any:
         from syft_flwr_cli.delivery.inbox import Inbox
         from syft_flwr_cli.delivery.task import Task, TaskResult
-        from syft_flwr_cli.execution.runner import AppSetup, InlineRunner
+        from syft_flwr_cli.execution.inline_runner import InlineRunner
+        from syft_flwr_cli.execution.runner import AppSetup
 
         setup = AppSetup(project=Path(), clientapp="", app="study", node=self.nodes[index])
         runner = InlineRunner(setup, client_app())
