@@ -20,7 +20,7 @@ from flwr.supercore.run import Run
 from syft_flwr_cli import events
 from syft_flwr_cli.aggregator.membership import Membership
 from syft_flwr_cli.aggregator.replies import Delivered, Replies
-from syft_flwr_cli.aggregator.requests import Drafts, accepted
+from syft_flwr_cli.aggregator.requests import Drafts, accepted, copied
 from syft_flwr_cli.aggregator.round_log import RoundLog
 from syft_flwr_cli.aggregator.waiting import AnswerCount, GracePeriod, QuestionCount, wait_limit
 from syft_flwr_cli.delivery.channel import Channel
@@ -319,7 +319,7 @@ class SyftGrid(Grid):
             self._emit(events.RequestsPublished(kind, number))
         for mid, message, request, number in zip(ids, messages, requests, rounds, strict=True):
             message.metadata.__dict__["_message_id"] = mid
-            self._asked[mid] = (number, request.recipient, _copy(message.metadata))
+            self._asked[mid] = (number, request.recipient, copied(message.metadata))
             self._delivered.pop(mid, None)
         return ids
 
@@ -395,9 +395,3 @@ class SyftGrid(Grid):
         # After a failure the legacy API goes on asking from a thread of its own, for ever.
         if self._outbox is not None:
             self._outbox.check()
-
-
-def _copy(metadata: Metadata) -> Metadata:
-    copied = Metadata.__new__(Metadata)
-    copied.__dict__.update(metadata.__dict__)
-    return copied

@@ -9,6 +9,7 @@ from logging import ERROR
 from typing import Any
 
 from flwr.app import DEFAULT_TTL, Message
+from flwr.app.metadata import Metadata
 from flwr.common.logger import log
 from flwr.server.utils.validator import validate_message
 
@@ -20,7 +21,7 @@ from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.security.sealing import content_digest
 from syft_flwr_cli.storage.journal import RequestMeta
 
-__all__ = ["Drafts", "accepted"]
+__all__ = ["Drafts", "accepted", "copied"]
 
 
 def accepted(message: Message, run: int, is_node: Callable[[int], bool]) -> bool:
@@ -132,3 +133,10 @@ class Drafts:
             ),
             digests=self._digests,
         )
+
+
+def copied(metadata: Metadata) -> Metadata:
+    """Metadata of its own, which stays as it is when the app changes the message."""
+    copy = Metadata.__new__(Metadata)
+    copy.__dict__.update(metadata.__dict__)
+    return copy

@@ -43,7 +43,7 @@ def live(*words: str, **environment: str) -> str:
 
 
 def test_without_accounts_everything_is_skipped_and_said_to_be() -> None:
-    said = live("-k", "not bytes_content")
+    said = live("-k", "not bytes_content", "-m", "live and not store")
     assert "no real accounts: SYFT_FLWR_LIVE_LOGINS=FILE:FILE:FILE names none or not three" in said
     assert "passed" not in said
 

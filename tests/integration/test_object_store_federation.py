@@ -24,7 +24,7 @@ def simulate(tmp_path: Path, endpoint: str, *more: str) -> dict[str, Any]:
     environment = {
         **os.environ,
         "SYFT_FLWR_HOME": str(tmp_path / "home"),
-        "SYFT_FLWR_BUCKET": f"s3://federation/{tmp_path.name}?endpoint={endpoint}",
+        "SYFT_FLWR_BUCKET": f"s3://federation/{tmp_path.parent.name}/{tmp_path.name}?endpoint={endpoint}",
         "AWS_ACCESS_KEY_ID": ACCESS,
         "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_REGION": "us-east-1",

@@ -64,8 +64,12 @@ def test_a_paused_run_is_ended_by_stop(federated: Federate, app: str) -> None:
     )
     assert stop.data["told"] == list(federation.owners)
     assert "enough for today" in clients[0].wait(0).wait_for("is over")
-    gone = federation.start_approved_client(federation.owners[1]).wait(0)
-    assert "enough for today" in gone.wait_for("is over"), "who comes back later hears of it, too"
+    gone = federation.start_approved_client(federation.owners[1])
+    said = gone.wait_for("ended before this node joined")
+    assert "enough for today" in said and "waits for the next one" in said, (
+        "who comes back later hears of it, too"
+    )
+    interrupt(gone).wait(130)
     again = federation.run(
         "stop", str(federation.project), *place, "--json", email=federation.aggregator, code=2
     )

@@ -17,7 +17,8 @@ from syft_flwr_cli.delivery.inbox import Inbox
 from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.errors import TooFewRepliesError
 from syft_flwr_cli.events import Event, ReplyLate
-from syft_flwr_cli.execution.runner import AppSetup, InlineRunner
+from syft_flwr_cli.execution.inline_runner import InlineRunner
+from syft_flwr_cli.execution.runner import AppSetup
 from syft_flwr_cli.project.enough import Enough
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.testing.memory_transport import MemoryStore, MemoryTransport
