@@ -57,7 +57,9 @@ def bring_arrays(
     if not body.payloads:
         return offsets, None
     paths = [payload_of(request.sender, email, app, ref) for ref in body.payloads]
-    for ref, path in zip(body.payloads, paths, strict=True):
+    # Opening may mean a download, so the only payload of a request is opened once: `_fill` compares its size before it
+    # takes memory. Of several, none is filled in before all have been seen to be there in their size.
+    for ref, path in zip(body.payloads, paths, strict=True) if len(paths) > 1 else ():
         with transport.open(request.sender, path) as stream:
             _checked(lambda stream=stream, ref=ref: check_length(stream, ref), path, refuse)  # type: ignore[misc]
     shared = _room(total, memory, names.request_path(request.sender, email, app, request.id), refuse)
