@@ -129,6 +129,8 @@ class _Supervisor:
         self._handshake.close()
         if not text:
             return  # it died on the way: its end is seen next
+        # bubblewrap starts the app's process before anything asks, so a look that came earlier has not seen it.
+        self._tree.grows()
         self.asks = bool(json.loads(text)["asks"])
         if self.asks:
             self._listener = descriptors.pop(0)
