@@ -43,11 +43,11 @@ def register(app: typer.Typer) -> None:
 
             stop_by_id(what, email, places, reason, as_json=as_json)
             return
-        from syft_flwr_cli.services.joining import locate
+        from syft_flwr_cli.services.joining import is_received
         from syft_flwr_cli.services.runs import stop_run
 
         here = home()
-        if not Path(what).exists() and locate(here, Path(what), email) != Path(what):
+        if not Path(what).exists() and is_received(here, Path(what), email):
             raise UsageError(
                 f"{what} is offered to you: its aggregator ends its runs.",
                 hint="Ctrl-C where run-client runs pauses your part; syft-flwr leave --help says how to take part no "

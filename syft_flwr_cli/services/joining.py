@@ -37,6 +37,7 @@ __all__ = [
     "answer_now",
     "await_offers",
     "find_offered",
+    "is_received",
     "joined",
     "locate",
     "offer_of_files",
@@ -229,6 +230,14 @@ def answer_now(
         return all(sent.recipient != one.aggregator for sent in federation.mailbox.post().waiting)
     finally:
         federation.close()
+
+
+def is_received(home: Path, named: Path, email: str | None) -> bool:
+    """Whether what was typed is the name of a project that was received on this machine, and no folder."""
+    try:
+        return locate(home, named, email) != named
+    except UsageError:
+        return False
 
 
 def locate(home: Path, named: Path, email: str | None) -> Path:

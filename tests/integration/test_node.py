@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from participants import (
     interrupt,
     reference,
     run_config,
+    until,
 )
 
 SECOND = "ds2@lab.example"
@@ -34,6 +36,9 @@ def project_of(federation: Federation, name: str, aggregator: str) -> Federation
         processes=federation.processes,
     )
     words = ["--aggregator", aggregator, "--datasites", ",".join(federation.owners), "--transport", "local"]
+    # The name of an app ends with the second in which it was made, and the projects of one aggregator are called alike.
+    begun = int(time.time())
+    until(lambda: int(time.time()) > begun, "the next second")
     federation.run("bootstrap", str(other.project), *words)
     return other
 
