@@ -1,12 +1,12 @@
 """``syft-flwr desk``: a page on this machine for data owners who do not program."""
 
-import os
 from typing import Annotated
 
 import typer
 
 from syft_flwr_cli.cli.options import Email, Root
 from syft_flwr_cli.errors import UsageError
+from syft_flwr_cli.project.settings import variable_text
 
 __all__ = ["register"]
 
@@ -57,7 +57,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _port() -> int:
-    text = os.environ.get("SYFTBOX_APP_PORT", "").strip()
+    text = variable_text("SYFTBOX_APP_PORT")
     if not text:
         return 0
     if not text.isdecimal() or int(text) > 65535:

@@ -24,12 +24,14 @@ __all__ = [
     "VARIABLES",
     "Role",
     "Settings",
+    "child_environment",
     "named_email",
     "parse_duration",
     "remember",
     "resolve",
     "transport_options",
     "variable_path",
+    "variable_text",
 ]
 
 Role = Literal["aggregator", "data owner"]
@@ -188,6 +190,16 @@ def named_email(flag: str | None, environ: Mapping[str, str] | None = None) -> s
     """The e-mail that a flag or the environment names, checked; None if neither does."""
     text = flag or (os.environ if environ is None else environ).get("SYFTBOX_EMAIL", "").strip()
     return check_email(text) if text else None
+
+
+def variable_text(name: str, environ: Mapping[str, str] | None = None) -> str:
+    """What an environment variable says, without white space around it; empty if it is not set."""
+    return (os.environ if environ is None else environ).get(name, "").strip()
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """The environment of this process for one that it starts, with some variables set otherwise."""
+    return {**os.environ, **more}
 
 
 def variable_path(name: str, environ: Mapping[str, str] | None = None) -> Path | None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from syft_flwr_cli.execution.output import log_tail
+from syft_flwr_cli.project.settings import child_environment
 from syft_flwr_cli.services.status import apps_of
 from syft_flwr_cli.storage.locks import who_holds
 from syft_flwr_cli.storage.paths import app_dir, make_private_dir, participant_dir
@@ -67,7 +68,7 @@ class NodeProcess:
         try:
             self._process = subprocess.Popen(
                 words,
-                env={**os.environ, "SYFT_FLWR_HOME": str(self._home), "NO_COLOR": "1"},
+                env=child_environment(SYFT_FLWR_HOME=str(self._home), NO_COLOR="1"),
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,

@@ -22,6 +22,6 @@ def test_all_code_is_shown_and_of_a_table_its_first_rows_and_where_the_rest_is(
     )
     show_files(review)
     shown = capsys.readouterr().out
-    assert shown.count("code_") == 300
+    assert shown.count("  code_") == 300
     assert shown.count('"row"') == SHOWN_ROWS
     assert f"290 lines more, in {tmp_path / 'rows.JSONL'}" in shown
