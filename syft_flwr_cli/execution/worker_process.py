@@ -81,6 +81,7 @@ class WorkerProcess:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
         else:
             environment["PYTHONPYCACHEPREFIX"] = str(bytecode)
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)
         program = str(python or sys.executable)
         package = str(Path(syft_flwr_cli.__file__).parent)
         places = [] if elsewhere is None else [str(elsewhere), *([str(copies)] if copies else []), package]

@@ -103,7 +103,7 @@ def test_cached_bytecode_that_comes_with_the_environment_or_the_project_is_not_r
         process.wait(0)
     scene.came_out_undisturbed()
     assert not mark.exists()
-    assert list((scene.kept_by(DO1) / "bytecode").rglob("imported.*.pyc"))
+    assert list(scene.kept_by(DO1).parents[1].rglob("imported.*.pyc"))
 
 
 def forge_bytecode(source: Path, code: str) -> None:
