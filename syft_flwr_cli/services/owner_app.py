@@ -13,8 +13,9 @@ from typing import Any
 from syft_flwr_cli.consent import approvals
 from syft_flwr_cli.consent.gate import ApprovedCode, Gate, approved_code
 from syft_flwr_cli.consent.interpreter import choose_interpreter
+from syft_flwr_cli.consent.policy import Policy
 from syft_flwr_cli.delivery.channel import Channel
-from syft_flwr_cli.errors import NotApprovedError, UsageError
+from syft_flwr_cli.errors import NotApprovedError, SyftFlwrError, UsageError
 from syft_flwr_cli.events import DataChosen, Emit, Publisher, RunConfigDiffers, nobody
 from syft_flwr_cli.execution.dependency_lock import read_lock
 from syft_flwr_cli.execution.locked_environment import built_environment
@@ -135,11 +136,23 @@ def prepare_app(
                 limits=limits,
                 gpu=options.gpu,
             ),
-            error_texts=lambda: code.rules.now().error_texts,
-            egress=lambda: code.rules.now().egress,
+            error_texts=lambda: _readable_policy(code).error_texts,
+            egress=lambda: _readable_policy(code).egress,
         ),
         chosen,
     )
+
+
+def _readable_policy(code: ApprovedCode) -> Policy:
+    """The policy as it is now; the last one that could be read, without error texts, where it cannot be.
+
+    A reply is looked at before the gate is asked, and the gate lets none out under a policy that cannot be read: the
+    node must live on to say so.
+    """
+    try:
+        return code.rules.now()
+    except SyftFlwrError:
+        return replace(code.policy, error_texts=False)
 
 
 def locked_interpreter(home: Path, email: str, approved: Path, wheels: Path | None) -> Path | None:

@@ -168,5 +168,5 @@ def test_an_aggregator_that_expects_other_code_is_told_so_by_everybody(scene: Sc
         assert f"A request was not executed: {sentence}" in node.wait(0).err
         assert f"{owner} reports an error: {sentence}" in server.err
         assert scene.executed(owner) == []
-    assert server.document["status"] == "incomplete"
+    assert server.document["status"] == "error"
     assert server.data["missing"] == list(OWNERS)

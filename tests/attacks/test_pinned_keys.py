@@ -1,11 +1,16 @@
 """Keys that the approved project pins: nobody else's are taken, not even at the first contact."""
 
+import json
+import time
 from pathlib import Path
 
 import pytest
+from forgery import sealed
 from scene import AGGREGATOR, DO1, DO2, OWNERS, Scene, drop, new_identity
 
+from syft_flwr_cli.protocol.header import Header, header_line
 from syft_flwr_cli.protocol.names import IDENTITY_PATH
+from syft_flwr_cli.protocol.suites import SUITE
 
 
 @pytest.fixture
@@ -35,8 +40,15 @@ def test_an_aggregator_with_another_key_than_the_pinned_one_is_refused_at_first_
 ) -> None:
     posing = new_identity(AGGREGATOR)
     drop(pinned.root / AGGREGATOR / IDENTITY_PATH, posing.public.to_bytes())
-    message = pinned.requests_to(DO1) / "00000000-0000-8000-8000-000000000000.request"
-    drop(message, b"whatever it says")
+    mid, now = "00000000-0000-8000-8000-000000000000", time.time()
+    people = {"sender": AGGREGATOR, "recipient": DO1, "endpoint": "messages"}
+    times = {"created": now, "expires": now + 3600}
+    app = pinned.kept_by(DO1).name
+    line = header_line(
+        Header(kind="request", id=mid, app=app, run="7", suite=SUITE, size=1, **people, **times)
+    )
+    order = sealed(json.loads(line), b"whatever it says", posing, pinned.keys(DO1).public)
+    drop(pinned.requests_to(DO1) / f"{mid}.request", order)
     refused = pinned.start_approved_client(DO1).wait(12)
     assert (
         f"error: The project names {pinned.keys(AGGREGATOR).public.fingerprint} as the fingerprint"
