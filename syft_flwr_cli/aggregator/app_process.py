@@ -119,13 +119,14 @@ class ServerProcess:
                 f"{self.python or 'that of syft-flwr itself'} (--python names another).",
             )
         if end.head["op"] == "failed":
-            _raise(end.head)
+            _raise(end.head, serving.raised)
         context.state = state_from(end.parts[0])
 
 
-def _raise(head: Mapping[str, Any]) -> None:
+def _raise(head: Mapping[str, Any], raised: Mapping[str, SyftFlwrError]) -> None:
     if head["kind"] == "SyftFlwrError":
-        raise SyftFlwrError(head["text"], hint=head["hint"])
+        # What the grid raised came back as text; its class decides whether the run stays open.
+        raise raised.get(head["text"]) or SyftFlwrError(head["text"], hint=head["hint"])
     raise AppFailed(f"{head['kind']}: {head['text']}", head["traceback"])
 
 
@@ -139,6 +140,8 @@ class _Serving:
         self._tokens = itertools.count(1)
         self._held: dict[int, LazyArray] = {}
         self.died = False
+        self.raised: dict[str, SyftFlwrError] = {}
+        """What calls of the app have raised, by the sentence that the app was told."""
         self._home: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         threading.Thread(target=self._listen, name="syft-flwr-app", daemon=True).start()
 
@@ -179,6 +182,7 @@ class _Serving:
             told = {"kind": type(error).__name__, "text": str(error)}
             if isinstance(error, SyftFlwrError):
                 told = {"kind": "SyftFlwrError", "text": error.what, "hint": error.hint}
+                self.raised[error.what] = error
             head, parts = {"error": told}, []
         finally:
             if frame.shared is not None:
