@@ -7,6 +7,7 @@ is for the caller to come back for.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import BinaryIO, Final
 
 from syft_flwr_cli.delivery.budget import available_memory
@@ -57,23 +58,29 @@ def bring_arrays(
     if not body.payloads:
         return offsets, None
     paths = [payload_of(request.sender, email, app, ref) for ref in body.payloads]
-    # Opening may mean a download, so the only payload of a request is opened once: `_fill` compares its size before it
-    # takes memory. Of several, none is filled in before all have been seen to be there in their size.
-    for ref, path in zip(body.payloads, paths, strict=True) if len(paths) > 1 else ():
-        with transport.open(request.sender, path) as stream:
-            _checked(lambda stream=stream, ref=ref: check_length(stream, ref), path, refuse)  # type: ignore[misc]
-    shared = _room(total, memory, names.request_path(request.sender, email, app, request.id), refuse)
-    try:
-        for ref, offset, path in zip(body.payloads, offsets, paths, strict=True):
-            with transport.open(request.sender, path) as stream:
-                _checked(
-                    lambda stream=stream, ref=ref, offset=offset: _fill(stream, ref, shared, offset),  # type: ignore[misc]
-                    path,
-                    refuse,
-                )
-    except BaseException:
-        shared.close()
-        raise
+    with ExitStack() as opened:
+        # Opening may mean a download, so the only payload of a request is opened once. Of several, which may be many,
+        # none is read before all have been seen to be there in their size.
+        only = opened.enter_context(transport.open(request.sender, paths[0])) if len(paths) == 1 else None
+
+        def stream_of(path: str) -> AbstractContextManager[BinaryIO]:
+            return transport.open(request.sender, path) if only is None else nullcontext(only)
+
+        for ref, path in zip(body.payloads, paths, strict=True):
+            with stream_of(path) as stream:
+                _checked(lambda stream=stream, ref=ref: check_length(stream, ref), path, refuse)  # type: ignore[misc]
+        shared = _room(total, memory, names.request_path(request.sender, email, app, request.id), refuse)
+        try:
+            for ref, offset, path in zip(body.payloads, offsets, paths, strict=True):
+                with stream_of(path) as stream:
+                    _checked(
+                        lambda stream=stream, ref=ref, offset=offset: _fill(stream, ref, shared, offset),  # type: ignore[misc]
+                        path,
+                        refuse,
+                    )
+        except BaseException:
+            shared.close()
+            raise
     return offsets, shared
 
 
