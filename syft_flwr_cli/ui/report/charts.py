@@ -5,6 +5,7 @@ names, so that no app can make a report that cannot be opened.
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -41,22 +42,26 @@ def line_chart(name: str, overall: Mapping[int, float], owners: Mapping[str, Map
     """
     everything = [value for line in (overall, *owners.values()) for value in line.values()]
     rounds = sorted({number for line in (overall, *owners.values()) for number in line})
-    low, high = min(everything), max(everything)
-    if high - low < 1e-12 * max(1.0, abs(high)):
-        low, high = low - 0.5, high + 0.5
+    # In parts of the largest value: a data owner may write any number, and differences of the largest are none.
+    scale = max(1.0, *(abs(value) for value in everything))
+    low, high = min(everything) / scale, max(everything) / scale
+    if high - low < 1e-12:
+        margin = max(0.5 / scale, 1e-3)
+        low, high = low - margin, high + margin
     first, last = rounds[0], max(rounds[-1], rounds[0] + 1)
 
     def x(number: int) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * (number - first) / (last - first)
 
     def y(value: float) -> float:
-        return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
+        return TOP + (HEIGHT - TOP - BOTTOM) * (high - value / scale) / (high - low)
 
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{shown(name, 80)} by round">'
     ]
     for step in range(4):
-        value = low + (high - low) * step / 3
+        most = sys.float_info.max
+        value = max(-most, min(most, (low + (high - low) * step / 3) * scale))
         parts.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
         )
