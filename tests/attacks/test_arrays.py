@@ -194,7 +194,8 @@ def test_arrays_that_are_only_announced_cost_no_memory_and_stop_no_node(scene: S
         announced = encode_body(replace(body, payloads=refs))
         data = sealed(header, announced, scene.keys(AGGREGATOR), scene.keys(DO1).public)
         drop(genuine.with_name(f"{header['id']}.request"), data)
-    clients[0].wait_for(f"(oversized): The request announces {size} bytes of arrays")
+    wanted = sealed_size(size)
+    clients[0].wait_for(f"(damaged): The payload ends after {payload.stat().st_size} of the {wanted} bytes")
     clients[0].wait_for(f"(oversized): The request announces {200 * size} bytes of arrays")
     assert peak_memory(clients[0]) - before < 256 << 20
     for path in (holes, *many):

@@ -22,7 +22,8 @@ def test_every_finite_value_has_a_place_inside_the_chart(values: tuple[float, fl
     drawn = line_chart("loss", dict(enumerate(values, 1)), {})
     assert "nan" not in drawn and "inf" not in drawn
     _, _, width, height = (float(one) for one in re.findall(r'viewBox="([^"]+)"', drawn)[0].split())
-    (points,) = re.findall(r'points="([^"]+)"', drawn)
-    for point in points.split():
-        x, y = (float(one) for one in point.split(","))
-        assert 0 <= x <= width and 0 <= y <= height
+    (path,) = re.findall(r'class="overall" d="([^"]+)"', drawn)
+    places = re.findall(r"[ML](\S+) (\S+)", path)
+    assert len(places) == len(values)
+    for x, y in places:
+        assert 0 <= float(x) <= width and 0 <= float(y) <= height
