@@ -217,10 +217,11 @@ def sparkline(values: Sequence[float], room: int) -> str:
     """The latest ``room`` values as bars, the lowest and the highest of them as the ends of the scale."""
     shown = list(values)[-room:]
     low, high = min(shown), max(shown)
-    if high == low:
+    span = high / 2 - low / 2
+    if not span:
         return _BARS[3] * len(shown)
     top = len(_BARS) - 1
-    return "".join(_BARS[round(top * ((one / 2 - low / 2) / (high / 2 - low / 2)))] for one in shown)
+    return "".join(_BARS[round(top * ((one / 2 - low / 2) / span))] for one in shown)
 
 
 def lasting(seconds: float) -> str:
