@@ -42,6 +42,8 @@ COMMANDS = (
     "review",
     "rehearse",
     "audit",
+    "inspect",
+    "compose",
     "clean",
     "login",
     "help",

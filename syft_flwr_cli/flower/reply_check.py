@@ -8,11 +8,11 @@ refused: an app may send what it likes otherwise.
 import math
 import re
 from collections.abc import Callable, Mapping
-from io import BytesIO
 from typing import Any, Final
 
-import numpy as np
 from flwr.app import Array, ArrayRecord, MetricRecord, RecordDict
+
+from syft_flwr_cli.flower.npy import read_header
 
 __all__ = ["HEAD", "Head", "fault_in"]
 
@@ -25,13 +25,6 @@ Head = Callable[[], tuple[bytes, int]]
 MOST_EXAMPLES: Final = 1e15
 _EXAMPLES: Final = ("num-examples", "num_examples")
 _ASKED = re.compile(r"([a-z0-9]+)\[([0-9x]*)\] ")
-_LENGTH = rb"(?:0|[1-9]\d{0,17})"
-_PLAIN = re.compile(
-    rb"\x93NUMPY\x01\x00(..)\{'descr': '([<>|][biuf][1248])', 'fortran_order': (?:True|False), "
-    rb"'shape': \(((?:" + _LENGTH + rb",|" + _LENGTH + rb"(?:, " + _LENGTH + rb")+)?)\), \} *\n",
-    re.DOTALL,
-)
-"""The beginning of a ``.npy`` of plain numbers, as NumPy writes it: version 1.0, its length, type and shape."""
 _NUMPY: Final = "numpy.ndarray"
 
 
@@ -83,7 +76,7 @@ def _fault_of_arrays(
         head = heads.get((name, key))
         data, size = head() if head is not None else _in_place(array)
         try:
-            shape, dtype, start = _read_header(data)
+            shape, dtype, start = read_header(data)
         except (
             Exception
         ):  # NumPy's reader of headers raises of everything: a tokenizer's errors, recursion, memory
@@ -103,18 +96,3 @@ def _fault_of_arrays(
 def _in_place(array: Array) -> tuple[bytes, int]:
     data = array.data
     return data[:HEAD], len(data)
-
-
-def _read_header(data: bytes) -> tuple[tuple[int, ...], "np.dtype[Any]", int]:
-    """Shape, type and where the values begin, of the beginning of a ``.npy``; ``ValueError`` if it is none."""
-    # NumPy evaluates the header as a Python literal, which costs more than all else that is done with a small array;
-    # what it writes for plain numbers has one form.
-    plain = _PLAIN.match(data)
-    if plain is not None and int.from_bytes(plain[1], "little") == plain.end() - 10:
-        shape = tuple(int(part) for part in plain[3].split(b",") if part)
-        return shape, np.dtype(plain[2].decode("ascii")), plain.end()
-    stream = BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(stream)
-    return tuple(int(part) for part in shape), dtype, stream.tell()

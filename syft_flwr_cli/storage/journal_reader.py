@@ -18,7 +18,17 @@ from syft_flwr_cli.storage.journal.runs import Run, run_of
 from syft_flwr_cli.storage.journal.schema import EGRESS_SINCE, MIGRATIONS
 from syft_flwr_cli.storage.sqlite import read_only, schema_of
 
-__all__ = ["Awaited", "JournalView", "Refusal", "RunView", "look_at_journal", "read_egress", "read_runs"]
+__all__ = [
+    "Awaited",
+    "JournalView",
+    "Refusal",
+    "RunView",
+    "StoredMessage",
+    "find_messages",
+    "look_at_journal",
+    "read_egress",
+    "read_runs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,16 @@ class JournalView:
 
     runs: tuple[RunView, ...]
     refused: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message of one's own that the journal has: its envelope, and its body where that is kept unsealed, too."""
+
+    id: str
+    kind: str
+    envelope: bytes
+    body: bytes | None
 
 
 def look_at_journal(path: Path) -> JournalView:
@@ -150,6 +170,37 @@ def read_egress(path: Path, run: str) -> list[dict[str, Any]]:
             rows = db.execute("SELECT * FROM egress WHERE run=? ORDER BY time, rowid", (run,)).fetchall()
             return [
                 {"message": row["message"], "time": row["time"], **json.loads(row["record"])} for row in rows
+            ]
+    except sqlite3.Error as error:
+        raise SyftFlwrError(
+            f"The journal {path} cannot be read ({error}).",
+            hint="Look again in a moment; if it stays so, restore it from a backup.",
+        ) from error
+
+
+def find_messages(path: Path, begins: str) -> list[StoredMessage]:
+    """The messages of one's own whose ids begin so (hexadecimal and dashes), as far as the journal has their envelopes.
+
+    Raises
+    ------
+    SyftFlwrError
+        If it cannot be read.
+    """
+    if not path.exists():
+        return []
+    try:
+        with read_only(path) as db:
+            if schema_of(db, path, MIGRATIONS, "journal") == 0:
+                return []
+            like = f"{begins}%"
+            sent = db.execute(
+                "SELECT id, envelope, body FROM sent WHERE id LIKE ? AND envelope IS NOT NULL", (like,)
+            ).fetchall()
+            answers = db.execute(
+                "SELECT id, response FROM requests WHERE id LIKE ? AND response IS NOT NULL", (like,)
+            ).fetchall()
+            return [StoredMessage(row["id"], "request", row["envelope"], row["body"]) for row in sent] + [
+                StoredMessage(row["id"], "response", row["response"], None) for row in answers
             ]
     except sqlite3.Error as error:
         raise SyftFlwrError(
