@@ -14,6 +14,7 @@ from typing import Any
 
 from syft_flwr_cli.catalogue.record_store import RecordStore
 from syft_flwr_cli.catalogue.records import APP
+from syft_flwr_cli.consent.approvals import Approval
 from syft_flwr_cli.errors import AuditError, SyftFlwrError, TransportError, TrustError, UsageError
 from syft_flwr_cli.events import nobody
 from syft_flwr_cli.project.config import Project, load_project, require_federated
@@ -26,7 +27,7 @@ from syft_flwr_cli.security.passphrase import passphrase_source
 from syft_flwr_cli.security.public_identity import PublicIdentity
 from syft_flwr_cli.security.roster import FILE_NAME as ROSTER
 from syft_flwr_cli.security.roster import Entry, Roster
-from syft_flwr_cli.services import joining, peer_keys, review
+from syft_flwr_cli.services import joining, peer_keys, review, revoking
 from syft_flwr_cli.services.crate import export_crate
 from syft_flwr_cli.services.data_choice import DataChoice, choose_data, remember_data
 from syft_flwr_cli.services.federation import open_federation, record_store
@@ -66,7 +67,10 @@ class RehearsalState:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An offer with what would run (None while its files have not arrived) and what is known of who asks."""
+    """An offer with what would run (None while its files have not arrived) and what is known of who asks.
+
+    ``others`` are the approvals of other versions of the same project that stand: they go on to run.
+    """
 
     offer: joining.Offered
     reviewed: review.Reviewed | None
@@ -74,6 +78,7 @@ class Seen:
     data: DataChoice | None
     data_problem: str
     data_sets: tuple[OwnDataSet, ...]
+    others: tuple[Approval, ...]
 
 
 @dataclass(slots=True)
@@ -186,7 +191,25 @@ class Desk:
             data,
             problem,
             tuple(own_data_sets(self.home, self.email)),
+            tuple(
+                one
+                for one in self.approved()
+                if one.app_name == offer.offer.app_name and one.digest != digest
+            ),
         )
+
+    def approved(self) -> list[Approval]:
+        """Every approval that stands, the newest first, also of versions that are not offered any more."""
+        return revoking.standing(self.directory, self.email, time.time())
+
+    def revoke(self, digest: str) -> str:
+        """Take back the approval of files, whether they are still offered or not; what else there is to say."""
+        if any(one.offer.digest == digest for one in self.offers()):
+            return self.reject(digest)
+        before = revoking.revoke(
+            self.directory, self.email, digest, time.time(), passphrase_source(self.email)
+        )
+        return f"{before.aggregator} reads that it is not approved when it asks for it next."
 
     def approve(self, digest: str, wish: DataWish, until: float | None) -> str:
         """Approve exactly the files of ``digest``, on the data that are meant; what else there is to say.

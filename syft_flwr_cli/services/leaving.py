@@ -7,14 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from syft_flwr_cli.audit.log import AuditLog
 from syft_flwr_cli.catalogue.datasets import DataSet, data_set_document, read_data_set
 from syft_flwr_cli.catalogue.projects import MAX_MESSAGE
-from syft_flwr_cli.consent import approvals
-from syft_flwr_cli.errors import NotApprovedError, UsageError
-from syft_flwr_cli.security.identity import load_or_create, read_public
+from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.services import joining
 from syft_flwr_cli.services.federation import Federation
+from syft_flwr_cli.services.revoking import revoke, standing
 
 __all__ = ["Left", "leave"]
 
@@ -74,28 +72,7 @@ def _reject_all(
     federation: Federation, aggregator: str, now: float, passphrase: Callable[[], bytes]
 ) -> list[tuple[str, str]]:
     directory, me = federation.directory, federation.email
-    public, _ = read_public(directory, me)
-    identity, _ = load_or_create(directory, me, now, passphrase)
-    audit = AuditLog(directory / "audit.jsonl", identity)
-    taken = []
-    for path in sorted((directory / "approvals").glob("*.json")):
-        try:
-            found = approvals.read_decision(directory, path.stem, public)
-        except NotApprovedError:
-            continue  # it counts for nothing as it is
-        if found is None or found.decision != "approve" or found.aggregator != aggregator:
-            continue
-        approvals.decide(
-            directory,
-            identity,
-            audit,
-            found.manifest,
-            approvals.code_dir(directory) / found.digest,
-            decision="reject",
-            project=found.project,
-            app_name=found.app_name,
-            aggregator=aggregator,
-            now=now,
-        )
-        taken.append((found.project, found.digest))
-    return taken
+    theirs = [one for one in standing(directory, me, now) if one.aggregator == aggregator]
+    for one in theirs:
+        revoke(directory, me, one.digest, now, passphrase)
+    return [(one.project, one.digest) for one in theirs]

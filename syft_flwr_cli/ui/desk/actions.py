@@ -51,7 +51,7 @@ class Answer:
 
 def _projects(call: Call) -> Answer:
     desk = call.place.desk
-    return Answer(pages.projects(call.frame, desk.offers(), desk.joined(), _node(call)))
+    return Answer(pages.projects(call.frame, desk.offers(), desk.joined(), _node(call), desk.approved()))
 
 
 def _runs(call: Call) -> Answer:
@@ -118,6 +118,11 @@ def _reject(call: Call) -> Answer:
     said = call.place.desk.reject(call.digest)
     notice = Notice("good", f"Rejected: these files do not run here. {said}")
     return Answer(to=f"/project/{call.digest}", notice=notice)
+
+
+def _revoke(call: Call) -> Answer:
+    said = call.place.desk.revoke(call.digest)
+    return Answer(to="/", notice=Notice("good", f"Revoked: these files do not run here any more. {said}"))
 
 
 def _rehearse(call: Call) -> Answer:
@@ -194,6 +199,7 @@ ACTIONS: dict[str, _Handler] = {
     "/join": _join,
     "/project/*/approve": _approve,
     "/project/*/reject": _reject,
+    "/project/*/revoke": _revoke,
     "/project/*/rehearse": _rehearse,
     "/keys/compare": _compare,
     "/keys/trust": _trust,

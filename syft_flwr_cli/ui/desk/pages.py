@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from syft_flwr_cli.consent.approvals import Approval
 from syft_flwr_cli.security.public_identity import PublicIdentity
 from syft_flwr_cli.security.roster import Entry
 from syft_flwr_cli.services.joining import Offered
@@ -33,8 +34,16 @@ class NodeState:
     exit_code: int | None = None
 
 
-def projects(frame: Frame, offers: Sequence[Offered], joined: Sequence[str], node: NodeState) -> str:
-    """The first page."""
+def projects(
+    frame: Frame,
+    offers: Sequence[Offered],
+    joined: Sequence[str],
+    node: NodeState,
+    approved: Sequence[Approval] = (),
+) -> str:
+    """The first page; ``approved`` are the approvals that stand, also of what is not offered any more."""
+    current = {one.offer.digest for one in offers}
+    earlier = [one for one in approved if one.digest not in current]
     open_ones = [one for one in offers if one.decision is None]
     lead = (
         f"{len(open_ones)} waiting for your decision."
@@ -46,7 +55,7 @@ def projects(frame: Frame, offers: Sequence[Offered], joined: Sequence[str], nod
     return frame.page(
         "Projects",
         el("p", lead, id="lead"),
-        el("div", _node(frame, node), _offers(offers), id="live"),
+        el("div", _node(frame, node), _offers(offers), _earlier(frame, earlier), id="live"),
         _join(frame, joined, first=not offers),
         current="/",
     )
@@ -243,6 +252,30 @@ def _offers(offers: Sequence[Offered]) -> Html | None:
         table("Projects offered to you", heads, rows[:MAX_ROWS], frozenset()),
         el("p", f"{more:,} older offers are not shown.") if more > 0 else None,
     )
+
+
+def _earlier(frame: Frame, approved: Sequence[Approval]) -> Html | None:
+    """Approvals of what is not offered any more, each with its revocation."""
+    if not approved:
+        return None
+    lines = [
+        el(
+            "section",
+            el("h3", text(one.project, SHORT), " ", tag("good", "approved")),
+            el(
+                "p",
+                f"{one.aggregator} offers it no more, or in a newer version. You approved it on {when(one.time)}, and "
+                "it runs here until you revoke it"
+                + (f" or {when(one.until)} has come." if one.until else " or approve a newer version."),
+            ),
+            frame.button(f"/project/{one.digest}/revoke", "Revoke now: let it run no more", "danger"),
+            class_="card",
+        )
+        for one in approved[:MAX_ROWS]
+    ]
+    more = len(approved) - MAX_ROWS
+    note = el("p", f"{more:,} more are not shown.", class_="warn") if more > 0 else None
+    return el("section", el("h2", "Approved before, and not offered any more"), lines, note)
 
 
 def _join(frame: Frame, joined: Sequence[str], *, first: bool) -> Html:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from syft_flwr_cli.consent.approvals import Approval
 from syft_flwr_cli.consent.code_scan import KINDS
 from syft_flwr_cli.consent.review import plain
 from syft_flwr_cli.services.desk import RehearsalState, Seen
@@ -50,6 +51,7 @@ def project_page(frame: Frame, seen: Seen, rehearsed: RehearsalState | None) -> 
     return frame.page(
         one.name,
         _state(seen.reviewed),
+        *(_other(frame, one) for one in seen.others),
         who,
         _asks_for(seen),
         _files(one.offer.digest, seen.reviewed),
@@ -128,6 +130,21 @@ def _state(reviewed: Reviewed) -> Html:
     kind, word = ("good", "approved") if decided.decision == "approve" else ("bad", "rejected")
     until = f", until {when(decided.until)}" if decided.until else ""
     return el("p", tag(kind, word), f" You {word} exactly these files on {when(decided.time)}{until}.")
+
+
+def _other(frame: Frame, one: Approval) -> Html:
+    """Another version that is approved and so runs, whatever is decided about this one."""
+    return el(
+        "section",
+        el(
+            "p",
+            tag("good", "runs now"),
+            f" Another version of this project, which you approved on {when(one.time)}, runs here until you approve "
+            "this one. Rejecting this one does not stop it.",
+        ),
+        frame.button(f"/project/{one.digest}/revoke", "Revoke the other version now", "danger"),
+        class_="card",
+    )
 
 
 def _asker(frame: Frame, seen: Seen) -> Html:

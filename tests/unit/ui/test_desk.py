@@ -11,6 +11,7 @@ from desk_scene import CLIENT, DO, DS, HOST, ORIGIN, TOKEN, Scene
 
 from syft_flwr_cli.catalogue.projects import read_decision
 from syft_flwr_cli.services.federation import record_store
+from syft_flwr_cli.services.owner_app import approved_projects
 from syft_flwr_cli.services.pausing import paused_since
 
 SIGN_IN = f"/?token={TOKEN}"
@@ -164,6 +165,22 @@ def test_a_new_version_is_shown_as_the_difference_to_the_approved_one(scene: Sce
     assert '<span class="d added">+import socket' in page
     assert "reaches for the network" in page and "changed" in page
     browser.get(f"/project/{first}", 404)
+
+
+def test_an_approved_version_that_a_newer_offer_replaced_can_be_revoked(scene: Scene) -> None:
+    first = scene.offer()
+    browser = scene.browser()
+    browser.submit(f"/project/{first}", f"/project/{first}/approve", use="none")
+    scene.write("study/client_app.py", CLIENT + "# another\n")
+    second = scene.offer()
+    browser.submit(f"/project/{second}", f"/project/{second}/reject")
+    assert [project.version for project in approved_projects(scene.home, DO)] == ["1.0.0"]
+    assert "runs here until you approve" in browser.get(f"/project/{second}")
+    assert "not offered any more" in browser.get("/")
+    page = browser.submit("/", f"/project/{first}/revoke")
+    assert "Revoked: these files do not run here any more" in page and "not offered any more" not in page
+    assert approved_projects(scene.home, DO) == []
+    assert "Revoke the other version" not in browser.get(f"/project/{second}")
 
 
 def test_six_words_are_compared_by_ticking_a_box(scene: Scene) -> None:
