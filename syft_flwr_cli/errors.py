@@ -154,7 +154,7 @@ class NoAnswerError(SyftFlwrError):
 
 
 class OnlyErrorsError(SyftFlwrError):
-    """The ServerApp came to its end, but every answer in the last round was an error."""
+    """Every answer in the last round was an error, whether the ServerApp came to its end with that or failed."""
 
     exit_code = EXIT_ONLY_ERRORS
 

@@ -159,7 +159,7 @@ def _run(
                 # An app that fails while it is being interrupted has been interrupted.
                 raise error from raised
             if not isinstance(error, SyftFlwrError):
-                error = _nobody_took_part(grid) or error
+                error = _nobody_took_part(grid) or _only_errors(grid, error) or error
             if not grid.rounds.heard() and not isinstance(error, SyftFlwrError) and grid.rounds.missing():
                 error = _no_answer(grid, error)
             error.__cause__ = error.__cause__ or (raised if error is not raised else None)
@@ -234,13 +234,19 @@ def _nobody_took_part(grid: SyftGrid) -> SyftFlwrError | None:
     )
 
 
-def _only_errors(grid: SyftGrid) -> SyftFlwrError | None:
-    """Flower fails such a run, too, though the strategy goes on to its end without a word."""
+def _only_errors(grid: SyftGrid, raised: BaseException | None = None) -> SyftFlwrError | None:
+    """Flower fails such a run, too, though the strategy goes on to its end without a word.
+
+    What the ServerApp then ``raised``, when it used a result that there is not, is said beside its cause.
+    """
     first = grid.rounds.only_errors()
     if first is None:
         return None
+    what = f"Every answer in the last round was an error. The first of the run, from {first[0]}: {first[1]}"
+    if raised is not None:
+        what = f"{what.rstrip('.')}. The ServerApp could not go on without: {named(raised)}"
     return OnlyErrorsError(
-        f"Every answer in the last round was an error. The first of the run, from {first[0]}: {first[1]}",
+        what,
         hint="The data owner's log says more (run-client shows it, and where it lies). Correct the ClientApp, have it "
         "approved, and run it again.",
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from syft_flwr_cli.cli.options import Json
+from syft_flwr_cli.cli.options import Json, Sandbox
 from syft_flwr_cli.errors import EXIT_UNEXPECTED, SyftFlwrError
 from syft_flwr_cli.ui import output
 
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option(help="Where to make it.", metavar="DIR", show_default="a temporary folder"),
         ] = None,
+        sandbox: Sandbox = "auto",
         as_json: Json = False,
     ) -> int:
         """Train a real model with three data owners on this machine, sealed, and show what happens."""
@@ -57,7 +58,7 @@ def register(app: typer.Typer) -> None:
         )
         output.note(f"They share nothing but the folder {place / 'root'}.\n")
         options = ["--run-config", f"num-server-rounds={rounds}"] if template != "analytics" else []
-        federation = simulation.Federation(project=project, server_options=options)
+        federation = simulation.Federation(project=project, server_options=options, sandbox=sandbox)
         outcome = simulation.simulate(federation, place, _hear)
         if outcome.exit_code not in (0, 3):
             output.note(f"error: {outcome.document['data'].get('error')}", style="bold red")

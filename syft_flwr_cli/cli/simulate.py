@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from syft_flwr_cli.cli.options import Json, RunConfig
+from syft_flwr_cli.cli.options import Json, RunConfig, Sandbox
 from syft_flwr_cli.errors import SyftFlwrError, UsageError
 from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.transports.registry import check_transport
@@ -41,6 +41,9 @@ def register(app: typer.Typer) -> None:
                 help="Data folders, in the order of the data owners.", metavar="DIR,DIR", show_default=False
             ),
         ] = None,
+        no_data: Annotated[
+            bool, typer.Option("--no-data", help="The app loads or makes its own data.")
+        ] = False,
         run_config: RunConfig = None,
         node_config: Annotated[
             str | None,
@@ -61,6 +64,15 @@ def register(app: typer.Typer) -> None:
         timeout: Annotated[
             str | None, typer.Option(help="How long an answer may take.", metavar="TIME", show_default=False)
         ] = None,
+        python: Annotated[
+            Path | None,
+            typer.Option(
+                help="Interpreter of the app's environment, on both sides.",
+                metavar="PATH",
+                show_default="the project's .venv, else this one",
+            ),
+        ] = None,
+        sandbox: Sandbox = "auto",
         transport: Annotated[
             str | None,
             typer.Option(help="local, or gdrive with --emulator.", metavar="T", show_default="local"),
@@ -79,6 +91,14 @@ def register(app: typer.Typer) -> None:
         """Run the whole federation on this machine: one process per participant, the real code path."""
         from syft_flwr_cli.services import simulation
 
+        if no_data and mock_data:
+            raise UsageError(
+                "--no-data and --mock-data exclude each other.", hint="Leave out one of the two."
+            )
+        if python is not None and not python.expanduser().exists():
+            raise UsageError(
+                f"There is no {python}.", hint="Give an existing interpreter with --python PATH."
+            )
         options = [word for text in run_config or () for word in ("--run-config", _absolute(text))]
         options += [] if enough is None else ["--enough", enough]
         options += [] if grace is None else ["--grace", grace]
@@ -90,6 +110,9 @@ def register(app: typer.Typer) -> None:
             server_options=options,
             client_options=[] if node_config is None else ["--node-config", node_config],
             transport=_transport(transport, emulator),
+            python=None if python is None else python.expanduser().absolute(),
+            sandbox=sandbox,
+            no_data=no_data,
         )
         place = simulation.make_place()
         failed = False
@@ -98,6 +121,7 @@ def register(app: typer.Typer) -> None:
             with drive as environment:
                 federation = replace(federation, environment=environment)
                 outcome = run_simulation(federation, place, verbose=verbose)
+            failed = outcome.document["status"] == "error"
             data = outcome.document["data"]
             if "results" in data:
                 kept = simulation.keep_results(place, data["run_id"], home() / "simulations")
@@ -117,6 +141,8 @@ def register(app: typer.Typer) -> None:
                 output.note(f"Messages, homes and logs: {place}")
             else:
                 simulation.remove_place(place, but_logs=failed)
+                if failed and place.exists():
+                    output.note(f"What was said: {place}")
 
 
 def _absolute(text: str) -> str:
@@ -164,6 +190,8 @@ def run_simulation(federation: Any, place: Path, *, verbose: bool) -> Any:
     aggregator = load_project(federation.project).aggregator or simulation.AGGREGATOR
 
     def hear(who: str, line: str) -> None:
+        if line.startswith(f"Results: {place}"):
+            return  # they are moved elsewhere, and that is said then
         if verbose:
             output.note(f"{who:>28} | {line}")
         elif who == aggregator:

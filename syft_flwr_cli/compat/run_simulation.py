@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from syft_flwr_cli.project.config import load_project, require_federated
+from syft_flwr_cli.project.settings import variable_text
 
 __all__ = ["run", "validate_bootstraped_project"]
 
@@ -37,7 +38,8 @@ def _simulated(project: Path, data: Sequence[Path]) -> bool:
 
     place = simulation.make_place()
     try:
-        federation = simulation.Federation(project=project, data=data)
+        sandbox = variable_text("SYFT_FLWR_SANDBOX") or "auto"
+        federation = simulation.Federation(project=project, data=data, sandbox=sandbox)
         outcome = simulation.simulate(federation, place, lambda who, line: print(line, file=sys.stderr))
         return outcome.exit_code == 0
     finally:

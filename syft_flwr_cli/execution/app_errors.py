@@ -17,7 +17,7 @@ from typing import Final
 from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.errors import SyftFlwrError
 from syft_flwr_cli.events import AppRaised, Emit, nobody
-from syft_flwr_cli.flower.error_codes import APP_CRASHED
+from syft_flwr_cli.flower.error_codes import APP_CRASHED, APP_NOT_LOADED
 
 __all__ = ["KNOWN_CLASSES", "AppErrors", "known_class"]
 
@@ -75,6 +75,7 @@ class AppErrors:
         self._folder = folder
         self._texts_leave = texts_leave
         self._emit = emit
+        self._not_loaded: tuple[str, str, str] | None = None
 
     def __call__(self, work: Task, result: TaskResult) -> TaskResult:
         """``result``, with as much of its error as may leave."""
@@ -82,7 +83,15 @@ class AppErrors:
             return result
         code, text = result.error
         identifier = work.id[:SHOWN_DIGITS]
-        self._emit(AppRaised(work.id, identifier, text.partition("\n")[0], str(self._keep(work.id, text))))
+        if code == APP_NOT_LOADED and self._not_loaded and self._not_loaded[1:] == (work.run, text):
+            identifier = self._not_loaded[
+                0
+            ]  # an import that fails is said once, not with each request of the run
+        else:
+            self._emit(
+                AppRaised(work.id, identifier, text.partition("\n")[0], str(self._keep(work.id, text)))
+            )
+            self._not_loaded = (identifier, work.run, text) if code == APP_NOT_LOADED else None
         if self._open():
             return result
         what = "The ClientApp's process died" if code == APP_CRASHED else known_class(text)

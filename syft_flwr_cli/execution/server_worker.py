@@ -15,6 +15,7 @@ from typing import Any
 
 from syft_flwr_cli.errors import SyftFlwrError
 from syft_flwr_cli.execution.server_grid import Link, PipedGrid
+from syft_flwr_cli.execution.strays import adopt_orphans
 from syft_flwr_cli.execution.worker import die_with_parent, state_bytes
 from syft_flwr_cli.execution.worker_protocol import Closed, receive
 from syft_flwr_cli.flower import runtime
@@ -27,6 +28,7 @@ def main(descriptor: int) -> None:
     channel = socket.socket(fileno=descriptor)
     channel.set_inheritable(False)
     die_with_parent()
+    adopt_orphans()
     try:
         setup = receive(channel).head
     except Closed:
@@ -40,9 +42,9 @@ def main(descriptor: int) -> None:
     try:
         _run(setup, link, context)
     except SystemExit as end:
-        head = {"op": "done"} if end.code in (None, 0) else _failed(end)
+        head = {"op": "done"} if end.code in (None, 0) else _failed(end, setup["project"])
     except BaseException as error:
-        head = _failed(error)
+        head = _failed(error, setup["project"])
     else:
         head = {"op": "done"}
     if head["op"] == "done":
@@ -70,9 +72,18 @@ def _run(setup: dict[str, Any], link: Link, context: Any) -> None:
     runtime.run_server(grid, context, app)
 
 
-def _failed(error: BaseException) -> dict[str, Any]:
-    told = {"op": "failed", "kind": type(error).__name__, "text": str(error)[:4000], "hint": ""}
+def _failed(error: BaseException, project: str) -> dict[str, Any]:
+    text = f"{str(error)[:4000]}{_place(error, Path(project))}".strip()
+    told = {"op": "failed", "kind": type(error).__name__, "text": text, "hint": ""}
     if isinstance(error, SyftFlwrError):
         told.update(kind="SyftFlwrError", text=error.what, hint=error.hint)
     told["traceback"] = "".join(traceback.format_exception(error))[-16000:]
     return told
+
+
+def _place(error: BaseException, project: Path) -> str:
+    """Which of the project's own lines was the last on the way to ``error``."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if Path(frame.filename).is_relative_to(project):
+            return f" ({Path(frame.filename).relative_to(project)}, line {frame.lineno})"
+    return ""

@@ -28,6 +28,7 @@ from flwr.app import Context, Message, RecordDict
 from syft_flwr_cli.app_environment import RESULTS_VARIABLE
 from syft_flwr_cli.delivery.shared_memory import SharedBytes
 from syft_flwr_cli.execution.mods import load_mods, wrap
+from syft_flwr_cli.execution.strays import adopt_orphans
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
 from syft_flwr_cli.execution.working_copy import make_copy
 from syft_flwr_cli.flower import codec, runtime
@@ -68,11 +69,24 @@ class Executor:
         self._node_config = node_config
         self._run_config = run_config
         self._held: tuple[int, bytes, Context] | None = None
+        self._not_loaded: tuple[int | None, str] | None = None
 
-    def load(self) -> None:
-        """Load the app now."""
-        if self._app is None:
+    def load(self, run: int | None = None) -> str | None:
+        """Load the app now; why it could not be loaded.
+
+        What failed once is not tried again for each request, but with each ``run``.
+        """
+        if self._app is not None:
+            return None
+        if self._not_loaded is not None and self._not_loaded[0] in (None, run):
+            self._not_loaded = run, self._not_loaded[1]
+            return self._not_loaded[1]
+        try:
             self._app = self._load()
+        except Exception as error:
+            self._not_loaded = run, _reason(error)
+            return self._not_loaded[1]
+        return None
 
     def execute(
         self,
@@ -86,10 +100,9 @@ class Executor:
     ) -> tuple[codec.Packed | None, tuple[int, str] | None, bytes | None]:
         """The reply or an error, and the new state if it differs from ``state``."""
         runtime.become(run, self._node)
-        try:
-            self.load()
-        except Exception as error:
-            return None, (APP_NOT_LOADED, _reason(error)), None
+        not_loaded = self.load(run)
+        if not_loaded is not None:
+            return None, (APP_NOT_LOADED, not_loaded), None
         assert self._app is not None
         try:
             context = self._context(run, state, run_config)
@@ -164,6 +177,7 @@ def main(descriptor: int) -> None:
     channel = socket.socket(fileno=descriptor)
     channel.set_inheritable(False)
     die_with_parent()
+    adopt_orphans()
     try:
         setup = receive(channel).head
     except Closed:
@@ -181,11 +195,10 @@ def main(descriptor: int) -> None:
     run_config = {**runtime.fused_run_config(project, {}), **(setup.get("run_config") or {})}
     results = setup.get("results")
     executor = Executor(load, int(setup["node"]), dict(setup["node_config"]), run_config)
-    # Loading now pays for the app's imports before the first message; a failure is told with each message.
-    try:
-        executor.load()
-    except Exception:
-        traceback.print_exc()
+    # Loading now pays for the app's imports before the first message; a failure is told whole with that.
+    not_loaded = executor.load()
+    if not_loaded is not None:
+        print(not_loaded.partition("\n")[0], flush=True)
     with contextlib.suppress(Closed):
         send(channel, Frame({"op": "ready", "pid": os.getpid()}, []))
         while True:

@@ -15,6 +15,7 @@ from pathlib import Path
 import syft_flwr_cli
 from syft_flwr_cli.errors import SyftFlwrError
 from syft_flwr_cli.execution.sandbox.launch import Sandbox, Sandboxed, start
+from syft_flwr_cli.execution.strays import MARK_VARIABLE, kill_strays, new_mark
 from syft_flwr_cli.execution.worker_environment import (
     app_environment,
     sandbox_environment,
@@ -77,6 +78,9 @@ class WorkerProcess:
         else:
             environment = sandbox_environment(os.environ, sandbox.spec.grants.environment)
         environment["PYTHONUNBUFFERED"] = "1"
+        self._mark = new_mark()
+        if sandbox is None:
+            environment[MARK_VARIABLE] = self._mark
         if bytecode is None:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"
         else:
@@ -149,6 +153,7 @@ class WorkerProcess:
     def kill_all(self) -> None:
         """Kill it and all that it started."""
         if not isinstance(self.process, Sandboxed):
+            kill_strays(self._mark, self.process.pid if self.process.returncode is None else None)
             kill_group(self.process.pid)
         elif self.process.poll() is None:
             self.process.kill()

@@ -55,6 +55,12 @@ class Federation:
         Further words for the commands.
     environment : mapping
         Further environment of every process.
+    python : Path, optional
+        The interpreter of the apps' environment on both sides; that of the project's ``.venv`` if None, else this one.
+    sandbox : str
+        What the ClientApps run in; ``auto`` is none, with a notice, where no sandbox works.
+    no_data : bool
+        Whether the data owners say that the app needs no data.
     """
 
     project: Path
@@ -65,6 +71,9 @@ class Federation:
     client_options: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     participants_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    python: Path | None = None
+    sandbox: str = "auto"
+    no_data: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +157,10 @@ _WHOLE_NETWORK = Grants(network=(NetworkGrant(ANY_ADDRESS, 0),))
 """Who simulates a project runs it on their own word: what it downloads it may download."""
 
 
-def _sandbox(hear: Hear) -> str:
+def _sandbox(wanted: str, hear: Hear) -> str:
     """What was asked for, else the strongest that works here; none, with a notice, where none does."""
-    wanted = os.environ.get("SYFT_FLWR_SANDBOX", "auto")
     if wanted != "auto":
-        return wanted
+        return choose(wanted).kind
     try:
         return choose("auto").kind
     except SyftFlwrError as error:
@@ -173,7 +181,8 @@ class _Cast:
         self._readers: list[threading.Thread] = []
         self._errors: dict[str, str] = {}
         self._ended = False
-        self._sandbox = _sandbox(hear)
+        self._sandbox = _sandbox(federation.sandbox, hear)
+        self._python = federation.python or find_interpreter(federation.project)
 
     def _environment(self, email: str) -> dict[str, str]:
         home = self._place / "homes" / email
@@ -232,13 +241,14 @@ class _Cast:
         words = [*self._words("run-client", email), "--sandbox", self._sandbox]
         if data is not None:
             words += ["--data", str(data.absolute())]
-        elif not {"--data", "--mock", "--no-data"} & set(self._federation.client_options):
-            words += ["--mock"]  # a project that brings no mock data makes some up, or needs none
-        own = find_interpreter(self._federation.project)
-        if own is not None and not any(
-            word.startswith("--python") for word in self._federation.client_options
-        ):
-            words += ["--python", str(own)]  # who simulates a project runs what is in it, on their own word
+        else:
+            # A project that brings no mock data makes some up, or needs none.
+            words += ["--no-data" if self._federation.no_data else "--mock"]
+        if self._python is not None:
+            words += [
+                "--python",
+                str(self._python),
+            ]  # who simulates a project runs what is in it, on their own word
         words += self._federation.client_options
         self._clients[email] = self._start(words, email, subprocess.DEVNULL)
 
@@ -247,9 +257,8 @@ class _Cast:
         email = self._project.aggregator
         assert email is not None
         words = [*self._words("run-server", email), *self._federation.server_options, "--json"]
-        own = find_interpreter(self._federation.project)
-        if own is not None and not any(w.startswith("--python") for w in self._federation.server_options):
-            words += ["--python", str(own)]
+        if self._python is not None:
+            words += ["--python", str(self._python)]
         self._server = self._start(words, email, subprocess.PIPE)
         text: list[str] = []
         assert self._server.stdout is not None
@@ -335,16 +344,22 @@ def keep_results(place: Path, run: str, target: Path) -> Path | None:
 def remove_place(place: Path, *, but_logs: bool = False) -> None:
     """Remove a simulation's folder, with the read-only copies of approved code in it.
 
-    With ``but_logs`` what the participants said stays: an error may have named the file.
+    With ``but_logs`` what the participants and their apps said stays: an error may have named the file.
     """
     for copy in place.glob("homes/*/participants/*/code/*"):
         remove_copy(copy)
-    if not but_logs or not (place / "logs").is_dir():
-        shutil.rmtree(place)
+    kept = [place / "logs", *place.glob("homes/*/participants/*/apps/*/logs")] if but_logs else []
+    _remove(place, [path for path in kept if path.is_dir()])
+
+
+def _remove(place: Path, kept: Sequence[Path]) -> None:
+    if place in kept:
         return
-    for folder in place.iterdir():
-        if folder.name != "logs":
-            shutil.rmtree(folder)
+    if not any(path.is_relative_to(place) for path in kept):
+        shutil.rmtree(place) if place.is_dir() and not place.is_symlink() else place.unlink()
+        return
+    for path in place.iterdir():
+        _remove(path, kept)
 
 
 def split_datasites(text: str | None) -> list[str]:

@@ -152,18 +152,40 @@ def test_a_plain_flower_project_is_simulated_as_it_is(shell: Shell) -> None:
     assert len(data["datasites"]) == 2
     assert data["rounds"][0]["phases"]["train"]["answered"] == 2
     assert contents(shell.folder / "averaging") == before
-    found, _ = simulated(
-        shell, "averaging", "--datasites", "x@x.example,y@y.example", "--run-config", "num-server-rounds=1"
+    words = ("--datasites", "x@x.example,y@y.example", "--run-config", "num-server-rounds=1")
+    found, answer = simulated(
+        shell, "averaging", *words, "--no-data", "--sandbox", "none", SYFT_FLWR_SANDBOX="auto"
     )
     assert found["datasites"] == ["x@x.example", "y@y.example"]
+    assert set(found["data"].values()) == {"none"}
+    assert "Results: " not in answer.err, "no place is named that is not there any more"
+    assert Path(found["results"]).is_dir() and found["results"] in answer.err
+
+
+@pytest.mark.full
+def test_the_environment_of_a_simulated_app_can_be_named(shell: Shell) -> None:
+    shutil.copytree(APPS / "averaging", shell.folder / "averaging")
+    answer = shell.run("simulate", "averaging", "--python", "nowhere/bin/python")
+    assert answer.code == 2 and "There is no nowhere/bin/python" in answer.err
+    venv.create(shell.folder / "own", symlinks=True)
+    (packages,) = (shell.folder / "own" / "lib").glob("python3.*/site-packages")
+    (packages / "dependencies.pth").write_text("".join(f"{path}\n" for path in site.getsitepackages()))
+    mark = f"import pathlib, os; pathlib.Path({str(shell.folder)!r}, f'ran-{{os.getpid()}}').touch()\n"
+    (packages / "mark.pth").write_text(mark)
+    words = ("--python", "own/bin/python", "--sandbox", "none", "--run-config", "num-server-rounds=1")
+    simulated(shell, "averaging", *words)
+    assert len(list(shell.folder.glob("ran-*"))) >= 3, "the ServerApp and two ClientApps"
 
 
 def test_a_failing_server_app_fails_the_smoke_test(shell: Shell) -> None:
     shutil.copytree(APPS / "failing", shell.folder / "failing")
     data, answer = simulated(shell, "failing", "--run-config", "how='no' server-fails-in=1", code=1)
-    assert "cannot add up round 1" in data["error"]
+    assert "cannot add up round 1 (failing/server_app.py, line " in data["error"]
     assert f"error: {data['error']}" in answer.err.splitlines()
     assert "Traceback" not in answer.err
+    said = re.search(r"^What was said: (.*)$", answer.err, re.MULTILINE)
+    assert said and list(Path(said[1]).rglob("app.log")) and not list(Path(said[1]).rglob("*.key"))
+    shutil.rmtree(said[1])
     data, answer = simulated(
         shell, "failing", "--run-config", "how='no' server-fails-in=1", "--debug", code=1
     )

@@ -1,6 +1,8 @@
 """What an app says of its errors stays with the data owner; the aggregator hears a class that is known, and an id."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +10,8 @@ from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.events import AppRaised, Event
 from syft_flwr_cli.execution.app_errors import KEPT, AppErrors, known_class
-from syft_flwr_cli.flower.error_codes import APP_CRASHED, APP_RAISED
+from syft_flwr_cli.execution.worker import Executor
+from syft_flwr_cli.flower.error_codes import APP_CRASHED, APP_NOT_LOADED, APP_RAISED
 from syft_flwr_cli.protocol.body import Body
 
 ROW = "1971-03-04;HIV positive"
@@ -77,3 +80,31 @@ def test_only_the_newest_texts_are_kept(tmp_path: Path) -> None:
 def test_a_reply_is_left_as_it_is(tmp_path: Path) -> None:
     reply = TaskResult(skeleton=b"x")
     assert AppErrors(tmp_path)(task(), reply) is reply
+
+
+def test_an_import_that_fails_is_said_once_for_a_run(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    errors = AppErrors(tmp_path / "errors", emit=heard.append)
+    text = "SyftFlwrError: study.client_app:app cannot be imported: ModuleNotFoundError: No module named 'joblib'"
+    told = [errors(task(number), failing(text, APP_NOT_LOADED)).error for number in (1, 2, 3)]
+    assert len(heard) == 1 and len(list((tmp_path / "errors").iterdir())) == 1
+    assert told == [(APP_NOT_LOADED, "Exception (the data owner can look up error 00000001)")] * 3
+    errors(task(4), failing(f"{text} or another", APP_NOT_LOADED))
+    errors(replace(task(5), run="8"), failing(f"{text} or another", APP_NOT_LOADED))
+    assert len(heard) == 3
+
+
+def test_an_app_that_cannot_be_imported_is_tried_once_for_a_run() -> None:
+    tries = []
+
+    def load() -> Any:
+        tries.append(1)
+        raise ModuleNotFoundError("No module named 'joblib'")
+
+    executor = Executor(load, 1, {}, {})
+    reason = executor.load()
+    errors = [executor.execute(run, "1", b"", [], [], None, {})[1] for run in (7, 7, 7)]
+    assert errors == [(APP_NOT_LOADED, reason)] * 3 and len(tries) == 1
+    executor.execute(8, "1", b"", [], [], None, {})
+    executor.execute(8, "2", b"", [], [], None, {})
+    assert len(tries) == 2
