@@ -1,15 +1,21 @@
 """``syft-flwr demo``: a project from a template, trained by three data owners, before one's eyes."""
 
 import re
+import shutil
+import textwrap
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
-from syft_flwr_cli.cli.options import Json, Sandbox
+from syft_flwr_cli.cli.options import Json, LogFile, Quiet, Sandbox
 from syft_flwr_cli.errors import EXIT_UNEXPECTED, SyftFlwrError
 from syft_flwr_cli.ui import output
+
+if TYPE_CHECKING:
+    from syft_flwr_cli.ui.live.state import LiveState
 
 __all__ = ["register"]
 
@@ -29,12 +35,16 @@ def register(app: typer.Typer) -> None:
             typer.Option(help="Where to make it.", metavar="DIR", show_default="a temporary folder"),
         ] = None,
         sandbox: Sandbox = "auto",
+        quiet: Quiet = False,
+        log_file: LogFile = None,
         as_json: Json = False,
     ) -> int:
         """Train a real model with three data owners on this machine, sealed, and show what happens."""
         from syft_flwr_cli.project.plan import apply
         from syft_flwr_cli.project.scaffold import plan_init
         from syft_flwr_cli.services import simulation
+        from syft_flwr_cli.ui.live.followed import shown_from_home
+        from syft_flwr_cli.ui.live.state import LiveState
 
         place = folder.absolute() if folder is not None else simulation.make_place()
         if folder is not None and place.exists() and any(place.iterdir()):
@@ -57,16 +67,21 @@ def register(app: typer.Typer) -> None:
             f"Starting the aggregator ({AGGREGATOR}) and three data owners, each in a process of its own."
         )
         output.note(f"They share nothing but the folder {place / 'root'}.\n")
-        options = ["--run-config", f"num-server-rounds={rounds}"] if template != "analytics" else []
+        counted = template != "analytics"
+        options = ["--run-config", f"num-server-rounds={rounds}"] if counted else []
+        options += [] if log_file is None else ["--log-file", str(log_file.absolute())]
         federation = simulation.Federation(project=project, server_options=options, sandbox=sandbox)
-        outcome = simulation.simulate(federation, place, _hear)
+        state = LiveState("demo", AGGREGATOR, rounds if counted else None)
+        with shown_from_home(state, place / "homes" / AGGREGATOR, quiet=quiet) as live:
+            outcome = simulation.simulate(federation, place, partial(_hear, state, live, quiet))
         if outcome.exit_code not in (0, 3):
             output.note(f"error: {outcome.document['data'].get('error')}", style="bold red")
             return outcome.exit_code or EXIT_UNEXPECTED
-        _report(outcome, place, project, as_json)
+        _report(outcome, place, project, as_json=as_json, live=live)
         return outcome.exit_code
 
 
+_INDENT = 23
 _COLOURS = ("cyan", "green", "magenta", "blue")
 
 
@@ -75,11 +90,19 @@ _FLOWER = re.compile(r"INFO\s*:\s*(.*)")
 _TOLD = re.compile(r"\[ROUND|aggregate_|Aggregated MetricRecord")
 
 
-def _hear(who: str, line: str) -> None:
-    """Show what a participant says; of Flower's own log only what a round brings."""
+_SHOWN_LIVE = re.compile(r"Working on |Run \d+ (is over|has begun)")
+
+
+def _hear(state: "LiveState", live: bool, quiet: bool, who: str, line: str) -> None:
+    """Show what a participant says; of Flower's own log only what a round brings, and nothing that is shown live."""
     text = _ANSI.sub("", line).rstrip()
     flower = _FLOWER.match(text)
+    if quiet or (live and _SHOWN_LIVE.match(text)):
+        return
     if flower is not None:
+        if live:
+            state.flower_line(flower[1])
+            return
         if not _TOLD.search(flower[1]) or "client" in flower[1].lower():
             return
         text = flower[1].strip()
@@ -87,26 +110,42 @@ def _hear(who: str, line: str) -> None:
         return
     people = (AGGREGATOR, *DATASITES)
     colour = _COLOURS[people.index(who) % 4] if who in people else ""
+    console = output.err()
+    if live or console.is_terminal:
+        room = max(40, shutil.get_terminal_size().columns) - _INDENT - 1
+        wrapped = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+        text = f"\n{' ' * _INDENT}".join(wrapped)
     # One call: two participants may speak at the same moment.
-    output.err().print(Text.assemble((f"{who:>22} ", colour), text))
+    console.print(Text.assemble((f"{who:>{_INDENT - 1}} ", colour), text))
 
 
-def _report(outcome: Any, place: Path, project: Path, as_json: bool) -> None:
+def _report(outcome: Any, place: Path, project: Path, *, as_json: bool, live: bool) -> None:
     from syft_flwr_cli.ui.rounds import print_rounds
 
     data = outcome.document["data"]
-    output.note("")
-    print_rounds(data["rounds"])
-    files = sorted(path for path in (place / "root").rglob("*.re*") if path.is_file())
-    output.note(
-        f"\n{len(files)} messages lie below {place / 'root'}, sealed end to end. Look at one's header:"
-    )
-    if files:
-        output.note(f"    head -1 \"$(find {place / 'root'} -name '*.response' | head -1)\"")
+    if not live:  # the last picture shows them
+        output.note("")
+        print_rounds(data["rounds"])
+    files = sorted(path for path in (place / "root").rglob("*.re[qs]*") if path.is_file())
+    output.note(f"\n{len(files)} messages, sealed end to end, lie below:")
+    output.note(f"    {place / 'root'}")
+    home = f"SYFT_FLWR_HOME={place / 'homes' / AGGREGATOR}"
+    answers = [path for path in files if path.suffix == ".response"]
+    if answers:
+        output.note("Look into one of them, as the aggregator can:")
+        output.note(f"    {home} syft-flwr inspect {answers[0]}")
     output.note("\nNext:", style="bold")
-    output.note(f"    syft-flwr simulate {project}    (again, as a smoke test)")
-    output.note("    syft-flwr init my-study    (a project of your own)")
-    output.note("    syft-flwr bootstrap PATH-OF-A-FLOWER-APP    (federate one that you have)")
-    output.note(f"    chmod -R u+w {place} && rm -r {place}    (approved code is kept read-only)")
+    for why, words in (
+        (
+            "the report of this run, as a page",
+            f"{home} syft-flwr report",
+        ),
+        ("again, as a smoke test", f"syft-flwr simulate {project}"),
+        ("a project of your own", "syft-flwr init my-study"),
+        ("federate a Flower app that you have", "syft-flwr bootstrap PATH"),
+        ("remove this one (approved code is read-only)", f"chmod -R u+w {place} && rm -r {place}"),
+    ):
+        output.note(f"  {why}:")
+        output.note(f"    {words}")
     if as_json:
         output.emit_json(data, status=outcome.document["status"])

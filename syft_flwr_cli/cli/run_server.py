@@ -140,7 +140,7 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.services import participation
         from syft_flwr_cli.session import session
         from syft_flwr_cli.ui.live.state import LiveState
-        from syft_flwr_cli.ui.live.terminal import shown
+        from syft_flwr_cli.ui.live.terminal import shown, wanted
 
         rule = participation.parse_start_rule(start_with)
         # What the library logs is said here in a sentence, and with its traceback only under --debug.
@@ -181,7 +181,7 @@ def register(app: typer.Typer) -> None:
             with shown(state, emit, quiet=quiet, verbose=verbose, spent=opened.spent):
                 result = runs.run_server_app(opened, None, context, options)
             _keep(here, opened, result.run)
-            code = _report(result, opened, as_json)
+            code = _report(result, opened, as_json, live=wanted(quiet=quiet, verbose=verbose))
             runs.told(opened, result)
             return code
         except KeyboardInterrupt:
@@ -239,7 +239,7 @@ def _paused(opened: Any, project: Path, as_json: bool) -> int:
     return EXIT_INTERRUPTED
 
 
-def _report(result: Any, opened: Any, as_json: bool) -> int:
+def _report(result: Any, opened: Any, as_json: bool, *, live: bool) -> int:
     settings, error = opened.settings, result.error
     data = {
         "run_id": result.run,
@@ -255,7 +255,7 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
         "data": result.data,
         "results": str(result.results) if result.results else None,
     }
-    if not as_json:
+    if not as_json and not live:  # the last picture shows them
         from syft_flwr_cli.ui.rounds import print_rounds
 
         print_rounds(result.rounds)
@@ -272,7 +272,8 @@ def _report(result: Any, opened: Any, as_json: bool) -> int:
     else:
         output.note(f"Run {result.run} is complete ({result.seconds:.1f} s).", style="bold green")
     if result.results:
-        output.note(f"Results: {result.results} · A page to read: syft-flwr report {result.run}")
+        output.note(f"Results: {result.results}")
+        output.note(f"A page to read: syft-flwr report {result.run}")
     if result.earlier:
         output.note("It was so when the process ended that ran it. Type the same again to begin a new run.")
     return EXIT_MISSING_OWNERS if result.missing else EXIT_OK

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from syft_flwr_cli.cli.options import Json, RunConfig, Sandbox
+from syft_flwr_cli.cli.options import Json, LogFile, Quiet, RunConfig, Sandbox
 from syft_flwr_cli.errors import SyftFlwrError, UsageError
 from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.transports.registry import check_transport
@@ -86,10 +86,13 @@ def register(app: typer.Typer) -> None:
         verbose: Annotated[
             bool, typer.Option("--verbose", "-v", help="Say what every participant says.")
         ] = False,
+        quiet: Quiet = False,
+        log_file: LogFile = None,
         as_json: Json = False,
     ) -> int:
         """Run the whole federation on this machine: one process per participant, the real code path."""
         from syft_flwr_cli.services import simulation
+        from syft_flwr_cli.ui.live.terminal import wanted
 
         if no_data and mock_data:
             raise UsageError(
@@ -103,6 +106,8 @@ def register(app: typer.Typer) -> None:
         options += [] if enough is None else ["--enough", enough]
         options += [] if grace is None else ["--grace", grace]
         options += [] if timeout is None else ["--timeout", timeout]
+        options += ["--quiet"] if quiet else []
+        options += [] if log_file is None else ["--log-file", str(log_file.absolute())]
         federation = simulation.Federation(
             project=project,
             datasites=simulation.split_datasites(datasites),
@@ -120,7 +125,7 @@ def register(app: typer.Typer) -> None:
             drive: AbstractContextManager[dict[str, str]] = _drive(place) if emulator else nullcontext({})
             with drive as environment:
                 federation = replace(federation, environment=environment)
-                outcome = run_simulation(federation, place, verbose=verbose)
+                outcome = run_simulation(federation, place, verbose=verbose, quiet=quiet)
             failed = outcome.document["status"] == "error"
             data = outcome.document["data"]
             if "results" in data:
@@ -131,7 +136,7 @@ def register(app: typer.Typer) -> None:
             if as_json:
                 output.emit_json(data, status=outcome.document["status"])
             else:
-                _render(outcome)
+                _render(outcome, live=wanted(quiet=quiet, verbose=verbose))
             return int(outcome.exit_code)
         except SyftFlwrError:
             failed = True  # it names a file among the logs
@@ -182,32 +187,38 @@ def _drive(place: Path) -> Iterator[dict[str, str]]:
         }
 
 
-def run_simulation(federation: Any, place: Path, *, verbose: bool) -> Any:
-    """Simulate, and say what the aggregator says (with ``verbose``, everybody)."""
+def run_simulation(federation: Any, place: Path, *, verbose: bool, quiet: bool = False) -> Any:
+    """Simulate, live on a terminal, and say what the aggregator says (with ``verbose``, everybody)."""
     from syft_flwr_cli.project.config import load_project
     from syft_flwr_cli.services import simulation
+    from syft_flwr_cli.ui.live.followed import shown_from_home
+    from syft_flwr_cli.ui.live.state import LiveState
 
-    aggregator = load_project(federation.project).aggregator or simulation.AGGREGATOR
+    project = load_project(federation.project)
+    aggregator = project.aggregator or simulation.AGGREGATOR
 
     def hear(who: str, line: str) -> None:
-        if line.startswith(f"Results: {place}"):
+        if line.startswith((f"Results: {place}", "A page to read: ")):
             return  # they are moved elsewhere, and that is said then
         if verbose:
             output.note(f"{who:>28} | {line}")
         elif who == aggregator:
             output.note(line)
 
-    return simulation.simulate(federation, place, hear)
+    state = LiveState(project.name, aggregator)
+    with shown_from_home(state, place / "homes" / aggregator, quiet=quiet, verbose=verbose):
+        return simulation.simulate(federation, place, hear)
 
 
-def _render(outcome: Any) -> None:
+def _render(outcome: Any, *, live: bool) -> None:
     from syft_flwr_cli.ui.rounds import print_rounds
 
     data = outcome.document["data"]
     if outcome.document["status"] == "error":
         output.note(f"error: {data['error']}", style="bold red")
         return
-    print_rounds(data["rounds"])
+    if not live:  # the last picture shows them
+        print_rounds(data["rounds"])
     if data["missing"]:
         output.note(f"Finished, but without {', '.join(data['missing'])}.", style="bold yellow")
     else:

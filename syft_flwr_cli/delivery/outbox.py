@@ -208,7 +208,9 @@ class Outbox:
             seen = self._open.changes
             earlier = until() if until is not None else None
             ends = [time_ for time_ in (deadline, earlier) if time_ is not None]
-            if not self._open.wait(ids, min(ends, default=None), seen):
+            end = min(ends, default=None)
+            self._silence.ends(end)
+            if not self._open.wait(ids, end, seen):
                 break
         return {mid: reply for mid in ids if (reply := self._reply(mid)) is not None}
 

@@ -44,6 +44,11 @@ class WaitingNotice:
     def __init__(self) -> None:
         self._pause = PAUSES[0]
         self._said = time.monotonic()
+        self._deadline: float | None = None
+
+    def ends(self, deadline: float | None) -> None:
+        """Note until when (of `time.monotonic`) the call that waits will wait; None is without limit."""
+        self._deadline = deadline
 
     def broken(self, rows: Sequence[RequestRow], emit: Emit) -> float:
         """Say it if it is time to; seconds until the next time."""
@@ -53,6 +58,8 @@ class WaitingNotice:
             return self._pause
         if now >= self._said + self._pause:
             peers = tuple(sorted({row.recipient for row in rows}))
-            emit(StillWaiting(peers, min(row.created for row in rows)))
+            since, wall = min(row.created for row in rows), time.time()
+            until = None if self._deadline is None else wall + max(0.0, self._deadline - now)
+            emit(StillWaiting(peers, since, max(0.0, wall - since), until))
             self._pause, self._said = min(PAUSES[1], 4 * self._pause), now
         return max(0.1, self._said + self._pause - now)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from syft_flwr_cli.events.base import Event, with_full_stop
+from syft_flwr_cli.events.base import Event, lasting, with_full_stop
 
 __all__ = [
     "ReplyDelivered",
@@ -96,17 +96,25 @@ class ReplyLate(Event):
 
 @dataclass(frozen=True, slots=True)
 class StillWaiting(Event):
-    """The ServerApp waits for these data owners. ``since`` is when the first was asked, in seconds since 1970."""
+    """The ServerApp waits for these data owners, since ``since`` and, where it has a limit, until ``until``."""
 
     kind = "still-waiting"
     level = "notice"
     peers: tuple[str, ...]
     since: float
+    waited: float = 0.0
+    until: float | None = None
 
     def sentence(self) -> str:
         some = ", ".join(self.peers[:10]) + (f" and {len(self.peers) - 10} more" if self.peers[10:] else "")
-        since = time.strftime("%d %b %H:%M:%S", time.localtime(self.since))
-        return f"Waiting for {some} since {since}. (Ctrl-C pauses the run; --timeout limits the waiting.)"
+        if self.until is None:
+            end = "no limit (Ctrl-C pauses the run; --timeout limits the waiting)"
+        else:
+            now = time.localtime(self.since + self.waited)
+            then = time.localtime(self.until)
+            same_day = now[:3] == then[:3]
+            end = f"until {time.strftime('%H:%M' if same_day else '%d %b %H:%M', then)}"
+        return f"Still waiting for {some}, {lasting(self.waited)}; {end}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-__all__ = ["Emit", "Event", "Level", "Publisher", "Sink", "nobody", "row", "with_full_stop"]
+__all__ = ["Emit", "Event", "Level", "Publisher", "Sink", "lasting", "nobody", "row", "with_full_stop"]
 
 log = logging.getLogger("syft_flwr")
 
@@ -91,3 +91,17 @@ def row(event: type[Event]) -> str:
 def with_full_stop(sentence: str) -> str:
     """``sentence``, ended by a full stop."""
     return sentence if sentence.endswith(".") else f"{sentence}."
+
+
+def lasting(seconds: float) -> str:
+    """A duration for people: 42 s, 3:20 min, 14 min, 5 h 10 min, 3 days."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    if whole < 172800:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} days"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from syft_flwr_cli.events.base import lasting
 from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.services.report_values import RunReport
-from syft_flwr_cli.ui.live.draw import lasting
 from syft_flwr_cli.ui.rounds import size_text
 
 __all__ = ["detail_lines"]

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import site
-import subprocess
 import venv
 from pathlib import Path
 from typing import Any
@@ -230,12 +229,11 @@ def test_the_demo_shows_a_run_and_says_where_its_messages_lie(shell: Shell) -> N
     said = answer.err
     for email in data["datasites"]:
         assert f"{email} is ready" in said
-    found = re.search(r"^ *(head -1 .*)$", said, re.MULTILINE)
+    found = re.search(r"SYFT_FLWR_HOME=(\S+) syft-flwr (inspect) (\S+\.response)$", said, re.MULTILINE)
     assert found
-    shown = subprocess.run(
-        ["sh", "-c", found[1]], capture_output=True, text=True, cwd=shell.folder, check=True
-    )
-    assert json.loads(shown.stdout)["format"] == "syft-flwr", "what one is told to type shows a header"
+    shown = shell.run("inspect", found[3], SYFT_FLWR_HOME=found[1])
+    assert shown.code == 0, shown.err
+    assert "num-examples" in shown.out, "what one is told to type looks into a message"
     for command in ("syft-flwr simulate", "syft-flwr init", "syft-flwr bootstrap"):
         assert command in said.split("Next:")[1]
     words = [b"hidden.weight", b"output.bias", b"num-examples", b"train-loss", b"NUMPY"]

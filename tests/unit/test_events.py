@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,14 @@ def test_an_error_of_an_app_is_one_printable_line(text: str, shown: str) -> None
 def test_the_catalogue_in_the_docs_is_the_one_in_the_code() -> None:
     rows = [line for line in (DOCS / "events.md").read_text().splitlines() if line.startswith("| `")]
     assert rows == [events.row(each) for each in events.catalogue()]
+
+
+def test_a_heartbeat_says_who_is_waited_for_how_long_and_until_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    began = 1_750_000_000.0  # 15:06:40
+    said = events.StillWaiting(("do2@b.example",), began, 840.0, began + 11_600).sentence()
+    assert said == "Still waiting for do2@b.example, 14 min; until 18:20."
+    said = events.StillWaiting(("do2@b.example",), began, 840.0, began + 90_000).sentence()
+    assert "until 16 Jun 16:06" in said
+    assert "no limit" in events.StillWaiting(("do2@b.example",), began, 7200.0).sentence()

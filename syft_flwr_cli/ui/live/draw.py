@@ -10,11 +10,12 @@ from time import localtime, strftime
 from rich.cells import set_cell_size
 from rich.text import Text
 
+from syft_flwr_cli.events.base import lasting
 from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.ui.live.state import LiveState, OwnerRow, RoundRow, WorkRow
 from syft_flwr_cli.ui.rounds import size_text
 
-__all__ = ["draw", "lasting", "sparkline"]
+__all__ = ["draw", "sparkline"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _STYLES = {
@@ -222,20 +223,6 @@ def sparkline(values: Sequence[float], room: int) -> str:
         return _BARS[3] * len(shown)
     top = len(_BARS) - 1
     return "".join(_BARS[round(top * ((one / 2 - low / 2) / span))] for one in shown)
-
-
-def lasting(seconds: float) -> str:
-    """A duration for people: 42 s, 3:20 min, 14 min, 5 h 10 min, 3 days."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    if whole < 3600:
-        return f"{whole // 60} min"
-    if whole < 172800:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} days"
 
 
 def _shortened(text: str, size: int) -> str:

@@ -3,7 +3,8 @@
 import pytest
 
 from syft_flwr_cli import events
-from syft_flwr_cli.ui.live.draw import draw, lasting, sparkline
+from syft_flwr_cli.events.base import lasting
+from syft_flwr_cli.ui.live.draw import draw, sparkline
 from syft_flwr_cli.ui.live.state import LiveState
 from syft_flwr_cli.ui.live.terminal import sink
 
