@@ -69,7 +69,7 @@ _CALLED = {"run_config": "the run config", "datasites": "the data owners", "code
 
 def run_lock(directory: Path, run: str) -> FileLock:
     """The lock of a run below a participant's directory of an app."""
-    return FileLock(directory / "runs" / f"{run}.lock")
+    return FileLock(directory / "runs" / f"{run}.lock", passing=True)
 
 
 def begin(session: Session, options: RunOptions) -> Begun:

@@ -36,8 +36,7 @@ def check_root(
     there = wanted
     while not os.path.lexists(there) and there != there.parent:
         there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        why = "may not be written by you" if there.is_dir() else "is no folder"
+    if (why := _why_unusable(there)) is not None:
         raise TransportError(
             f"The shared folder {root} cannot be used: {there} {why}.",
             hint="Give a folder that you may write to with --root DIR.",
@@ -52,6 +51,17 @@ def check_root(
             hint="Correct --root DIR, mount it, or have it made with --create-root.",
         )
     wanted.mkdir(parents=True, exist_ok=True)
+
+
+def _why_unusable(there: Path) -> str | None:
+    """Why nothing can be written into the folder ``there``; None if something can."""
+    if not there.is_dir():
+        return "is no folder"
+    if os.access(there, os.W_OK | os.X_OK):
+        return None
+    if os.statvfs(there).f_flag & os.ST_RDONLY:
+        return "is on a file system that is mounted read-only"
+    return "may not be written by you"
 
 
 def check_store(

@@ -2,8 +2,9 @@
 
 The one place that knows how a file is locked: with ``fcntl.flock``. `lock_descriptor` is the bare lock;
 `FileLock` adds who holds it, since when and on which machine, for the sentence that the person reads. A lock
-file is never removed: removing it while another process waits for it would let two processes hold "the"
-lock. It does not know what the lock protects.
+file stays, unless it is made for one use (``passing``, a run's): its holder removes that before letting go, and
+whoever locked a file that was removed meanwhile does not have the lock, but tries again. It does not know what
+the lock protects.
 """
 
 import fcntl
@@ -43,9 +44,11 @@ class FileLock:
     Parameters
     ----------
     path : Path
-        The lock file; made (0600, its directory 0700) when it is not there, and never removed.
+        The lock file; made (0600, its directory 0700) when it is not there.
     clock : Callable[[], float]
         Seconds since 1970, for "since when".
+    passing : bool
+        Remove the file when the lock is let go.
 
     Notes
     -----
@@ -53,9 +56,10 @@ class FileLock:
     programs that this process starts, but by a plain ``fork``.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time, *, passing: bool = False) -> None:
         self._path = path
         self._clock = clock
+        self._passing = passing
         self._descriptor: int | None = None
 
     def try_acquire(self, info: str) -> bool:
@@ -69,11 +73,15 @@ class FileLock:
         if self._descriptor is not None:
             return True
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-        try:
+        while True:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
             if not lock_descriptor(descriptor, wait=False):
                 os.close(descriptor)
                 return False
+            if _is_at(descriptor, self._path):
+                break
+            os.close(descriptor)  # removed by its holder after we had opened it: it protects nothing any more
+        try:
             note = {"info": info, "pid": os.getpid(), "host": platform.node(), "since": self._clock()}
             _replace_content(descriptor, json.dumps(note).encode("ascii") + b"\n")
         except BaseException:
@@ -98,6 +106,8 @@ class FileLock:
         """Let go; no error if it is not held."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
+            if self._passing:
+                self._path.unlink(missing_ok=True)
             os.close(descriptor)
 
     def __enter__(self) -> Self:
@@ -145,6 +155,14 @@ def _has_open(pid: int, path: Path) -> bool:
         return False
     except OSError:
         return True  # it is somebody else's process, or its descriptors come and go while we look
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file is the one that has this path now."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _replace_content(descriptor: int, content: bytes) -> None:

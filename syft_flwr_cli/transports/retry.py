@@ -2,8 +2,8 @@
 
 `policy` is that policy, for whoever has calls of its own to repeat (Google Drive repeats single requests);
 `Retrying` puts it around a whole transport. What changes the store is tried again for long, because a file that
-was not published reaches nobody; what only looks is by default not: whoever looks looks again anyway, and one
-place that fails must not keep it from the others. A file that is not there yet is no failure.
+was not published reaches nobody, and so is the look at one's own files; what looks at others' is by default not:
+whoever looks looks again anyway, and one place that fails must not keep it from the others. A file that is not there yet is no failure.
 """
 
 import random
@@ -15,7 +15,7 @@ import tenacity
 
 from syft_flwr_cli.errors import NotThereError, TransportError
 from syft_flwr_cli.transports.around import Around
-from syft_flwr_cli.transports.base import Transport
+from syft_flwr_cli.transports.base import FileInfo, Transport
 
 __all__ = ["FIRST", "LONGEST", "RETRY_TIMEOUT", "Retrying", "policy"]
 
@@ -122,6 +122,10 @@ class Retrying(Around):
     def once(self) -> Transport:
         """The transport inside, for a call that is repeated by its caller's own rhythm."""
         return self._inner
+
+    def list_own(self, folder: str = "") -> list[tuple[str, FileInfo]]:
+        """Own files: tried again like a write, for whoever asks for them here needs them before anything goes on."""
+        return self._write(lambda: self._inner.list_own(folder))
 
     def close(self) -> None:
         """Close the transport inside; calls that wait for another try end with their last error."""

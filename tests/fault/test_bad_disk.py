@@ -12,6 +12,7 @@ import pytest
 
 from fault.ending import assert_perfect
 from fault.federation import OWNERS, SERVER, Federation, Process
+from fault.projects import make_project
 from fault.waiting import until
 from syft_flwr_cli.errors import EXIT_TRANSPORT, SyftFlwrError
 from syft_flwr_cli.storage.journal import Journal
@@ -183,8 +184,10 @@ def test_a_clock_that_is_set_while_nobody_runs_changes_nothing(
     assert_perfect(run)
 
 
-def test_an_owner_whose_clock_is_ahead_says_so(federation: Make) -> None:
-    run = federation(options=("--timeout", "4s"), config={"num-server-rounds": 1})
+def test_an_owner_whose_clock_is_ahead_says_so(federation: Make, place: Path) -> None:
+    lives_four_seconds = {"num-server-rounds": 1, "time-to-live": 4.0}
+    project = make_project(place, "handmade", OWNERS, lives_four_seconds)
+    run = federation(project=project)
     run.start(OWNERS[1])
     run.environment = {"FAULT_CLOCK": "7200"}
     ahead = run.start(OWNERS[0])

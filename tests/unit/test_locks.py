@@ -28,6 +28,22 @@ def test_the_second_does_not_get_it_until_the_first_lets_go(tmp_path: Path) -> N
     assert not first.try_acquire("one")
 
 
+def test_a_lock_for_one_use_leaves_no_file_and_who_opened_that_file_before_does_not_hold_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "lock"
+    first = FileLock(path, passing=True)
+    assert first.try_acquire("one")
+    opened_before = path.open("rb")
+    first.release()
+    assert not path.exists()
+    with opened_before:
+        second, third = FileLock(path, passing=True), FileLock(path, passing=True)
+        assert second.try_acquire("two") and not third.try_acquire("three")
+    second.release()
+    assert not path.exists() and third.try_acquire("three")
+
+
 def test_taking_it_twice_and_letting_go_twice_is_harmless(tmp_path: Path) -> None:
     lock = FileLock(tmp_path / "lock")
     assert lock.try_acquire("one") and lock.try_acquire("one")

@@ -1,6 +1,7 @@
 """What is tried again and for how long; and a store that fails on purpose."""
 
 import threading
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,10 @@ class Stubborn(MemoryTransport):
     def list_own(self, folder: str = "") -> list:
         self.remove(folder)
         return []
+
+    def open(self, owner: str, path: str) -> BytesIO:
+        self.remove(path)
+        return BytesIO(b"hello")
 
 
 @pytest.mark.parametrize("error", [TransientError("busy"), TransportError("the disk is full")])
@@ -70,9 +75,15 @@ def test_when_the_time_is_over_the_last_error_is_raised_as_it_was() -> None:
 def test_who_only_looks_looks_again_by_itself_unless_told_otherwise() -> None:
     inner = Stubborn(TransientError("busy"), times=1)
     with pytest.raises(TransientError):
-        Retrying(inner).list_own("x")
+        Retrying(inner).open(BOB, "x")
     inner.calls = 0
-    assert Retrying(inner, read_timeout=30.0, sleep=lambda _: None).list_own("x") == []
+    assert Retrying(inner, read_timeout=30.0, sleep=lambda _: None).open(BOB, "x").read() == b"hello"
+
+
+def test_ones_own_files_are_asked_for_until_they_are_told() -> None:
+    inner = Stubborn(TransientError("busy"), times=3)
+    assert Retrying(inner, sleep=lambda _: None).list_own("x") == []
+    assert inner.calls == 4
 
 
 def test_a_single_try_is_the_transport_inside() -> None:

@@ -14,12 +14,13 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     model = np.full(20_000, 0.1)
+    ttl = context.run_config.get("time-to-live")
     for number in range(1, int(context.run_config["num-server-rounds"]) + 1):
         content = {
             "model": ArrayRecord({"w": Array(model)}),
             "config": ConfigRecord({"server-round": number}),
         }
-        messages = [Message(RecordDict(content), node, "train") for node in grid.get_node_ids()]
+        messages = [Message(RecordDict(content), node, "train", ttl=ttl) for node in grid.get_node_ids()]
         waiting = set(grid.push_messages(messages))
         total = np.zeros_like(model)
         while waiting:
