@@ -68,6 +68,7 @@ class RequestIntake:
         self._aggregator = aggregator
         self._again = again
         self._mismatch = mismatch
+        self._mismatched: list[Envelope] = []
         folder = names.rpc_folder(aggregator, channel.email, channel.app)
         self._reader = FolderReader(
             channel.transport.once, aggregator, folder, ".request", channel.quarantine
@@ -90,6 +91,9 @@ class RequestIntake:
             else:
                 self._reader.take(mid, partial(self._check, mid), partial(self._accept, mid, over))
             self._old.discard(mid)
+        while self._mismatched:  # only now, when the refusal is noted: a later process knows the report by it
+            self._mismatch(self._mismatched[0])
+            del self._mismatched[0]
         return bool(batch) and self._reader.has_more()
 
     def in_order(self) -> list[PendingRequest]:
@@ -137,7 +141,7 @@ class RequestIntake:
             body = self._open(envelope)
         except RefusedError as error:
             if error.reason == "plaintext":
-                self._mismatch(envelope)
+                self._mismatched.append(envelope)
             raise
         # Asked again with more time to answer: the later request takes the place of the earlier one.
         if over is not None:
