@@ -3,7 +3,8 @@
 `policy` is that policy, for whoever has calls of its own to repeat (Google Drive repeats single requests);
 `Retrying` puts it around a whole transport. What changes the store is tried again for long, because a file that
 was not published reaches nobody, and so is the look at one's own files; what looks at others' is by default not:
-whoever looks looks again anyway, and one place that fails must not keep it from the others. A file that is not there yet is no failure.
+whoever looks looks again anyway, and one place that fails must not keep it from the others. A file that is not
+there yet is no failure.
 """
 
 import random
