@@ -240,13 +240,18 @@ def _signed(kept: Kept, accused: Evidence, witness: Evidence) -> Iterator[Contra
 
 
 def _other_content(kept: Kept, accused: Evidence, witness: Evidence) -> Iterator[Contradiction]:
-    """A response has one content. One that the record of its sender shows with another was given twice."""
+    """A response has the contents that the record of its sender shows. One with another was given in secret."""
     header = kept.header
     if header.kind != "response":
         return
-    for own in accused.kept:
-        same = (own.header.kind, own.header.id, own.header.sender) == (header.kind, header.id, header.sender)
-        if same and own.header.answers == header.answers and own.header.content != header.content:
+    own_lines = [
+        own
+        for own in accused.kept
+        if (own.header.kind, own.header.id, own.header.sender, own.header.answers)
+        == (header.kind, header.id, header.sender, header.answers)
+    ]
+    if all(own.header.content != header.content for own in own_lines):
+        for own in own_lines:
             yield Contradiction(
                 accused.email,
                 accused.email,

@@ -13,10 +13,19 @@ from typing import Any
 
 from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.flower.error_codes import NOT_EXECUTED
-from syft_flwr_cli.flower.outline import Outline, outline
+from syft_flwr_cli.flower.outline import MetricOutline, Outline, outline
 from syft_flwr_cli.security.sealing import content_digest
 
-__all__ = ["Egress", "EgressGuard", "EgressRules", "Withheld", "check", "describe", "rules_from_table"]
+__all__ = [
+    "Egress",
+    "EgressGuard",
+    "EgressRules",
+    "Withheld",
+    "check",
+    "check_record",
+    "describe",
+    "rules_from_table",
+]
 
 MAX_NAMED = 400
 """Arrays, metrics and values that a record names one by one; of more it says how many."""
@@ -63,7 +72,10 @@ class EgressRules:
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """One reply, as it is recorded; ``error`` is the class of an error, ``bytes`` counts all that would be sent."""
+    """One reply, as it is recorded; ``error`` is the class of an error, ``bytes`` counts all that would be sent.
+
+    ``mods`` are the owner's, put around the app, and ``sandbox`` says what the app ran in.
+    """
 
     bytes: int
     records: tuple[str, ...] = ()
@@ -73,6 +85,8 @@ class Egress:
     more: int = 0
     error: str | None = None
     withheld: str | None = None
+    mods: tuple[str, ...] = ()
+    sandbox: str | None = None
 
     def document(self) -> dict[str, Any]:
         """In the types of JSON."""
@@ -106,6 +120,10 @@ class Withheld:
     code: str
     sentence: str
     detail: str = ""
+
+    def reason(self) -> str:
+        """For the aggregator: the rule, and no word of the app's own: a name could carry what an array may not."""
+        return f"{self.code}: the data owner's policy withholds the reply: {self.sentence}."
 
 
 def describe(result: TaskResult) -> tuple[Egress, Outline]:
@@ -173,6 +191,23 @@ def check(rules: EgressRules, found: Outline, size: int, before: int) -> Withhel
     return None
 
 
+def check_record(rules: EgressRules, record: Mapping[str, Any], before: int) -> Withheld | None:
+    """`check` for a reply of which only the record is at hand, as the journal keeps it.
+
+    Of a reply with more than a record names, only what bounds neither records nor metrics lets it leave.
+    """
+    if "error" in record:
+        return None
+    if record.get("more") and (rules.metrics is not None or rules.min_examples is not None):
+        return Withheld("egress-form", "it holds more than was recorded of it one by one")
+    metrics = tuple(
+        MetricOutline(one["record"], one["name"], _plain(one["value"])) for one in record.get("metrics", ())
+    )
+    return check(
+        rules, Outline(records=tuple(record.get("records", ())), metrics=metrics), record["bytes"], before
+    )
+
+
 class EgressGuard:
     """Runs the app, records what would leave, and withholds what may not.
 
@@ -186,6 +221,8 @@ class EgressGuard:
         How many bytes have left in a run so far.
     tell : callable
         Tells the owner, by message id, what is withheld and why.
+    mods, sandbox
+        What is put around the app and what it runs in, for the record.
     """
 
     def __init__(
@@ -194,11 +231,14 @@ class EgressGuard:
         rules: Callable[[], EgressRules | None],
         left: Callable[[str], int],
         tell: Callable[[str, str], None] = lambda message, sentence: None,
+        mods: tuple[str, ...] = (),
+        sandbox: str | None = None,
     ) -> None:
         self._run = run
         self._rules = rules
         self._left = left
         self._tell = tell
+        self._mods, self._sandbox = mods, sandbox
 
     def __call__(self, work: Task) -> TaskResult:
         """Run the app on one request; the result carries its record."""
@@ -212,15 +252,14 @@ class EgressGuard:
         except (ValueError, IndexError, UnicodeDecodeError) as error:
             record = Egress(len(result.skeleton) + sum(len(blob) for blob in result.blobs))
             refused = Withheld("egress-form", "it is not of the form of a Flower message", str(error))
+        record = replace(record, mods=self._mods, sandbox=self._sandbox)
         if refused is None:
             result.egress = record
             return result
         self._tell(work.id, f"{refused.sentence}{f' ({refused.detail})' if refused.detail else ''}")
         result.release()
-        # The rule is named, and no word of the app's own: a name could carry what an array may not.
-        reason = f"{refused.code}: the data owner's policy withholds the reply: {refused.sentence}."
         return TaskResult(
-            error=(NOT_EXECUTED, reason),
+            error=(NOT_EXECUTED, refused.reason()),
             state=result.state,
             withheld=True,
             egress=replace(record, withheld=refused.code),
@@ -245,6 +284,10 @@ def rules_from_table(table: Mapping[str, Any]) -> EgressRules:
         run_bytes=table.get("run_bytes"),
         min_examples=table.get("min_examples"),
     )
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _any(name: str, patterns: tuple[str, ...]) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 
 from syft_flwr_cli.audit.log import AuditLog
 from syft_flwr_cli.consent import approvals
+from syft_flwr_cli.consent.egress import check_record
 from syft_flwr_cli.consent.environment import Environment, read_environment
 from syft_flwr_cli.consent.manifest import Manifest, make_manifest
 from syft_flwr_cli.consent.policy import (
@@ -30,7 +31,7 @@ from syft_flwr_cli.consent.policy import (
 from syft_flwr_cli.consent.reread import Reread
 from syft_flwr_cli.consent.run_config import approved_config, differences, refuse_config
 from syft_flwr_cli.delivery.inbox import Stopped
-from syft_flwr_cli.delivery.task import Task
+from syft_flwr_cli.delivery.task import Task, WrittenReply
 from syft_flwr_cli.errors import NotApprovedError, SyftFlwrError
 from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.protocol.grants import Grants
@@ -191,6 +192,15 @@ def approve(home: Path, email: str, project: Project, grants: Grants | None = No
     return manifest.digest
 
 
+def _made_under_less(policy: Policy, record: Mapping[str, Any]) -> str | None:
+    """Why a reply does not do for the policy, made as its record says."""
+    if missing := [mod for mod in policy.required_mods if mod not in record.get("mods", ())]:
+        return f"The data owner's policy asks for the mod {missing[0]}, and the reply was made without it."
+    if policy.sandbox is not None and str(record.get("sandbox") or "none").startswith("none"):
+        return "The data owner's policy asks for a sandbox, and the reply was made without one."
+    return None
+
+
 class Gate:
     """Says why a genuine request is not executed, as the aggregator is told it; None lets it pass.
 
@@ -248,17 +258,30 @@ class Gate:
         if policy is None:
             return self._says
         return (
-            check_request(policy, self._request(work))
+            check_request(policy, self._request(work.id, work.run, work.body.type, work.body.owners))
             or self._check_owners(work)
             or self._config(policy, work)
         )
 
-    def hold(self, run: str) -> str | None:
-        """Why nothing that was made in a run is sent any more, also of what was made before; None while it is."""
+    def hold(self, reply: WrittenReply) -> str | None:
+        """Why a reply that is written down is not sent after all, by what the owner says now; None lets it go.
+
+        What was written under a policy that has become stricter since is held by the stricter one.
+        """
         for check in (self._code.decision.now, self._code.check_end):
-            self._check(check, run, "the data owner does not approve this code any more")
-        self._check(self._code.rules.now, run, "the policy of the data owner cannot be read")
-        return None if self.closed is None else self._says
+            self._check(check, reply.run, "the data owner does not approve this code any more")
+        policy = self._policy(reply.run)
+        if policy is None:
+            return self._says
+        run = self._journal.run(reply.run)
+        stated = None if run is None else run.facts.get("owners")
+        refusal = check_request(policy, self._request(reply.id, reply.run, reply.type, stated))
+        refusal = refusal or _made_under_less(policy, reply.record)
+        if refusal is not None or policy.egress is None:
+            return refusal
+        before = self._journal.egress_bytes(reply.run, besides=reply.id)
+        withheld = check_record(policy.egress, reply.record, before)
+        return None if withheld is None else withheld.reason()
 
     def _check(self, check: Callable[[], object], run: str, says: str) -> None:
         """Close the gate if ``check`` fails."""
@@ -281,14 +304,14 @@ class Gate:
             self.closed, self._closed_in, self._says = error, run, says
         return None if self.closed is not None else self._code.rules.now()
 
-    def _request(self, work: Task) -> Request:
-        kind = plain_type(work.body.type)
+    def _request(self, mid: str, run: str, message_type: str, stated: int | None) -> Request:
+        kind = plain_type(message_type)
         return Request(
-            message_type=work.body.type,
-            round_number=self._journal.count_requests(work.run, (kind, f"{kind}.default"), work.id),
+            message_type=message_type,
+            round_number=self._journal.count_requests(run, (kind, f"{kind}.default"), mid),
             participants=self._participants,
-            stated=work.body.owners,
-            run_number=self._journal.count_runs(work.run),
+            stated=stated,
+            run_number=self._journal.count_runs(run),
         )
 
     def _check_owners(self, work: Task) -> str | None:

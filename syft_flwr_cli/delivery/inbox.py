@@ -19,9 +19,9 @@ from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.delivery.executed import ExecutionHistory, FinishedTask
 from syft_flwr_cli.delivery.own_files import VERIFY_INTERVAL
 from syft_flwr_cli.delivery.request_intake import PendingRequest, RequestIntake
-from syft_flwr_cli.delivery.response_outbox import ResponseOutbox
+from syft_flwr_cli.delivery.response_outbox import GONE, ResponseOutbox
 from syft_flwr_cli.delivery.sealer import kept_of
-from syft_flwr_cli.delivery.task import Task, TaskResult
+from syft_flwr_cli.delivery.task import Hold, Task, TaskResult
 from syft_flwr_cli.errors import DiskError, NotThereError, TransportError
 from syft_flwr_cli.flower.error_codes import NOT_EXECUTED, UNUSABLE
 from syft_flwr_cli.protocol.body import Body, Stop
@@ -71,8 +71,7 @@ class Inbox:
     sandbox : str, optional
         What the app runs in; stated in every response.
     hold : callable
-        Says in a sentence why nothing that the app made in a run is sent any more, also of what was written down
-        before; None while it is. Asked before each response is published.
+        Says why what the app made is not sent after all, though it is written; None lets it go.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class Inbox:
         verify_interval: float = VERIFY_INTERVAL,
         data: str | None = None,
         sandbox: str | None = None,
-        hold: Callable[[str], str | None] = lambda run: None,
+        hold: Hold = lambda reply: None,
     ) -> None:
         self.aggregator = aggregator
         self._channel = channel
@@ -258,16 +257,20 @@ class Inbox:
 
     def _answer(self, pending: PendingRequest) -> bool:
         header, body = pending.header, pending.body
-        if pending.claimed is None and self._history.was_answered(pending):
-            self._intake.drop(header.id)
+        answered = pending.claimed is None and self._history.was_answered(pending)
+        if answered:
             self._emit(events.AnsweredBefore(header.id))
-            return True
+            if self._responses.lies_there(header.id):
+                self._intake.drop(header.id)
+                return True
         if pending.claimed is None:
             self._begin(header, body)
             pending.claimed = self._claim(pending)
             # What was acknowledged makes room before the work begins; the next process would hear of it again.
             self._consumed(body.acks)
             self._responses.sweep(header.run)
+        if answered:
+            return self._decline(pending, pending.claimed, GONE)
         try:
             task = self._task(pending, pending.claimed, body)
         except NotThereError:
@@ -277,12 +280,7 @@ class Inbox:
             if error.reason != "oversized":
                 self._say_once(pending, events.PayloadDamaged(header.id, error.what))
                 return False
-            row = pending.claimed
-            nothing = Task(row.id, row.run, body, [], None, None, row.attempts)
-            result = TaskResult(error=(UNUSABLE, error.what), ran=False)
-            self._held = FinishedTask(pending, nothing, result)
-            self._conclude(self._held)
-            return True
+            return self._decline(pending, pending.claimed, error.what)
         self._emit(events.RequestExecuting(header.id, body.type, body.round, header.run))
         try:
             result = self._carry_out(task)
@@ -290,6 +288,13 @@ class Inbox:
             task.close()
             raise
         self._held = FinishedTask(pending, task, result)
+        self._conclude(self._held)
+        return True
+
+    def _decline(self, pending: PendingRequest, row: Request, why: str) -> bool:
+        """Answer a request that is not executed with an error."""
+        nothing = Task(row.id, row.run, pending.body, [], None, None, row.attempts)
+        self._held = FinishedTask(pending, nothing, TaskResult(error=(UNUSABLE, why), ran=False))
         self._conclude(self._held)
         return True
 

@@ -51,7 +51,7 @@ class RequestIntake:
     aggregator : str
         The only one whose requests are looked at.
     again : callable
-        Hears of a request that has been answered and is here again.
+        Hears of a request that has been answered and is here again, and of its digest as it is now.
     mismatch : callable
         Hears of a request that is not sealed as ours are.
     """
@@ -60,7 +60,7 @@ class RequestIntake:
         self,
         channel: Channel,
         aggregator: str,
-        again: Callable[[Request], None],
+        again: Callable[[Request, str], None],
         mismatch: Callable[[Envelope], None],
     ) -> None:
         self._channel = channel
@@ -86,7 +86,7 @@ class RequestIntake:
         for mid in batch:
             known = self._journal.request(mid)
             over = known if known is not None and known.state is not Incoming.CLAIMED else None
-            if over is not None and mid in self._old:
+            if over is not None and mid in self._old and not self._may_be_anew(over):
                 self._reader.done(mid)  # of the time before this process: nobody has asked for it again
             else:
                 self._reader.take(mid, partial(self._check, mid), partial(self._accept, mid, over))
@@ -95,6 +95,11 @@ class RequestIntake:
             self._mismatch(self._mismatched[0])
             del self._mismatched[0]
         return bool(batch) and self._reader.has_more()
+
+    def _may_be_anew(self, over: Request) -> bool:
+        """Whether it may be asked for anew what was acknowledged: by one whose home was restored meanwhile."""
+        run = self._journal.run(over.run)
+        return over.state is Incoming.ACKNOWLEDGED and run is not None and run.ended is None
 
     def in_order(self) -> list[PendingRequest]:
         """The pending requests, oldest first."""
@@ -132,7 +137,8 @@ class RequestIntake:
             return False
         envelope = read_envelope(data)
         if over is not None and envelope.digest == over.digest:
-            self._again(over)
+            if mid not in (self._old or ()):
+                self._again(over, envelope.digest)
             return True
         before = self.pending.get(mid)
         if envelope.digest in (self._ignored.get(mid), before and before.envelope.digest):
@@ -145,7 +151,7 @@ class RequestIntake:
             raise
         # Asked again with more time to answer: the later request takes the place of the earlier one.
         if over is not None:
-            self._again(over)
+            self._again(over, envelope.digest)
             return True
         self.pending[mid] = PendingRequest(envelope, body)
         return True

@@ -207,7 +207,10 @@ class ResponseIntake:
             body = Body(type=row.meta.type, error=(UNUSABLE, f"The answer cannot be read: {error.what}."))
         if body.type == ENCRYPTION_MISMATCH:
             raise RefusedError("plaintext", f"{peer} sealed when we did not, or we when it did not")
-        if before is not None:
+        # The arrays of the first may be gone for good, and an error says so: nobody would wait for anything else.
+        waits = self._incomplete.get(row.id)
+        withdrawn = waits is not None and waits.missing and body.error is not None
+        if before is not None and not withdrawn:
             raise RefusedError("unexpected", f"{peer} answers a second time; its first answer stands")
         self._incomplete[row.id] = self._within_budget(_Incomplete(row, body, envelope, time.monotonic()))
         return True

@@ -1,13 +1,14 @@
 """A data owner's responses: written down, published, published again where they went missing, taken away.
 
 The sealed response and the new state are committed together before anything is published; from then on the
-response is published whenever its file is not where it belongs, and its payloads are put back with it. Reports of
+response is published whenever its file is not where it belongs, and its payloads are put back with it. One that may
+not leave any more, or is asked for when it is gone, is replaced by an error that says so. Reports of
 an encryption mismatch (to an aggregator whose setting is not ours) are no responses: they are journaled nowhere,
 and taken back.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from syft_flwr_cli.delivery.channel import Channel
@@ -16,12 +17,12 @@ from syft_flwr_cli.delivery.payload_plan import Digests, plan_payloads
 from syft_flwr_cli.delivery.payloads import THERE, PayloadWriter
 from syft_flwr_cli.delivery.restored import own_envelope, tell_restored
 from syft_flwr_cli.delivery.sealer import Sealer
-from syft_flwr_cli.delivery.task import TaskResult
+from syft_flwr_cli.delivery.task import Hold, TaskResult, WrittenReply
 from syft_flwr_cli.delivery.tombstones import TOMBSTONES, Tombstones
 from syft_flwr_cli.delivery.withdrawal import ResponseWithdrawal
 from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.events import ReplyWithheld
-from syft_flwr_cli.flower.error_codes import UNUSABLE
+from syft_flwr_cli.flower.error_codes import NOT_EXECUTED, UNUSABLE
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import ENCRYPTION_MISMATCH, Body, encode_body
 from syft_flwr_cli.protocol.states import Action, Event, Incoming, decide
@@ -31,7 +32,13 @@ from syft_flwr_cli.storage import crash_points
 from syft_flwr_cli.storage.journal import Request
 from syft_flwr_cli.transports.base import BytesContent
 
-__all__ = ["ResponseOutbox"]
+__all__ = ["GONE", "ResponseOutbox"]
+
+GONE = (
+    "this request was answered before and is not executed again, and the answer is not kept any more: it had been "
+    "acknowledged, or a home was restored from an older state"
+)
+"""What the aggregator reads of a request whose answer there is nothing left of."""
 
 
 class ResponseOutbox:
@@ -52,7 +59,7 @@ class ResponseOutbox:
     sandbox : str, optional
         What the app runs in; stated in every response.
     hold : callable
-        Says in a sentence why nothing that the app made is sent any more, given the run; None while it is.
+        Says why what the app made is not sent after all, though it is written down; None lets it go.
     """
 
     def __init__(
@@ -63,7 +70,7 @@ class ResponseOutbox:
         verify_interval: float,
         data: str | None = None,
         sandbox: str | None = None,
-        hold: Callable[[str], str | None] = lambda run: None,
+        hold: Hold = lambda reply: None,
     ) -> None:
         self._channel = channel
         self._journal, self._transport, self._keys = channel.journal, channel.transport, channel.keys
@@ -73,7 +80,6 @@ class ResponseOutbox:
         self._data = data
         self._sandbox = sandbox
         self._hold = hold
-        self._told: set[str] = set()
         self._folder = names.rpc_folder(channel.email, aggregator, channel.app)
         self._own = OwnFiles(channel.transport.once, verify_interval)
         self._to_publish: dict[str, None] = {}
@@ -125,6 +131,10 @@ class ResponseOutbox:
             tell_restored(self._channel, envelope.header.run, envelope.header.audit or "")
         return True
 
+    def lies_there(self, mid: str) -> bool:
+        """Whether a response to this request lay in the store when this process began."""
+        return mid in self._before
+
     def _reported_before(self) -> set[str]:
         """Requests whose encryption an earlier process reported: what lies there is no answer to them."""
         reported = {
@@ -140,13 +150,44 @@ class ResponseOutbox:
         self._before -= reports
         self._mismatch_reports -= reports
 
-    def again(self, request: Request) -> None:
-        """A request that has been answered is here again: its sender misses the response, or payloads of it."""
+    def again(self, request: Request, digest: str) -> None:
+        """A request that has been answered is here again: its sender misses the response, or payloads of it.
+
+        ``digest`` is that of its envelope as it is here now.
+        """
+        run = self._journal.run(request.run)
+        if run is None or run.ended is not None:
+            return
         _, actions = decide(request.state, Event.REPEAT)
-        if Action.PUBLISH in actions:
+        if Action.REPLACE in actions:
+            self._replace(replace(request, digest=digest), Event.REPEAT, UNUSABLE, GONE, None)
+        elif Action.PUBLISH in actions:
             self._put_back({}, [request])
+        if Action.PUBLISH in actions:
             self._to_publish[request.id] = None
             self.publish()
+
+    def _replace(
+        self, request: Request, event: Event, code: int, why: str, withheld: str | None
+    ) -> Request | None:
+        """Write down an error in place of a response; the request as it stands then."""
+        public = self._keys.of(self._aggregator, fresh=True)
+        assert public is not None
+        body = Body(
+            type=request.type or "train",
+            code=self._code,
+            data=self._data,
+            sandbox=self._sandbox,
+            error=(code, why),
+            nonce=new_nonce(),
+        )
+        now, mid, run = self._channel.clock(), request.id, request.run
+        sealed = self._sealer.response_to(mid, run, request.digest, public, encode_body(body), now, now)
+        facts: dict[str, Any] = {"message": mid, "run": run, "time": now}
+        reason = "withheld" if withheld is None else "policy"
+        refused = {**facts, "event": "refused", "reason": reason, "sentence": f"Not sent: {why}"[:500]}
+        self._journal.replace(request, event, sealed, now, [refused, self._sent(sealed, facts)], withheld)
+        return self._journal.request(mid)
 
     def publish_later(self, mid: str) -> None:
         """The response to this message is to be published."""
@@ -156,7 +197,9 @@ class ResponseOutbox:
         """Publish what is to be. What fails is left to be published."""
         for mid in list(self._to_publish):
             request = self._journal.request(mid)
-            if request is not None and request.response is not None and not self._is_held(request):
+            if request is not None and request.response is not None:
+                request = self._unless_held(request)
+            if request is not None and request.response is not None:
                 crash_points.point("inbox.before-publish")
                 content = BytesContent(request.response)
                 self._transport.publish(self._path(mid), content, (self._aggregator,))
@@ -164,16 +207,19 @@ class ResponseOutbox:
                 self._own.written([self._path(mid)])
             del self._to_publish[mid]
 
-    def _is_held(self, request: Request) -> bool:
-        """Whether a response that was written down holds what the owner lets out no more; told once."""
-        if not self._journal.leaves(request.id) or (why := self._hold(request.run)) is None:
-            return False
-        if request.id not in self._told:
-            self._told.add(request.id)
-            self._channel.emit(ReplyWithheld(request.id, why))
-            facts = {"event": "refused", "time": self._channel.clock(), "message": request.id}
-            self._journal.hear([{**facts, "reason": "policy", "sentence": f"Not sent: {why}"[:500]}])
-        return True
+    def _unless_held(self, request: Request) -> Request | None:
+        """The request, with an error in place of a response that holds what its owner lets out no more."""
+        record = self._journal.leaving(request.id) if request.state is Incoming.DONE else None
+        if record is None:
+            return request
+        why = self._hold(WrittenReply(request.id, request.run, request.type, record))
+        if why is None:
+            return request
+        sentence = f"What came of the request is withheld. {why}"
+        held = self._replace(request, Event.WITHHOLD, NOT_EXECUTED, sentence, "policy")
+        self._channel.emit(ReplyWithheld(request.id, why))
+        self.sweep(request.run)
+        return held
 
     def next_look(self) -> float:
         """Seconds until `check` looks at the store again."""
@@ -258,14 +304,7 @@ class ResponseOutbox:
         }
         if self._code:
             done["code"] = self._code
-        made = read_envelope(sealed)
-        sent = {
-            **facts,
-            "event": "sent",
-            "peer": self._aggregator,
-            "digest": made.digest,
-            "header": made.line.decode("ascii").rstrip(),
-        }
+        sent = self._sent(sealed, facts)
         egress = result.egress
         left = [] if egress is None else [{**egress.audit_entry(), **facts}]
         self._journal.finish(
@@ -277,6 +316,12 @@ class ResponseOutbox:
             [done, *left, sent] if result.ran else [sent],
             None if egress is None else egress.document(),
         )
+
+    def _sent(self, sealed: bytes, facts: dict[str, Any]) -> dict[str, Any]:
+        """What the audit log hears of a response that goes out."""
+        made = read_envelope(sealed)
+        header = made.line.decode("ascii").rstrip()
+        return {**facts, "event": "sent", "peer": self._aggregator, "digest": made.digest, "header": header}
 
     def report_encryption_mismatch(self, envelope: Envelope) -> None:
         """Have the aggregator hear that one side seals and the other does not.

@@ -53,19 +53,35 @@ class Sealer:
 
     def response(self, asked: Envelope, recipient: PublicIdentity, body: bytes, now: float) -> bytes:
         """The response to the request ``asked``; raises as `request` does."""
+        header = asked.header
+        return self.response_to(
+            header.id, header.run, asked.digest, recipient, body, now, max(header.expires, now)
+        )
+
+    def response_to(
+        self,
+        mid: str,
+        run: str,
+        answers: str,
+        recipient: PublicIdentity,
+        body: bytes,
+        now: float,
+        expires: float,
+    ) -> bytes:
+        """The response to the request ``mid`` of the digest ``answers``; raises as `request` does."""
         return self._write(
             Header(
                 kind="response",
-                id=asked.header.id,
+                id=mid,
                 app=self._app,
-                run=asked.header.run,
+                run=run,
                 sender=self._email,
                 recipient=recipient.email,
-                endpoint=asked.header.endpoint,
+                endpoint=names.MESSAGES_ENDPOINT,
                 created=now,
-                expires=max(asked.header.expires, now),
+                expires=expires,
                 suite=self.suite,
-                answers=asked.digest,
+                answers=answers,
                 audit=self._audit.head(),
                 seen=self._keys.seen_head(recipient.email),
             ),

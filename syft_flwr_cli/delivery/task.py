@@ -1,6 +1,6 @@
 """What a data owner's node hands to whatever runs the app, and what comes back. Knows no Flower."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,7 +8,7 @@ from syft_flwr_cli.delivery.shared_memory import SharedBytes
 from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.transports.base import Buffer
 
-__all__ = ["EgressRecord", "Task", "TaskResult"]
+__all__ = ["EgressRecord", "Hold", "Task", "TaskResult", "WrittenReply"]
 
 
 @dataclass(slots=True)
@@ -74,3 +74,20 @@ class TaskResult:
     ran: bool = True
     withheld: bool = False
     egress: EgressRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenReply:
+    """A reply of the app's that is written down and about to be published: of which request, and what is in it.
+
+    ``record`` is its egress record, as the journal keeps it; ``type`` is that of the request.
+    """
+
+    id: str
+    run: str
+    type: str
+    record: Mapping[str, Any]
+
+
+Hold = Callable[[WrittenReply], str | None]
+"""Says in a sentence why a reply that is written down is not sent after all; None lets it go."""

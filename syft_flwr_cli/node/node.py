@@ -15,7 +15,7 @@ from typing import Any
 from syft_flwr_cli.consent.egress import EgressGuard, EgressRules
 from syft_flwr_cli.delivery import retention
 from syft_flwr_cli.delivery.inbox import Inbox, Stopped
-from syft_flwr_cli.delivery.task import Task
+from syft_flwr_cli.delivery.task import Hold, Task
 from syft_flwr_cli.events import NodeReady, ReplyWithheld
 from syft_flwr_cli.execution.app_errors import AppErrors
 from syft_flwr_cli.execution.inline_runner import InlineRunner
@@ -167,7 +167,7 @@ class AppNode:
     gate : callable, optional
         Says why a genuine request is not executed; None lets it pass.
     hold : callable
-        Says why nothing that the app made in a run is sent any more; None while it is.
+        Says why what the app made is not sent after all, though it is written down; None lets it go.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class AppNode:
         runner: Runner,
         options: NodeOptions,
         gate: Callable[[Task], str | None] | None = None,
-        hold: Callable[[str], str | None] = lambda run: None,
+        hold: Hold = lambda reply: None,
     ) -> None:
         self._session = session
         self._runner = runner
@@ -191,6 +191,8 @@ class AppNode:
             options.egress,
             session.journal.egress_bytes,
             lambda message, sentence: session.channel.emit(ReplyWithheld(message, sentence)),
+            options.mods,
+            options.stated_sandbox,
         )
         self._inbox = Inbox(
             session.channel,
@@ -264,14 +266,13 @@ def run_node(
     options: NodeOptions,
     gate: Callable[[Task], str | None] | None = None,
     over: Callable[[list[Stopped]], bool] = lambda stopped: False,
-    hold: Callable[[str], str | None] = lambda run: None,
+    hold: Hold = lambda reply: None,
 ) -> NodeResult:
     """Serve requests until the run is over, or for ever with ``keep_alive``.
 
-    ``gate`` says why a genuine request is not executed, and ``hold`` why nothing that the app made in a run is sent
-    any more; None lets it pass. ``over`` looks at the runs that
-    ended, and says whether the node is to end in spite of ``keep_alive``. Whoever has shown the result calls
-    `told`.
+    ``gate`` says why a genuine request is not executed, and ``hold`` why a reply that is written down is not sent
+    after all; None lets it pass. ``over`` looks at the runs that ended, and says whether the node is to end in spite
+    of ``keep_alive``. Whoever has shown the result calls `told`.
     """
     runner.start()
     node = AppNode(session, runner, options, gate, hold)

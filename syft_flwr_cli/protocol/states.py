@@ -11,7 +11,8 @@ comes after that is *late*: it is noted, so that its sender may clean up, and ch
 
 Incoming (data owner): a *new* request is *claimed* (once), then *done*: its response and the new state are in
 the journal, together; the response is published, again if it is asked for again or goes missing, until it is
-*acknowledged*. What was claimed and not done when the run ended is *withdrawn*.
+*acknowledged*. What was claimed and not done when the run ended is *withdrawn*. A response that may not leave any
+more, or that is asked for when it is gone, is replaced by an error that says so: whoever waits is not left waiting.
 """
 
 from collections.abc import Mapping
@@ -78,6 +79,8 @@ class Event(StrEnum):
     """It is here once more."""
     FINISH = "finish"
     """It was executed, or will not be; the response is written."""
+    WITHHOLD = "withhold"
+    """Its response, which is written, may not leave any more."""
     ACKNOWLEDGE = "acknowledge"
     """The aggregator says that it has the response for good."""
 
@@ -97,6 +100,8 @@ class Action(StrEnum):
     """Let whoever waits go on without this data owner."""
     EXECUTE = "execute"
     """Run the app on it."""
+    REPLACE = "replace the response by an error"
+    """Write down an error in place of the response, which is not or cannot be sent, and say why."""
     REMOVE_PAYLOADS = "remove its payloads"
     """Remove the payloads of the response that nothing else needs."""
 
@@ -135,8 +140,13 @@ INCOMING: IncomingTable = {
     (Incoming.CLAIMED, Event.WITHDRAW): (Incoming.WITHDRAWN, ()),
     (Incoming.DONE, Event.REPEAT): (Incoming.DONE, (Action.PUBLISH,)),
     (Incoming.DONE, Event.LOST): (Incoming.DONE, (Action.PUBLISH,)),
+    (Incoming.DONE, Event.WITHHOLD): (
+        Incoming.DONE,
+        (Action.REPLACE, Action.REMOVE_PAYLOADS, Action.PUBLISH),
+    ),
     (Incoming.DONE, Event.ACKNOWLEDGE): (Incoming.ACKNOWLEDGED, (Action.REMOVE_PAYLOADS,)),
-    (Incoming.ACKNOWLEDGED, Event.REPEAT): (Incoming.ACKNOWLEDGED, ()),
+    # By an aggregator whose home was restored from an older state: what it had acknowledged is gone.
+    (Incoming.ACKNOWLEDGED, Event.REPEAT): (Incoming.DONE, (Action.REPLACE, Action.PUBLISH)),
     (Incoming.ACKNOWLEDGED, Event.ACKNOWLEDGE): (Incoming.ACKNOWLEDGED, ()),
     (Incoming.WITHDRAWN, Event.REPEAT): (Incoming.WITHDRAWN, ()),
 }

@@ -1,16 +1,18 @@
 """An aggregator that asks for more than was agreed, at the gate itself: without any process."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from doubles.channels import identity_of
 
+from syft_flwr_cli.consent.egress import EgressRules
 from syft_flwr_cli.consent.gate import ApprovedCode, Gate
 from syft_flwr_cli.consent.policy import Policy
 from syft_flwr_cli.consent.reread import Reread
-from syft_flwr_cli.delivery.task import Task
+from syft_flwr_cli.delivery.task import Task, WrittenReply
 from syft_flwr_cli.errors import NotApprovedError
 from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.protocol.rejection import RefusedError
@@ -28,21 +30,28 @@ class Asked:
         self.journal = Journal(place / "journal.sqlite3")
         self.policy = Policy(message_types=("train",), max_rounds=2, max_runs=2, min_participants=3)
         self.approved = True
-        nothing = (lambda: None,)
+        self.place = place
+        self._number = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """The gate of the next process."""
         code = ApprovedCode(
             digest=CODE,
-            copy=place,
+            copy=self.place,
             policy=self.policy,
             environment=None,
             run_config={"rate": 0.1},
-            decision=Reread([place / "decision"], self._decision),
-            rules=Reread([], lambda: self.policy),
-            recheck=nothing[0],
-            check_environment=nothing[0],
+            decision=Reread([self.place / "decision"], self._decision),
+            rules=Reread([self.place / "policy"], lambda: self.policy),
+            recheck=lambda: None,
+            check_environment=lambda: None,
         )
-        self.place = place
         self.gate = Gate(code, self.journal, 3)
-        self._number = 0
+
+    def change(self) -> None:
+        """The policy's file is written anew."""
+        (self.place / "policy").write_text(str(self.policy))
 
     def _decision(self) -> None:
         if not self.approved:
@@ -60,6 +69,12 @@ class Asked:
         row = Request(mid, run, "ds@lab.example", Incoming.NEW, "d", 1.0, 0, None, (), type=body.type)
         self.journal.claim(row, {"event": "received"})
         return self.gate(Task(mid, run, body, [], None, None, 0))
+
+    def holds(self, **record: Any) -> str | None:
+        """Whether the reply to the last request is held, now that it is written."""
+        mid = f"5f0c2c5e-0d5c-4b43-9a3d-{self._number:012d}"
+        made = {"bytes": 1000, "records": ["m"], "mods": ["dp:clip"], "sandbox": "bwrap", **record}
+        return self.gate.hold(WrittenReply(mid, "1", "train", made))
 
 
 @pytest.fixture
@@ -111,10 +126,47 @@ def test_how_many_data_owners_there_are_is_not_said_twice(asked: Asked) -> None:
     assert asked.asks(owners=4) is not None
 
 
+LOSS = {"record": "m", "name": "loss", "value": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("stricter", "record"),
+    [
+        ({"message_types": ("evaluate",)}, {}),
+        ({"max_rounds": 0}, {}),
+        ({"max_runs": 0}, {}),
+        ({"min_participants": 4}, {}),
+        ({"sandbox": ()}, {"sandbox": None}),
+        ({"sandbox": ()}, {"sandbox": "none"}),
+        ({"egress": EgressRules(records=("other",))}, {}),
+        ({"egress": EgressRules(metrics=("accuracy",))}, {"metrics": [LOSS]}),
+        ({"egress": EgressRules(round_bytes=999)}, {}),
+        ({"egress": EgressRules(run_bytes=999)}, {}),
+        ({"egress": EgressRules(min_examples=5)}, {"metrics": [LOSS]}),
+        ({"egress": EgressRules(metrics=("loss",))}, {"metrics": [LOSS], "more": 1}),
+    ],
+    ids=str,
+)
+def test_a_policy_that_became_stricter_holds_what_is_written_already(
+    asked: Asked, stricter: dict[str, Any], record: dict[str, Any]
+) -> None:
+    assert asked.asks() is None and asked.holds(**record) is None
+    asked.policy = replace(asked.policy, **stricter)
+    asked.change()
+    assert asked.holds(**record) is not None
+
+
+def test_a_mod_that_became_required_holds_what_was_made_without_it(asked: Asked) -> None:
+    asked.policy = replace(asked.policy, required_mods=("dp:clip",))
+    asked.restart()
+    assert asked.asks() is None and asked.holds() is None
+    assert asked.holds(mods=[]) is not None
+
+
 def test_after_a_rejection_nothing_passes_and_nothing_is_sent(asked: Asked) -> None:
-    assert asked.gate.hold("1") is None and asked.asks() is None
+    assert asked.asks() is None and asked.holds() is None
     asked.reject()
-    assert asked.gate.hold("1") is not None
+    assert asked.holds() is not None
     assert asked.asks() is not None and asked.asks(run="2") is not None
     assert asked.gate.closed is not None
 

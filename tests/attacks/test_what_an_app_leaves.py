@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,14 @@ from syft_flwr_cli.consent.egress import EgressGuard, EgressRules, check, descri
 from syft_flwr_cli.delivery.inbox import Inbox
 from syft_flwr_cli.delivery.outbox import Outbox
 from syft_flwr_cli.delivery.replay import OutgoingRequest
-from syft_flwr_cli.delivery.task import Task, TaskResult
+from syft_flwr_cli.delivery.task import Task, TaskResult, WrittenReply
 from syft_flwr_cli.errors import TransportError
 from syft_flwr_cli.events import Event, ReplyWithheld
 from syft_flwr_cli.execution.app_errors import AppErrors, known_class
 from syft_flwr_cli.execution.output import MAX_LOG, copy_output
 from syft_flwr_cli.execution.worker_environment import app_environment
 from syft_flwr_cli.flower import codec, runtime
-from syft_flwr_cli.flower.error_codes import APP_RAISED
+from syft_flwr_cli.flower.error_codes import APP_RAISED, NOT_EXECUTED
 from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.testing.memory_transport import MemoryStore, MemoryTransport
 
@@ -226,6 +227,7 @@ class Failing(MemoryTransport):
 
 @pytest.mark.parametrize("again", [False, True], ids=["same process", "next process"])
 def test_an_answer_that_was_written_down_is_not_sent_after_a_rejection(tmp_path: Path, again: bool) -> None:
+    """An error in its place says so, to both sides."""
     store, said = MemoryStore(), list[Event]()
     server = channel_of(tmp_path / "server", AGGREGATOR, MemoryTransport(store, AGGREGATOR))
     transport = Failing(store, OWNER)
@@ -234,7 +236,8 @@ def test_an_answer_that_was_written_down_is_not_sent_after_a_rejection(tmp_path:
     owner.publish_identity([AGGREGATOR])
     rejected = False
 
-    def hold(run: str) -> str | None:
+    def hold(written: WrittenReply) -> str | None:
+        assert written.record["metrics"] == [{"record": "m", "name": "loss", "value": 0.5}]
         return "The data owner does not approve this code any more." if rejected else None
 
     guard = EgressGuard(
@@ -257,18 +260,13 @@ def test_an_answer_that_was_written_down_is_not_sent_after_a_rejection(tmp_path:
     for _ in range(5):
         inbox.step()
 
-    def responses() -> list[str]:
-        return [path for path, _ in transport.list_own() if path.endswith(".response")]
-
-    assert responses() == []
+    body = outbox.collect([mid], time.monotonic() + 60)[mid].body
+    assert body is not None and body.error is not None and body.skeleton == b""
+    assert body.error[0] == NOT_EXECUTED and "does not approve this code any more" in body.error[1]
     assert [event.message for event in said if isinstance(event, ReplyWithheld)] == [mid]
     owner.audit.flush()
     refused = [one for one in owner.account.audit.entries() if one.get("event") == "refused"]
     assert [one["reason"] for one in refused] == ["policy"]
-    # Approved again, it goes out with the next start: nothing was lost.
-    rejected = False
-    inbox.recover()
-    inbox.step()
-    assert len(responses()) == 1
+    assert [record["withheld"] for record in owner.journal.egress(RUN)] == ["policy"]
     for one in (outbox, inbox, server, owner):
         one.close()

@@ -91,20 +91,47 @@ class IncomingTable(Table):
                 db.execute("INSERT OR REPLACE INTO egress VALUES (?,?,?,?,?)", kept)
             hear(db, audit)
 
+    def replace(
+        self,
+        request: Request,
+        event: Event,
+        response: bytes,
+        now: float,
+        audit: Sequence[Mapping[str, Any]],
+        withheld: str | None = None,
+    ) -> None:
+        """Note the sealed error that takes the place of a response, before it is published.
+
+        ``request`` has the digest of the request that it answers; ``withheld`` is why what was to leave does not.
+        """
+        with self._db.change() as db:
+            before = db.execute("SELECT state FROM requests WHERE id=?", (request.id,)).fetchone()
+            after, _ = decide(Incoming(before["state"]), event)
+            db.execute(
+                "UPDATE requests SET state=?, digest=?, response=?, payloads='[]', done=? WHERE id=?",
+                (after, request.digest, response, now, request.id),
+            )
+            kept = db.execute("SELECT record FROM egress WHERE message=?", (request.id,)).fetchone()
+            if withheld is not None and kept is not None:
+                record = json.dumps({**json.loads(kept["record"]), "withheld": withheld}, sort_keys=True)
+                db.execute("UPDATE egress SET record=? WHERE message=?", (record, request.id))
+            hear(db, audit)
+
     def egress(self, run: str) -> list[dict[str, Any]]:
         """What left, or was withheld, in a run: one record a reply, the oldest first, with its message and time."""
         rows = self._db.all("SELECT * FROM egress WHERE run=? ORDER BY time, rowid", run)
         return [{"message": row["message"], "time": row["time"], **json.loads(row["record"])} for row in rows]
 
-    def egress_bytes(self, run: str) -> int:
-        """How many bytes have left in a run; what was withheld has not."""
-        rows = self._db.all("SELECT bytes, record FROM egress WHERE run=?", run)
+    def egress_bytes(self, run: str, besides: str = "") -> int:
+        """How many bytes have left in a run, not counting the message ``besides``; what was withheld has not."""
+        rows = self._db.all("SELECT bytes, record FROM egress WHERE run=? AND message!=?", run, besides)
         return sum(row["bytes"] for row in rows if "withheld" not in json.loads(row["record"]))
 
-    def leaves(self, mid: str) -> bool:
-        """Whether the response to a request holds what an app made, as far as that was recorded."""
+    def leaving(self, mid: str) -> dict[str, Any] | None:
+        """The record of what an app made and leaves with the response to a request; None if nothing does."""
         row = self._db.one("SELECT record FROM egress WHERE message=?", mid)
-        return row is not None and "withheld" not in json.loads(row["record"])
+        record: dict[str, Any] | None = None if row is None else json.loads(row["record"])
+        return None if record is None or "withheld" in record else record
 
     def request(self, mid: str) -> Request | None:
         """One request to us."""

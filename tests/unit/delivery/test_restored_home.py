@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from doubles.channels import channel_of
 
+from syft_flwr_cli.audit.compare import compare, read_evidence
 from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.delivery.inbox import Inbox
 from syft_flwr_cli.delivery.outbox import Outbox
 from syft_flwr_cli.delivery.replay import OutgoingRequest
+from syft_flwr_cli.delivery.response_outbox import GONE
 from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.events import Event, MessagesForgotten
 from syft_flwr_cli.protocol.body import Body
@@ -48,8 +50,8 @@ class World:
         self.calls.append(task.id)
         return TaskResult(b"", [("r", "a")], [len(self.calls).to_bytes(4) * 25_000], None, b"s")
 
-    def rounds(self, numbers: range) -> None:
-        """Both sides at work, from the start of their processes to the end."""
+    def rounds(self, numbers: range, gone: tuple[int, ...] = ()) -> None:
+        """Both sides at work, from the start of their processes to the end; of rounds ``gone`` an error comes."""
         server, owner = self.channel(AGGREGATOR), self.channel(OWNER)
         inbox, outbox = Inbox(owner, AGGREGATOR, self.execute), Outbox(server, RUN, [OWNER])
         inbox.recover()
@@ -63,7 +65,8 @@ class World:
                 request = OutgoingRequest(OWNER, body, content_digest([blob]), {}, [("r", "a")], [blob], 60.0)
                 (mid,) = outbox.push([request])
                 reply = outbox.collect([mid], time.monotonic() + 60)[mid].body
-                assert reply is not None and reply.error is None
+                assert reply is not None and (reply.error is not None) == (number in gone), number
+                assert reply.error is None or reply.error[1] == GONE
         finally:
             done.set()
             inbox.interrupt()
@@ -91,6 +94,17 @@ def test_an_aggregator_takes_the_answers_to_what_it_does_not_remember(world: Wor
     world.rounds(range(1, 4))
     assert len(world.calls) == 3, "what was answered is answered from what lies in the store"
     assert any(isinstance(event, MessagesForgotten) for event in world.events)
+
+
+def test_an_aggregator_is_told_that_what_it_had_acknowledged_is_gone(world: World) -> None:
+    world.rounds(range(1, 6))
+    world.restore(AGGREGATOR)
+    # Rounds 2 to 4 were acknowledged with the requests after them; of round 5 the answer is still there.
+    world.rounds(range(1, 7), gone=(2, 3, 4))
+    assert len(world.calls) == 6, "and nothing is executed again"
+    (server, owner) = (world.place / who / "audit.jsonl" for who in (AGGREGATOR, OWNER))
+    accused = {one.against for one in compare(read_evidence(server, None), read_evidence(owner, None))}
+    assert OWNER not in accused, "it has said openly that it answered twice"
 
 
 def test_a_data_owner_executes_nothing_again(world: World) -> None:

@@ -81,6 +81,8 @@ class Exchange:
             found.append(("in", Event.REPEAT))
         if self.in_ is Incoming.CLAIMED:
             found += [("in", Event.FINISH), ("in", Event.WITHDRAW)]
+        if self.in_ is Incoming.DONE:
+            found.append(("in", Event.WITHHOLD))
         if self.in_ is Incoming.DONE and not response:
             found.append(("in", Event.LOST))
         if self.acknowledge_due and self.in_ in (Incoming.DONE, Incoming.ACKNOWLEDGED):
