@@ -6,6 +6,7 @@ the app's own words, so that a name cannot carry what an array may not. It does 
 """
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
@@ -14,6 +15,7 @@ from typing import Any
 from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.flower.error_codes import NOT_EXECUTED
 from syft_flwr_cli.flower.outline import MetricOutline, Outline, outline
+from syft_flwr_cli.flower.reply_frame import with_own_metadata
 from syft_flwr_cli.security.sealing import content_digest
 
 __all__ = [
@@ -223,6 +225,8 @@ class EgressGuard:
         Tells the owner, by message id, what is withheld and why.
     mods, sandbox
         What is put around the app and what it runs in, for the record.
+    clock : callable
+        Seconds since 1970.
     """
 
     def __init__(
@@ -233,18 +237,24 @@ class EgressGuard:
         tell: Callable[[str, str], None] = lambda message, sentence: None,
         mods: tuple[str, ...] = (),
         sandbox: str | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._run = run
         self._rules = rules
         self._left = left
         self._tell = tell
         self._mods, self._sandbox = mods, sandbox
+        self._clock = clock
 
     def __call__(self, work: Task) -> TaskResult:
         """Run the app on one request; the result carries its record."""
         result = self._run(work)
         rules = self._rules()
         try:
+            if result.error is None:
+                result.skeleton = with_own_metadata(
+                    result.skeleton, work.body.skeleton, work.body.group, work.body.type, self._clock()
+                )
             record, found = describe(result)
             refused = None
             if rules is not None and result.error is None:

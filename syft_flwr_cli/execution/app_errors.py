@@ -17,7 +17,8 @@ from typing import Final
 from syft_flwr_cli.delivery.task import Task, TaskResult
 from syft_flwr_cli.errors import SyftFlwrError
 from syft_flwr_cli.events import AppRaised, Emit, nobody
-from syft_flwr_cli.flower.error_codes import APP_CRASHED, APP_NOT_LOADED
+from syft_flwr_cli.flower.error_codes import APP_CRASHED, APP_NOT_LOADED, APP_RAISED
+from syft_flwr_cli.flower.reply_frame import error_of
 
 __all__ = ["KNOWN_CLASSES", "AppErrors", "known_class"]
 
@@ -56,6 +57,19 @@ def known_class(text: str) -> str:
     return name if name in KNOWN_CLASSES else "Exception"
 
 
+def _with_its_error(result: TaskResult) -> TaskResult:
+    """The error that stands in the reply, as an error; what is not of Flower's form is for the egress rules."""
+    try:
+        error = error_of(result.skeleton) if result.error is None else None
+    except ValueError:
+        return result
+    if error is None:
+        return result
+    code, text = error
+    result.release()
+    return TaskResult(error=(code if 0 < code <= APP_CRASHED else APP_RAISED, text), state=result.state)
+
+
 class AppErrors:
     """Keeps the texts of an app's errors, and says what the aggregator is to hear of them.
 
@@ -78,7 +92,8 @@ class AppErrors:
         self._not_loaded: tuple[str, str, str] | None = None
 
     def __call__(self, work: Task, result: TaskResult) -> TaskResult:
-        """``result``, with as much of its error as may leave."""
+        """``result``, with as much of its error as may leave, also of one that the app replies with itself."""
+        result = _with_its_error(result)
         if result.error is None:
             return result
         code, text = result.error

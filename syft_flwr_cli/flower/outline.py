@@ -9,12 +9,27 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from syft_flwr_cli.flower.protobuf import (
+    as_bytes,
+    as_double,
+    as_int,
+    as_text,
+    fields,
+    signed,
+    varints,
+    zigzag,
+)
+
 __all__ = ["ArrayOutline", "MetricOutline", "Outline", "outline"]
 
 Number = int | float
 Place = tuple[str | int, ...]
 
+NUMPY = "numpy.ndarray"
+"""How Flower's apps serialise arrays; of an array that is serialised otherwise, its type says so."""
+
 _MOST_ITEMS = 200_000
+_LONGEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +95,10 @@ def outline(skeleton: bytes, places: Sequence[Place], sizes: Sequence[int]) -> O
     arrays: list[ArrayOutline] = []
     metrics: list[MetricOutline] = []
     config: list[ConfigOutline] = []
-    for number, value in _fields(skeleton, {1: 2, 2: 2, 3: 2}):
+    for number, value in fields(skeleton, {1: 2, 2: 2, 3: 2}):
         if number != 2:
             continue
-        for record, kind, items in _records(_bytes(value)):
+        for record, kind, items in _records(as_bytes(value)):
             records.append(record)
             seen: set[str] = set()
             for name, item in items:
@@ -94,6 +109,8 @@ def outline(skeleton: bytes, places: Sequence[Place], sizes: Sequence[int]) -> O
                 if kind == 2:
                     arrays.append(_array(record, name, item, blobs, sizes))
                 elif kind == 3:
+                    if blobs:
+                        raise ValueError("a metric has the byte string of an array")
                     metrics.append(MetricOutline(record, name, _metric(item)))
                 else:
                     what, size = _config(item)
@@ -105,23 +122,25 @@ def outline(skeleton: bytes, places: Sequence[Place], sizes: Sequence[int]) -> O
 
 
 def _records(content: bytes) -> Iterator[tuple[str, int, list[tuple[str, bytes]]]]:
-    for _, entry in _fields(content, {1: 2}):
+    for _, entry in fields(content, {1: 2}, (1,)):
         name, kind, record = "", 0, b""
-        for number, value in _fields(_bytes(entry), {1: 2, 2: 2, 3: 2, 4: 2}):
+        for number, value in fields(as_bytes(entry), {1: 2, 2: 2, 3: 2, 4: 2}):
             if number == 1:
-                name = _text(value)
+                name = as_text(value)
+            elif kind:
+                raise ValueError("a record is of two kinds")
             else:
-                kind, record = number, _bytes(value)
+                kind, record = number, as_bytes(value)
         if kind == 0:
             raise ValueError("a record is of no kind")
         items = []
-        for _, item in _fields(record, {1: 2}):
+        for _, item in fields(record, {1: 2}, (1,)):
             key, inside = "", b""
-            for number, value in _fields(_bytes(item), {1: 2, 2: 2}):
+            for number, value in fields(as_bytes(item), {1: 2, 2: 2}):
                 if number == 1:
-                    key = _text(value)
+                    key = as_text(value)
                 else:
-                    inside = _bytes(value)
+                    inside = as_bytes(value)
             items.append((key, inside))
             if len(items) > _MOST_ITEMS:
                 raise ValueError("a record has too many items")
@@ -129,35 +148,43 @@ def _records(content: bytes) -> Iterator[tuple[str, int, list[tuple[str, bytes]]
 
 
 def _array(record: str, name: str, item: bytes, blobs: list[int], sizes: Sequence[int]) -> ArrayOutline:
-    dtype, shape, size = "", [], 0
-    for number, value in _fields(item, {1: 2, 2: 2, 3: 2, 4: 2}):
+    if len(blobs) > 1:
+        raise ValueError("an array has two byte strings")
+    dtype, stype, shape, size = "", NUMPY, [], 0
+    for number, value in fields(item, {1: 2, 2: 2, 3: 2, 4: 2}):
         if number == 1:
-            dtype = _text(value)
+            dtype = as_text(value)
         elif number == 2:
-            shape += [_signed(one) for one in _varints(_bytes(value))]
-        elif number == 4:
-            size += len(_bytes(value))
+            shape += [signed(one) for one in varints(as_bytes(value))]
+        elif number == 3:
+            stype = as_text(value)
+        else:
+            size += len(as_bytes(value))
+    if len(dtype) > _LONGEST or len(stype) > _LONGEST:
+        raise ValueError("the type of an array is a text of its own")
+    if stype != NUMPY:
+        dtype = f"{dtype} ({stype})"
     size += sum(sizes[index] for index in blobs)
     return ArrayOutline(record, name, dtype, tuple(shape), size, blobs[0] if len(blobs) == 1 else None)
 
 
 def _metric(item: bytes) -> Number | tuple[Number, ...]:
     found: Number | tuple[Number, ...] | None = None
-    for number, value in _fields(item, {1: 1, 2: 0, 3: 0, 21: 2, 22: 2, 23: 2}):
+    for number, value in fields(item, {1: 1, 2: 0, 3: 0, 21: 2, 22: 2, 23: 2}):
         if found is not None:
             raise ValueError("a metric has two values")
         if number == 1:
-            found = _double(_bytes(value))
+            found = as_double(as_bytes(value))
         elif number in (2, 3):
-            found = _zigzag(_int(value)) if number == 2 else _int(value)
+            found = zigzag(as_int(value)) if number == 2 else as_int(value)
         else:
-            packed = b"".join(_bytes(one) for _, one in _fields(_bytes(value), {1: 2}))
+            packed = b"".join(as_bytes(one) for _, one in fields(as_bytes(value), {1: 2}, (1,)))
             if number == 21:
                 if len(packed) % 8:
                     raise ValueError("a list of numbers is cut off")
                 found = struct.unpack(f"<{len(packed) // 8}d", packed)
             else:
-                found = tuple(_zigzag(one) if number == 22 else one for one in _varints(packed))
+                found = tuple(zigzag(one) if number == 22 else one for one in varints(packed))
     if found is None:
         raise ValueError("a metric has no value")
     return found
@@ -173,78 +200,10 @@ _CONFIG_WIRE = {1: 1, 2: 0, 3: 0, 4: 0, 5: 2, 6: 2, 21: 2, 22: 2, 23: 2, 24: 2, 
 
 def _config(item: bytes) -> tuple[str, int]:
     kind = "nothing"
-    for number, value in _fields(item, _CONFIG_WIRE):
+    for number, value in fields(item, _CONFIG_WIRE):
+        if kind != "nothing":
+            raise ValueError("a value has two kinds")
         kind = _CONFIG_KINDS[number]
         if number > 20:
-            list(_fields(_bytes(value), {1: 2}))
+            list(fields(as_bytes(value), {1: 2}, (1,)))
     return kind, len(item)
-
-
-def _fields(data: bytes, known: dict[int, int]) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a protobuf message, whose numbers and wire types are ``known``."""
-    at, end = 0, len(data)
-    while at < end:
-        key, at = _varint(data, at)
-        number, wire = key >> 3, key & 7
-        if known.get(number) != wire:
-            raise ValueError("it holds a field that Flower does not know")
-        if wire == 0:
-            value, at = _varint(data, at)
-            yield number, value
-            continue
-        if wire == 1:
-            size = 8
-        else:
-            size, at = _varint(data, at)
-        if size > end - at:
-            raise ValueError("a field is cut off")
-        yield number, data[at : at + size]
-        at += size
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if at >= len(data) or shift > 63:
-            raise ValueError("a number is cut off")
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if not byte & 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, at
-
-
-def _varints(data: bytes) -> list[int]:
-    found, at = [], 0
-    while at < len(data):
-        value, at = _varint(data, at)
-        found.append(value)
-    return found
-
-
-def _bytes(value: int | bytes) -> bytes:
-    if not isinstance(value, bytes):
-        raise ValueError("a field is of another kind")
-    return value
-
-
-def _int(value: int | bytes) -> int:
-    if not isinstance(value, int):
-        raise ValueError("a field is of another kind")
-    return value
-
-
-def _text(value: int | bytes) -> str:
-    return _bytes(value).decode("utf-8")
-
-
-def _double(value: bytes) -> float:
-    return float(struct.unpack("<d", value)[0])
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >> 63 else value
-
-
-def _zigzag(value: int) -> int:
-    return (value >> 1) ^ -(value & 1)

@@ -6,6 +6,7 @@ clock.
 
 import json
 
+from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.protocol.names import check_email
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.strict_json import read_object
@@ -48,7 +49,7 @@ def read_presence(data: bytes, owner: PublicIdentity) -> int:
             raise ValueError("its time is none")
         if check_email(str(document["email"])) != owner.email:
             raise ValueError("it is another's")
-    except (ValueError, KeyError, TypeError) as error:
+    except (UsageError, ValueError, KeyError, TypeError) as error:
         raise RefusedError("garbage", f"the presence document is not well-formed ({error})") from None
     if not owner.verify(_TAG + _canonical(document), signature):
         raise RefusedError("signature", "the presence document is not signed by its owner")

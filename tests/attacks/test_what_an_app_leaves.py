@@ -1,13 +1,15 @@
 """An app against the node and the aggregator that run it: its files, its replies, its output; no process is started."""
 
 import os
+import struct
 import threading
 import time
 from pathlib import Path
 
 import pytest
 from doubles.channels import channel_of
-from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
+from flwr.proto import message_pb2
 
 from syft_flwr_cli.aggregator.run_folder import open_run_folder
 from syft_flwr_cli.consent.egress import EgressGuard, EgressRules, check, describe
@@ -136,6 +138,93 @@ def test_no_other_record_and_no_other_name_carries_what_the_rules_hold_back(
     assert out.withheld and out.error is not None and out.skeleton == b"" and not out.blobs
     assert not any(word in out.error[1] for word in ("patient", "diagnosis", "Loss"))
     assert told
+
+
+SECRET = "patient 17 is ill"
+
+
+def through(result: TaskResult, place: Path) -> TaskResult:
+    """What becomes of a reply on its way out, under rules that let only one metric pass."""
+    errors = AppErrors(place / "errors")
+    rules = EgressRules(records=("m",), metrics=("loss",))
+    return EgressGuard(lambda task: errors(task, result), lambda: rules, lambda run: 0)(TASK)
+
+
+def left(result: TaskResult) -> bytes:
+    """All bytes of a reply that would leave."""
+    error = b"" if result.error is None else result.error[1].encode()
+    return b"".join((result.skeleton, *(bytes(blob) for blob in result.blobs), error))
+
+
+def test_an_error_that_the_app_replies_with_itself_leaves_as_a_class_alone(tmp_path: Path) -> None:
+    runtime.become(int(RUN), 1)
+    asked = Message(RecordDict(), message_type="train", dst_node_id=1)
+    packed = codec.pack_message(Message(Error(code=77, reason=SECRET), reply_to=asked))
+    assert SECRET.encode() in packed.skeleton
+    out = through(TaskResult(packed.skeleton, packed.places, packed.blobs), tmp_path)
+    assert out.error is not None and out.error[0] == APP_RAISED and SECRET.encode() not in left(out)
+
+
+def hidden(where: str) -> TaskResult:
+    """A reply with one metric that may leave, and a secret beside it, as an app makes it that writes its own bytes."""
+    honest = reply(RecordDict({"m": MetricRecord({"loss": 0.5})}))
+    message = message_pb2.Message.FromString(honest.skeleton)
+    if where in ("message_id", "reply_to_message_id", "group_id", "message_type"):
+        setattr(message.metadata, where, SECRET)
+    if where in ("run_id", "src_node_id", "src_task_id"):
+        setattr(message.metadata, where, int.from_bytes(SECRET[:7].encode()))
+    if where in ("ttl", "created_at"):
+        (number,) = struct.unpack("<d", SECRET[:8].encode())
+        setattr(message.metadata, where, number)
+    if where == "error beside the content":
+        message.error.code, message.error.reason = 2, SECRET
+    if where == "unknown field":
+        return TaskResult(honest.skeleton + b"\x7a" + bytes([len(SECRET)]) + SECRET.encode())
+    if where == "record twice":  # protobuf makes one of the two, with the metrics of both
+        other = message_pb2.Message.FromString(reply(RecordDict({"m": MetricRecord({SECRET: 1.0})})).skeleton)
+        (mine,), (theirs,) = message.content.items, other.content.items
+        parts = [theirs.metric_record.SerializeToString(), mine.metric_record.SerializeToString()]
+        entry = b"\x0a\x01m" + b"".join(b"\x1a" + bytes([len(part)]) + part for part in parts)
+        content = b"\x0a" + bytes([len(entry)]) + entry
+        merged = message_pb2.Message.FromString(b"\x12" + bytes([len(content)]) + content)
+        assert len(merged.content.items[0].metric_record.items) == 2, "and that is what Flower reads"
+        return TaskResult(b"\x12" + bytes([len(content)]) + content)
+    if where == "bytes of a metric":
+        return TaskResult(honest.skeleton, [("m", "loss")], [SECRET.encode()])
+    return TaskResult(message.SerializeToString(), honest.places, honest.blobs)
+
+
+CONTENTS = ("error beside the content", "unknown field", "record twice", "bytes of a metric")
+"""Where it is that the reply as a whole is withheld."""
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        *("message_id", "reply_to_message_id", "group_id", "message_type", "run_id", "src_node_id"),
+        *("src_task_id", "ttl", "created_at"),
+        *CONTENTS,
+    ],
+)
+def test_what_surrounds_the_content_of_a_reply_carries_nothing(where: str, tmp_path: Path) -> None:
+    result = hidden(where)
+    out = through(result, tmp_path)
+    assert SECRET[:7].encode() not in left(out)
+    metadata = message_pb2.Message.FromString(out.skeleton).metadata
+    assert not (metadata.run_id or metadata.src_node_id or metadata.src_task_id)
+    assert (out.error is None) == (where not in CONTENTS)
+
+
+def test_the_type_of_an_array_is_no_text_of_the_apps_own() -> None:
+    runtime.become(int(RUN), 1)
+    array = Array("float32", (2,), SECRET * 5, bytes(8))
+    packed = codec.pack_message(
+        Message(RecordDict({"m": ArrayRecord({"w": array})}), message_type="train", dst_node_id=1)
+    )
+    out = EgressGuard(
+        lambda task: TaskResult(packed.skeleton, packed.places, packed.blobs), lambda: None, lambda run: 0
+    )(TASK)
+    assert out.withheld and SECRET.encode() not in left(out)
 
 
 def test_the_bounds_count_the_names_as_well() -> None:

@@ -12,16 +12,21 @@ the run is guided by coverage and adds to the corpus what reaches something new.
 import argparse
 import hashlib
 import io
+import json
 import os
 import random
 import signal
 import sys
 import time
 import tracemalloc
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from flwr.proto import message_pb2
+from google.protobuf.message import DecodeError
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
@@ -44,11 +49,29 @@ def instrumented(with_atheris: bool) -> Iterator[None]:
 
 
 with instrumented("--atheris" in sys.argv):
+    from syft_flwr_cli.audit import crate, statements
     from syft_flwr_cli.audit.entry import LineError, make_line, parse_line, withheld
+    from syft_flwr_cli.catalogue.bundle import read_manifest
+    from syft_flwr_cli.catalogue.datasets import Column, DataSet, data_set_document, read_data_set
+    from syft_flwr_cli.catalogue.payload import Payload
+    from syft_flwr_cli.catalogue.projects import (
+        Offer,
+        ProjectDecision,
+        decision_document,
+        offer_document,
+        read_decision,
+        read_offer,
+    )
+    from syft_flwr_cli.catalogue.records import Record, read_record, record_bytes
+    from syft_flwr_cli.catalogue.rules import check_record
+    from syft_flwr_cli.consent.manifest import Entry, Manifest
+    from syft_flwr_cli.flower.control_api.fab import FabError, read_fab
+    from syft_flwr_cli.flower.outline import outline
+    from syft_flwr_cli.flower.reply_frame import error_of, with_own_metadata
     from syft_flwr_cli.protocol.body import decode_body
     from syft_flwr_cli.protocol.header import statement_of
     from syft_flwr_cli.protocol.rejection import RefusedError
-    from syft_flwr_cli.protocol.strict_json import read_object
+    from syft_flwr_cli.protocol.strict_json import canonical, read_object
     from syft_flwr_cli.security.envelope import (
         Envelope,
         is_stated_by,
@@ -59,6 +82,7 @@ with instrumented("--atheris" in sys.argv):
     )
     from syft_flwr_cli.security.identity import SECRETS_SIZE, Identity, parse_public
     from syft_flwr_cli.security.key_file import parse_key_file
+    from syft_flwr_cli.security.presence import make_presence, read_presence
     from syft_flwr_cli.security.sealing import (
         DIGEST_SIZE,
         KEY_SIZE,
@@ -127,6 +151,85 @@ def statement(data: bytes) -> None:
     is_stated_by(header, [ALICE.public, BOB.public])
 
 
+def record(data: bytes) -> None:
+    """A record of any kind, as it comes out of its seal, with the rules of its kind."""
+    check_record(BOB.email, ALICE.email, read_record(data))
+
+
+def offer(data: bytes) -> None:
+    """What a record says of a project that is offered."""
+    read_offer(read_object(data, "It"))
+
+
+def decision(data: bytes) -> None:
+    """What a record says of a decision."""
+    read_decision(read_object(data, "It"))
+
+
+def data_set(data: bytes) -> None:
+    """What a record says of a data set."""
+    read_data_set(read_object(data, "It"))
+
+
+def bundle(data: bytes) -> None:
+    """A project's files in one string; the names in it are checked, nothing is written."""
+    read_manifest(memoryview(data))
+
+
+def presence(data: bytes) -> None:
+    """A sign of life as it lies there, and signed as a participant gone bad signs it."""
+    with suppress(RefusedError):
+        read_presence(data, ALICE.public)
+    document = read_object(data, "It")
+    document.pop("signature", None)
+    stated = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    signature = ALICE.sign(b"syft-flwr presence v1\0" + stated).hex()
+    read_presence(json.dumps({**document, "signature": signature}).encode(), ALICE.public)
+
+
+def dsse(data: bytes) -> None:
+    """A statement in an envelope, by whomever it is signed."""
+    with _refused(statements.StatementError):
+        statements.read_envelope(data, lambda keyid, signed, signature: True)
+
+
+def checkpoint(data: bytes) -> None:
+    """A signed note, whoever signed it."""
+    with _refused(statements.StatementError):
+        statements.read_checkpoint(data, bytes(32), lambda signed, signature: True)
+
+
+def evidence(data: bytes) -> None:
+    """An evidence file."""
+    with _refused(crate.BrokenCrateError):
+        crate.unpack(data)
+
+
+def fab(data: bytes) -> None:
+    """An app bundle, as ``flwr run`` sends it."""
+    with _refused(FabError):
+        read_fab(data)
+
+
+def skeleton(data: bytes) -> None:
+    """What an app replies, as its owner's egress rules look at it: they see what Flower's own reader sees."""
+    with _refused(ValueError):
+        seen = outline(data, [], [])
+        error = error_of(data)
+        own = data if error else with_own_metadata(data, data, "1", "train", 1.75e9)
+    try:
+        read = message_pb2.Message.FromString(data)
+    except DecodeError:
+        return  # nobody sees anything in it
+    records = {item.key: getattr(item, item.WhichOneof("value")) for item in read.content.items}
+    assert sorted(seen.records) == sorted(records)
+    assert {(one.record, one.name) for one in (*seen.arrays, *seen.metrics, *seen.config)} == {
+        (name, item.key) for name, found in records.items() for item in found.items
+    }
+    assert error == ((read.error.code, read.error.reason) if read.HasField("error") else None)
+    assert message_pb2.Message.FromString(own).content == read.content
+
+
 TARGETS: dict[str, Callable[[bytes], object]] = {
     "header": parse_header,
     "envelope": envelope,
@@ -138,11 +241,24 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "entry": entry,
     "written": written_entry,
     "statement": statement,
+    "record": record,
+    "offer": offer,
+    "decision": decision,
+    "dataset": data_set,
+    "bundle": bundle,
+    "presence": presence,
+    "dsse": dsse,
+    "checkpoint": checkpoint,
+    "evidence": evidence,
+    "fab": fab,
+    "skeleton": skeleton,
 }
 
 
 def seeds(target: str) -> list[bytes]:
     """Well-formed inputs to begin with."""
+    if target in STATED:
+        return STATED[target]()
     files = [path.read_bytes() for path in sorted(VECTORS.glob("*.re*"))]
     if target in ("entry", "written"):
         lines = [line + b"\n" for line in (VECTORS / "audit.jsonl").read_bytes().splitlines()]
@@ -170,6 +286,122 @@ def seeds(target: str) -> list[bytes]:
         b'"acks":["0b8c5d7e-3c1f-8a2b-9d4e-5f6a7b8c9d0e"],"code":null,"error":[1,"no"],"facts":{"action":"stop"}}'
     )
     return [len(meta).to_bytes(4, "big") + meta + b"pro" + b"in"]
+
+
+def _offers() -> list[Offer]:
+    tree = Payload("0b8c5d7e-3c1f-8a2b-9d4e-5f6a7b8c9d0e", bytes(32), 1000, bytes(32))
+    first = Offer(
+        id="0b8c5d7e-3c1f-8a2b-9d4e-5f6a7b8c9d0e",
+        app_name=f"{ALICE.email}_study_1750000000",
+        project="study",
+        version="1.0",
+        revision=1,
+        digest="0" * 64,
+        message="Please.",
+        datasites=(BOB.email,),
+        tree=tree,
+    )
+    return [first, replace(first, revision=2, tree=None, withdrawn=True)]
+
+
+def _decisions() -> list[ProjectDecision]:
+    first = ProjectDecision(_offers()[0].id, f"{BOB.email}_study_1750000000", "0" * 64, "approve", 1.8e9)
+    return [first, replace(first, choice="reject", until=None, message="No.")]
+
+
+def _data_sets() -> list[DataSet]:
+    mock = _offers()[0].tree
+    first = DataSet("heart", "Hearts.", (Column("age", "integer"), Column("sex")), 2, 1000)
+    return [first, replace(first, mock=mock, mock_digest="0" * 64)]
+
+
+def _records() -> list[bytes]:
+    stated = [
+        *(("offer", one.app_name, offer_document(one)) for one in _offers()),
+        *(("decision", one.app_name, decision_document(one)) for one in _decisions()),
+        *(("dataset", one.name, data_set_document(one)) for one in _data_sets()),
+        ("leave", "", {"reason": "moved away"}),
+    ]
+    return [record_bytes(Record(kind, key, 7, 1.75e9, content)) for kind, key, content in stated]
+
+
+def _bundles() -> list[bytes]:
+    files = {"app/__init__.py": b"", "app/client_app.py": b"x = 1\n", "pyproject.toml": b"[project]\n"}
+    entries = tuple(
+        Entry(path, "100644", len(content), hashlib.sha256(content).hexdigest())
+        for path, content in files.items()
+    )
+    listing = Manifest(entries).to_bytes()
+    return [b"syft-flwr bundle 1 %d\n" % len(listing) + listing + b"".join(files.values())]
+
+
+def _dsse() -> list[bytes]:
+    body = statements.statement({"study": "0" * 64}, "approval", {"decision": "approve", "time": 1.75e9})
+    return [statements.envelope(body, ALICE.public.fingerprint, ALICE.sign)]
+
+
+def _evidence() -> list[bytes]:
+    members = crate.bag({"ro-crate-metadata.json": b"{}", "log/ä.jsonl": b"x\n"}, {"Contact-Name": "a"})
+    return [crate.pack({**members, crate.SIGNATURE: b"{}"})]
+
+
+def _fabs() -> list[bytes]:
+    config = (
+        b'[project]\nname = "study"\nversion = "1.0"\n[tool.flwr.app]\npublisher = "lab"\n'
+        b'[tool.flwr.app.components]\nserverapp = "a:app"\nclientapp = "b:app"\n'
+        b"[tool.flwr.app.config]\nrate = 0.1\n"
+    )
+    found = []
+    for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", kind) as archive:
+            for name, content in {"pyproject.toml": config, "app/client_app.py": b"x = 1\n" * 50}.items():
+                archive.writestr(zipfile.ZipInfo(name), content, kind)
+        found.append(out.getvalue())
+    return found
+
+
+def _skeletons() -> list[bytes]:
+    whole, failed = message_pb2.Message(), message_pb2.Message()
+    for message in (whole, failed):
+        message.metadata.message_type, message.metadata.ttl, message.metadata.created_at = (
+            "train",
+            60.0,
+            1.7e9,
+        )
+    arrays = whole.content.items.add(key="arrays").array_record.items.add(key="w").value
+    arrays.dtype, arrays.stype, arrays.data = "float32", "numpy.ndarray", bytes(8)
+    arrays.shape.extend([2, 1])
+    metrics = whole.content.items.add(key="metrics").metric_record.items
+    metrics.add(key="loss").value.double = 0.5
+    metrics.add(key="num-examples").value.sint64 = -3
+    metrics.add(key="per-class").value.double_list.vals.extend([0.1, 0.2])
+    config = whole.content.items.add(key="config").config_record.items
+    config.add(key="lr").value.double = 0.1
+    config.add(key="names").value.string_list.vals.extend(["a", "b"])
+    failed.error.code, failed.error.reason = 2, "no"
+    return [whole.SerializeToString(), failed.SerializeToString()]
+
+
+STATED: dict[str, Callable[[], list[bytes]]] = {
+    "record": _records,
+    "offer": lambda: [canonical(offer_document(one)) for one in _offers()],
+    "decision": lambda: [canonical(decision_document(one)) for one in _decisions()],
+    "dataset": lambda: [canonical(data_set_document(one)) for one in _data_sets()],
+    "bundle": _bundles,
+    "presence": lambda: [make_presence(ALICE, 1.75e9)],
+    "dsse": _dsse,
+    "checkpoint": lambda: [
+        statements.checkpoint_note(
+            statements.Checkpoint(ALICE.email, number, "ab" * 32), bytes(32), ALICE.sign
+        )
+        for number in (0, 17)
+    ],
+    "evidence": _evidence,
+    "fab": _fabs,
+    "skeleton": _skeletons,
+}
+"""The same for what participants state to each other, by target."""
 
 
 def corpus(target: str) -> list[bytes]:
@@ -312,6 +544,15 @@ def main() -> None:
     with measuring():
         for target in [given.target] if given.target else TARGETS:
             print(f"{target:<9} {random_run(target, given.runs, given.seed)}", flush=True)
+
+
+@contextmanager
+def _refused(kind: type[Exception]) -> Iterator[None]:
+    """Take the error with which a parser refuses for a refusal."""
+    try:
+        yield
+    except kind as error:
+        raise RefusedError("garbage", str(error)) from error
 
 
 def _open_both_ways(found: Envelope) -> None:

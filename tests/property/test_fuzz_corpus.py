@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 HERE = Path(__file__).parent.parent / "fuzz"
-RUNS = 2_000
+RUNS = 1_000
 
 
 def load() -> ModuleType:

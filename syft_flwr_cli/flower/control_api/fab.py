@@ -7,9 +7,11 @@ nothing.
 
 import hashlib
 import io
+import lzma
 import stat
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -74,13 +76,16 @@ def read_fab(data: bytes) -> Fab:
         NotImplementedError,
         RuntimeError,
         OSError,
+        ValueError,
+        zlib.error,
+        lzma.LZMAError,
     ) as error:
         raise FabError(f"The FAB is no readable ZIP: {error}.") from error
     try:
         config = tomllib.loads(files[CONFIG].decode())
     except KeyError:
         raise FabError(f"The FAB has no {CONFIG}.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise FabError(f"{CONFIG} of the FAB cannot be read: {error}.") from error
     fab = Fab(hashlib.sha256(data).hexdigest(), files, config)
     try:
