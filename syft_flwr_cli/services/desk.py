@@ -30,55 +30,18 @@ from syft_flwr_cli.security.roster import Entry, Roster
 from syft_flwr_cli.services import joining, peer_keys, review, revoking
 from syft_flwr_cli.services.crate import export_crate
 from syft_flwr_cli.services.data_choice import DataChoice, choose_data, remember_data
+from syft_flwr_cli.services.desk_values import DataWish, RehearsalState, Seen
 from syft_flwr_cli.services.federation import open_federation, record_store
-from syft_flwr_cli.services.own_data import OwnDataSet, announce, own_data_sets
-from syft_flwr_cli.services.rehearsal import Rehearsal, RehearsalSetup, rehearse
+from syft_flwr_cli.services.own_data import announce, own_data_sets
+from syft_flwr_cli.services.rehearsal import RehearsalSetup, rehearse
 from syft_flwr_cli.services.status import AppStatus, apps_of, look
 from syft_flwr_cli.storage.journal_reader import read_egress
 from syft_flwr_cli.storage.paths import app_dir, participant_dir
 
-__all__ = ["DataWish", "Desk", "RehearsalState", "Seen"]
+__all__ = ["Desk"]
 
 FIRST_LOOK = 8.0
 """Seconds for which a person waits for an offer at the page; they may look again."""
-
-
-@dataclass(frozen=True, slots=True)
-class DataWish:
-    """What a person says about the data: ``use`` is ``folder``, ``dataset``, ``mock``, ``none`` or ``keep``."""
-
-    use: str
-    value: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RehearsalState:
-    """A rehearsal of the files with one digest: going on, done, or failed with a sentence."""
-
-    begun: float
-    result: Rehearsal | None = None
-    problem: str = ""
-
-    @property
-    def running(self) -> bool:
-        """Whether it goes on."""
-        return self.result is None and not self.problem
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An offer with what would run (None while its files have not arrived) and what is known of who asks.
-
-    ``others`` are the approvals of other versions of the same project that stand: they go on to run.
-    """
-
-    offer: joining.Offered
-    reviewed: review.Reviewed | None
-    asker: Entry | None
-    data: DataChoice | None
-    data_problem: str
-    data_sets: tuple[OwnDataSet, ...]
-    others: tuple[Approval, ...]
 
 
 @dataclass(slots=True)
@@ -265,8 +228,8 @@ class Desk:
         with self._lock:
             if any(state.running for state in self._rehearsals.values()):
                 raise UsageError("A rehearsal goes on already.", hint="Wait until it is over.")
-            self._rehearsals[digest] = RehearsalState(time.time())
-        threading.Thread(target=self._rehearse, args=(digest, setup), daemon=True).start()
+            self._rehearsals[digest] = RehearsalState(time.time(), wish)
+        threading.Thread(target=self._rehearse, args=(digest, setup, wish), daemon=True).start()
 
     def rehearsal(self, digest: str) -> RehearsalState | None:
         """How the rehearsal of these files stands; None if there was none since the desk was opened."""
@@ -344,6 +307,11 @@ class Desk:
             if not wish.value.strip():
                 raise UsageError("No folder was given.", hint="Type the path of the folder with your data.")
             folder = Path(wish.value.strip()).expanduser().absolute()
+            if not folder.exists():
+                raise UsageError(
+                    f"There is no {folder} on this machine.",
+                    hint="Go back and type the whole path of the folder with your data, as your file manager shows it.",
+                )
             return choose_data(
                 replace(settings, data=folder), self.home, data=folder, project=project, environ={}
             )
@@ -383,14 +351,14 @@ class Desk:
             return f"{offer.aggregator} cannot be told at the moment: {error.what} It is told later."
         return f"{offer.aggregator} is told so." if sent else f"{offer.aggregator} is told later."
 
-    def _rehearse(self, digest: str, setup: RehearsalSetup) -> None:
+    def _rehearse(self, digest: str, setup: RehearsalSetup, wish: DataWish) -> None:
         begun = time.time()
         try:
-            state = RehearsalState(begun, rehearse(setup))
+            state = RehearsalState(begun, wish, rehearse(setup))
         except SyftFlwrError as error:
-            state = RehearsalState(begun, None, f"{error.what} {error.hint}")
+            state = RehearsalState(begun, wish, None, f"{error.what} {error.hint}")
         except Exception as error:  # the thread's end must be seen at the page, whatever it was
-            state = RehearsalState(begun, None, f"{type(error).__name__}: {error}")
+            state = RehearsalState(begun, wish, None, f"{type(error).__name__}: {error}")
         with self._lock:
             self._rehearsals[digest] = state
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.duration import parse_end
-from syft_flwr_cli.services.desk import DataWish, Desk
+from syft_flwr_cli.services.desk import Desk
+from syft_flwr_cli.services.desk_values import DataWish
 from syft_flwr_cli.services.node_process import NodeProcess
 from syft_flwr_cli.services.pausing import pause, paused_since, resume
 from syft_flwr_cli.ui.desk import pages, project
@@ -83,7 +84,8 @@ def _evidence(call: Call) -> Answer:
 
 def _project(call: Call) -> Answer:
     desk = call.place.desk
-    return Answer(project.project_page(call.frame, desk.see(call.digest), desk.rehearsal(call.digest)))
+    seen, rehearsed = desk.see(call.digest), desk.rehearsal(call.digest)
+    return Answer(project.project_page(call.frame, seen, rehearsed, _node(call)))
 
 
 def _file(call: Call) -> Answer | None:
@@ -110,7 +112,7 @@ def _approve(call: Call) -> Answer:
     said = call.place.desk.approve(call.digest, _wish(call), end)
     hint = ""
     if not call.place.node.running and paused_since(call.place.desk.home, call.place.desk.email) is None:
-        hint = "Start your node on the page of projects, so that it runs when it is asked."
+        hint = "Start your node, so that it runs when it is asked."
     return Answer(to=f"/project/{call.digest}", notice=Notice("good", f"Approved. {said}", hint))
 
 

@@ -93,9 +93,16 @@ def table(label: str, heads: Sequence[str], rows: Iterable[Sequence[Child]], num
     def style(place: int) -> str | None:
         return "num" if place in numbers else None
 
-    head = el("tr", (el("th", name, scope="col", class_=style(n)) for n, name in enumerate(heads)))
-    body = [el("tr", (el("td", cell, class_=style(n)) for n, cell in enumerate(row))) for row in rows]
-    inner = el("table", el("thead", head), el("tbody", body))
+    # On a narrow screen the style sheet makes blocks of the rows; the roles keep them a table for screen readers.
+    head = el(
+        "tr", (el("th", name, scope="col", class_=style(n)) for n, name in enumerate(heads)), role="row"
+    )
+
+    def cell(place: int, content: Child) -> Html:
+        return el("td", content, class_=style(place), role="cell", data_label=heads[place])
+
+    body = [el("tr", (cell(n, one) for n, one in enumerate(row)), role="row") for row in rows]
+    inner = el("table", el("thead", head, role="rowgroup"), el("tbody", body, role="rowgroup"), role="table")
     return el("div", inner, class_="wide", tabindex=0, role="region", aria_label=label)
 
 

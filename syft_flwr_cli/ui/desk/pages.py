@@ -55,7 +55,7 @@ def projects(
     return frame.page(
         "Projects",
         el("p", lead, id="lead"),
-        el("div", _node(frame, node), _offers(offers), _earlier(frame, earlier), id="live"),
+        el("div", _node(frame, node, bool(approved)), _offers(offers), _earlier(frame, earlier), id="live"),
         _join(frame, joined, first=not offers),
         current="/",
     )
@@ -144,7 +144,9 @@ def left_tables(records: Sequence[Mapping[str, Any]], verb: str) -> Html:
         if held or failed:
             rows.append((str(number), text(held or "error", SHORT), text(failed, 300), ""))
         for kind, name, what, much in _items(one):
-            rows.append((str(number), kind, text(name, SHORT), text(f"{what} {much}".strip(), SHORT)))
+            rows.append(
+                (str(number), kind, text(name, SHORT), text(", ".join(filter(None, (what, much))), SHORT))
+            )
         if one.get("more"):
             rows.append((str(number), "more", f"{one['more']} further items", ""))
         if len(rows) > MAX_ROWS:
@@ -206,7 +208,7 @@ def problem(frame: Frame, notice: Notice, back: str) -> str:
     )
 
 
-def _node(frame: Frame, node: NodeState) -> Html:
+def _node(frame: Frame, node: NodeState, some_approved: bool = True) -> Html:
     if node.paused is not None:
         state, sentence = ("warn", "paused"), f"Paused since {when(node.paused)}: no project runs here."
         action = frame.button("/node/resume", "Resume", "main")
@@ -218,8 +220,8 @@ def _node(frame: Frame, node: NodeState) -> Html:
     else:
         ended = "" if node.exit_code is None else f" It ended with code {node.exit_code}."
         state = ("warn", "not started")
-        sentence = f"Nothing runs here, also not what you approved.{ended}"
-        action = frame.button("/node/resume", "Start", "main")
+        sentence = f"Your node runs what you approved. While it is not started nothing runs here.{ended}"
+        action = frame.button("/node/resume", "Start", "main" if some_approved else "")
     said = (
         el(
             "details",

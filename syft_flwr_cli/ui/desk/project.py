@@ -8,12 +8,12 @@ from urllib.parse import quote
 from syft_flwr_cli.consent.approvals import Approval
 from syft_flwr_cli.consent.code_scan import KINDS
 from syft_flwr_cli.consent.review import plain
-from syft_flwr_cli.services.desk import RehearsalState, Seen
+from syft_flwr_cli.services.desk_values import DataWish, RehearsalState, Seen
 from syft_flwr_cli.services.review import Reviewed
 from syft_flwr_cli.ui.desk.code import show_diff, show_file
 from syft_flwr_cli.ui.desk.html import Html, el, text
 from syft_flwr_cli.ui.desk.layout import Frame, counted, facts, size, table, tag, when
-from syft_flwr_cli.ui.desk.pages import left_tables
+from syft_flwr_cli.ui.desk.pages import NodeState, left_tables
 
 __all__ = ["file_page", "project_page", "rehearsal_page"]
 
@@ -23,7 +23,7 @@ MAX_PAIRS = 200
 ENDS = (("", "no end"), ("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"), ("365d", "one year"))
 
 
-def project_page(frame: Frame, seen: Seen, rehearsed: RehearsalState | None) -> str:
+def project_page(frame: Frame, seen: Seen, rehearsed: RehearsalState | None, node: NodeState) -> str:
     """The whole page."""
     one = seen.offer
     message = el("blockquote", el("p", one.offer.message)) if one.offer.message else None
@@ -50,7 +50,7 @@ def project_page(frame: Frame, seen: Seen, rehearsed: RehearsalState | None) -> 
     shown = seen.reviewed.shown
     return frame.page(
         one.name,
-        _state(seen.reviewed),
+        _state(frame, seen.reviewed, node),
         *(_other(frame, one) for one in seen.others),
         who,
         _asks_for(seen),
@@ -68,7 +68,7 @@ def project_page(frame: Frame, seen: Seen, rehearsed: RehearsalState | None) -> 
         _settings("Run configuration", plain(shown.config)),
         _settings("Dependencies", dict.fromkeys(shown.dependencies, "")),
         _rehearse(frame, seen, rehearsed),
-        _decision(frame, seen),
+        _decision(frame, seen, rehearsed),
     )
 
 
@@ -101,7 +101,7 @@ def _rehearsed(state: RehearsalState | None) -> list[Html]:
         return [el("p", tag("bad", "failed"), f" {state.problem}")]
     done = state.result
     parts = [
-        el("p", tag("good", "done"), f" in {done.seconds:.1f} s, in {done.sandbox}. Nothing was sent.")
+        el("p", tag("good", "done"), f" in {done.seconds:.1f} s. Nothing was sent. Sandbox: {done.sandbox}.")
         if done.problem is None
         else el("p", tag("bad", "did not end well"), f" {done.problem}"),
         el("h2", "What would leave"),
@@ -119,17 +119,27 @@ def _rehearsed(state: RehearsalState | None) -> list[Html]:
     return parts
 
 
-def _state(reviewed: Reviewed) -> Html:
+def _state(frame: Frame, reviewed: Reviewed, node: NodeState) -> Html:
     decided = reviewed.shown.decided
     if decided is None:
         return el(
             "p",
             tag("warn", "your decision"),
-            " You have not decided about these files; they do not run here.",
+            " You have not decided about these files; they do not run here. ",
+            el("a", "Go to the decision", href="#decide"),
         )
     kind, word = ("good", "approved") if decided.decision == "approve" else ("bad", "rejected")
     until = f", until {when(decided.until)}" if decided.until else ""
-    return el("p", tag(kind, word), f" You {word} exactly these files on {when(decided.time)}{until}.")
+    said = el(
+        "p",
+        tag(kind, word),
+        f" You {word} exactly these files on {when(decided.time)}{until}. ",
+        el("a", "Change it", href="#decide"),
+    )
+    if decided.decision != "approve" or node.running or node.elsewhere or node.paused is not None:
+        return said
+    start = frame.button("/node/resume", "Start your node", "main")
+    return el("div", said, el("p", "Your node is not started, so nothing runs yet."), start)
 
 
 def _other(frame: Frame, one: Approval) -> Html:
@@ -244,16 +254,25 @@ def _settings(title: str, content: Any) -> Html:
     return el("details", el("summary", f"{title} ({len(pairs)})"), body, more)
 
 
-def _data_fields(seen: Seen) -> Html:
-    """Which data; asked in the form of the rehearsal and in that of the decision."""
+def _data_fields(seen: Seen, rehearsed: RehearsalState | None) -> Html:
+    """Which data; asked in the form of the rehearsal and in that of the decision. What was rehearsed with is there."""
     chosen = seen.data is not None
+    wish = DataWish("keep" if chosen else "folder") if rehearsed is None else rehearsed.wish
 
     def radio(value: str, label: str, *more: Html) -> Html:
-        first = value == ("keep" if chosen else "folder")
+        first = value == wish.use
         box = el("input", type="radio", name="use", value=value, checked=first)
         return el("div", el("label", box, label, class_="in"), *more)
 
-    sets = [el("option", one.name, value=one.name) for one in seen.data_sets]
+    sets = [
+        el(
+            "option",
+            one.name,
+            value=one.name,
+            selected=wish.use == "dataset" and one.name == wish.value,
+        )
+        for one in seen.data_sets
+    ]
     return el(
         "fieldset",
         el("legend", "Your data"),
@@ -266,6 +285,7 @@ def _data_fields(seen: Seen) -> Html:
                 "input",
                 type="text",
                 name="folder",
+                value=wish.value if wish.use == "folder" else "",
                 maxlength=4000,
                 aria_label="Path of the folder",
                 placeholder="/path/to/the/folder",
@@ -298,13 +318,15 @@ def _rehearse(frame: Frame, seen: Seen, state: RehearsalState | None) -> Html:
         ),
         last,
         frame.form(
-            f"/project/{digest}/rehearse", _data_fields(seen), el("button", "Rehearse, with nothing sent")
+            f"/project/{digest}/rehearse",
+            _data_fields(seen, state),
+            el("button", "Rehearse, with nothing sent"),
         ),
         class_="card",
     )
 
 
-def _decision(frame: Frame, seen: Seen) -> Html:
+def _decision(frame: Frame, seen: Seen, rehearsed: RehearsalState | None) -> Html:
     assert seen.reviewed is not None
     digest, decided = seen.offer.offer.digest, seen.reviewed.shown.decided
     approved = decided is not None and decided.decision == "approve"
@@ -316,7 +338,7 @@ def _decision(frame: Frame, seen: Seen) -> Html:
     )
     approve = frame.form(
         f"/project/{digest}/approve",
-        _data_fields(seen),
+        _data_fields(seen, rehearsed),
         el("label", "The approval ends after", el("select", ends, name="until")),
         el(
             "button",
@@ -325,7 +347,7 @@ def _decision(frame: Frame, seen: Seen) -> Html:
         ),
     )
     note = f"Whatever you decide, {seen.offer.aggregator} is told. You can revoke an approval at any time."
-    return el("section", el("h2", "Decide"), el("p", note), approve, reject, class_="card")
+    return el("section", el("h2", "Decide"), el("p", note), approve, reject, class_="card", id="decide")
 
 
 def _flat(pairs: Any, above: str = "") -> Iterator[tuple[str, str]]:

@@ -63,7 +63,12 @@ button.main{background:var(--act);color:var(--on)}button.danger{border-color:var
 white-space:nowrap}
 summary{cursor:pointer;padding:4px 0}
 ol.steps{padding-left:1.4em}ol.steps li{margin:4px 0}
-@media (max-width:560px){dl{grid-template-columns:1fr}dd{margin-bottom:6px}button{width:100%}}
+@media (max-width:560px){thead{position:absolute;left:-999px}table,tbody{display:block}
+tr{display:block;padding:6px 0;border-bottom:1px solid var(--line)}
+td,td.num{display:grid;grid-template-columns:6.5rem 1fr;gap:0 12px;padding:2px 0;border:0;text-align:left;
+white-space:normal}
+td:empty{display:none}td .tag{justify-self:start}td::before{content:attr(data-label);color:var(--soft)}
+dl{grid-template-columns:1fr}dd{margin-bottom:6px}button{width:100%}}
 """
 
 SCRIPT = """

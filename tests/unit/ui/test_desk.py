@@ -231,3 +231,35 @@ def test_a_rehearsal_shows_what_would_leave(scene: Scene) -> None:
         page = browser.get(f"{place}/rehearsal")
     assert "metrics/rows" in page and "patients.csv" in page
     assert "You have not decided" in browser.get(place)
+
+
+def test_after_an_approval_the_node_is_started_where_one_is(scene: Scene) -> None:
+    digest = scene.offer()
+    browser = scene.browser()
+    place = f"/project/{digest}"
+    assert "Start your node" not in browser.get(place)
+    page = browser.submit(place, f"{place}/approve", use="none")
+    assert "Your node is not started, so nothing runs yet" in page
+    assert "Your node is at work" in browser.submit(place, "/node/resume")
+    assert "Your node is not started" not in browser.get(place)
+
+
+def test_the_decision_keeps_the_data_that_were_rehearsed_with(scene: Scene) -> None:
+    digest = scene.offer()
+    browser = scene.browser()
+    place = f"/project/{digest}"
+    browser.submit(place, f"{place}/rehearse", use="folder", folder=str(scene.data))
+    form = browser.get(place).split(f'action="{place}/approve"')[1]
+    assert f'name="folder" value="{scene.data}"' in form
+
+
+def test_a_mistyped_folder_is_answered_in_the_words_of_the_page(scene: Scene) -> None:
+    digest = scene.offer()
+    browser = scene.browser()
+    place = f"/project/{digest}"
+    token = browser.get(place).split(f'action="{place}/rehearse"><input type="hidden" name="token" value="')[
+        1
+    ]
+    fields = {"token": token.split('"')[0], "use": "folder", "folder": str(scene.place / "absent")}
+    answer = browser.client.post(f"{place}/rehearse", data=fields, headers={"Origin": ORIGIN})
+    assert answer.status_code == 422 and "--data" not in answer.text
