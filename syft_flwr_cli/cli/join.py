@@ -48,12 +48,12 @@ def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
 
     @app.command(
-        epilog="Examples: syft-flwr join ds@lab.example --root /shared --email do1@a.example   ·   "
+        epilog="Examples: syft-flwr join --root /shared --email do1@a.example   ·   "
         "syft-flwr join ds@lab.example --approve --data ~/records --run"
     )
     def join(
         aggregator: Annotated[
-            str | None, typer.Argument(help="E-mail of who asks.", show_default="the one you joined before")
+            str | None, typer.Argument(help="E-mail of who asks.", show_default="who offers you one")
         ] = None,
         project: Annotated[
             str | None,
@@ -163,8 +163,9 @@ def _join(
     from syft_flwr_cli.ui.console_reporter import ConsoleReporter
 
     here = home()
-    settings = _settings(here, aggregator, email, transport, root, config, flags.asks)
     patience = None if wait is None else parse_duration(wait, "--wait")
+    places = {"transport": transport, "root": root, "syftbox_config": config}
+    settings = _settings(here, aggregator, email, places, patience, flags.asks)
     federation = open_federation(settings, here, emit=ConsoleReporter())
     try:
         remember(
@@ -208,9 +209,8 @@ def _settings(
     here: Path,
     aggregator: str | None,
     email: str | None,
-    transport: str | None,
-    root: Path | None,
-    config: Path | None,
+    places: dict[str, Any],
+    wait: float | None,
     asks: bool,
 ) -> "Settings":
     from syft_flwr_cli.catalogue.records import APP
@@ -222,16 +222,15 @@ def _settings(
         me: str | None = current_participant(here, email)
     except UsageError:
         me = ask("Your e-mail, as the project has it") if asks else None
-    known = joined(here, me) if me else []
-    if aggregator is None and len(known) == 1:
-        aggregator = known[0]
+    if aggregator is None and me is not None:
+        aggregator = _only_sender(here, me, joined(here, me), places, wait, asks)
     if aggregator is None and asks:
         aggregator = ask("E-mail of the aggregator, who asks you to take part")
     if aggregator is None:
-        several = f" You have joined {', '.join(known)}." if known else ""
         raise UsageError(
-            f"Whose projects you want to see is not known.{several}",
-            hint="Name the aggregator, as in: syft-flwr join ds@lab.example",
+            "Whose projects you want to see is not known.",
+            hint="Say who you are with --email E; whoever asks you to take part is then looked for in the shared "
+            "folder. Or name the aggregator: syft-flwr join ds@lab.example",
         )
 
     def found(where: Path | None) -> "Settings":
@@ -242,13 +241,11 @@ def _settings(
             email=me,
             app_name=APP,
             aggregator=aggregator,
-            transport=transport,
-            root=where,
-            syftbox_config=config,
+            **{**places, "root": where},
         )
 
     try:
-        settings = found(root)
+        settings = found(places["root"])
     except UsageError as error:
         if not asks or "shared folder" not in error.what:
             raise
@@ -262,6 +259,45 @@ def _settings(
                 "if it is to be a new one.",
             )
     return settings
+
+
+def _only_sender(
+    here: Path, me: str, known: list[str], places: dict[str, Any], wait: float | None, asks: bool
+) -> str | None:
+    """Who is meant where no aggregator was named: the only one who was joined, or who offers something here.
+
+    None where nobody can be looked for.
+    """
+    from syft_flwr_cli.catalogue.records import APP
+    from syft_flwr_cli.services.key_discovery import shared_place
+    from syft_flwr_cli.services.offer_search import await_senders, senders
+    from syft_flwr_cli.ui import output
+    from syft_flwr_cli.ui.console_reporter import ConsoleReporter
+
+    shared = shared_place(here, places["transport"] or "local", APP, places["root"])
+    if shared is None:
+        return known[0] if len(known) == 1 else None
+    if not shared.root.is_dir():
+        raise TransportError(
+            f"There is no folder {shared.root}.",
+            hint="Give the folder that you share with the aggregator with --root DIR.",
+        )
+    found = sorted({*known, *senders(shared, me)})
+    if not found:
+        found = await_senders(here, me, shared, wait, ConsoleReporter(), **places)
+    if len(found) == 1:
+        return found[0]
+    for one in found:
+        output.note(f"{one} {'(joined before)' if one in known else 'offers you something'}")
+    if not asks:
+        raise UsageError(
+            f"{len(found)} aggregators offer you projects.",
+            hint=f"Name one: syft-flwr join {found[0]} --email {me} (or another of {', '.join(found)}).",
+        )
+    chosen = ask("Whose projects do you want to see")
+    if chosen.strip().lower() not in found:
+        raise UsageError(f"{chosen!r} is none of them.", hint=f"There are {', '.join(found)}.")
+    return chosen.strip().lower()
 
 
 def _choose(offers: "list[tuple[Offered, Project]]", asks: bool) -> "tuple[Offered, Project]":

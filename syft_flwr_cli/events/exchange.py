@@ -129,7 +129,7 @@ class OfferReceived(Event):
 
 @dataclass(frozen=True, slots=True)
 class OfferAwaited(Event):
-    """A data owner waits for an aggregator to offer a project."""
+    """A data owner waits for an aggregator to offer a project; no peer is named where it may be anybody."""
 
     kind = "offer-awaited"
     repeats = float("inf")
@@ -138,6 +138,8 @@ class OfferAwaited(Event):
     """Whether a key of ``peer`` has been seen."""
 
     def sentence(self) -> str:
+        if not self.peer:
+            return "Waiting for anybody to offer a project here; share or run-server sends it. Ctrl-C ends waiting."
         waiting = f"Waiting for {self.peer} to offer a project; its share or run-server sends it. Ctrl-C ends waiting."
         if self.known:
             return waiting

@@ -59,7 +59,8 @@ def share(federation: Federation, *words: str, code: int = 0) -> Process:
 
 
 def join(federation: Federation, email: str, *words: str) -> Process:
-    given = ["join", AGGREGATOR, "--email", email, "--root", str(federation.root), "--wait", "80s"]
+    # Without an aggregator: whoever offers something in the shared folder is found.
+    given = ["join", "--email", email, "--root", str(federation.root), "--wait", "80s"]
     return federation.command(*given, *words, email=email)
 
 
