@@ -28,6 +28,10 @@ class Event:
     repeats: ClassVar[float] = 0.0
     """Seconds within which an equal event is not shown to a person again; infinity: once per process."""
 
+    def same(self) -> object:
+        """What events have in common of which one is shown within ``repeats`` seconds; None: nothing."""
+        return self
+
     def sentence(self) -> str:
         """What a person reads; empty where a person need not know."""
         return ""

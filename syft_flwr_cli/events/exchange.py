@@ -1,5 +1,6 @@
 """Events of messages and offers between participants, whichever side sends them."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -70,9 +71,14 @@ class ResponseReceived(Event):
     """A response was taken in. ``error`` is the first line of what the data owner's app says went wrong."""
 
     kind = "received"
+    repeats = math.inf
     peer: str
     message: str
     error: str | None = None
+
+    def same(self) -> object:
+        # An error that is told again names what it was the first time: the same text, the same error.
+        return None if self.error is None else (self.peer, self.error)
 
     def sentence(self) -> str:
         return (

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from syft_flwr_cli.events.base import Event, Level, with_full_stop
+from syft_flwr_cli.events.base import Event, with_full_stop
 
 __all__ = [
     "AnsweredBefore",
@@ -65,15 +65,13 @@ class RequestAnswered(Event):
     """A request was answered. ``error`` is the first line of what went wrong in the app."""
 
     kind = "answered"
+    level = "detail"  # of an error `AppRaised` has told before
     message: str
     type: str
     error: str | None = None
 
     def sentence(self) -> str:
         return "Answered." if self.error is None else f"The app failed; the aggregator was told: {self.error}"
-
-    def importance(self) -> Level:
-        return "detail" if self.error is None else "info"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from flwr.app import Context, Message, RecordDict
 
 from syft_flwr_cli.app_environment import RESULTS_VARIABLE
 from syft_flwr_cli.delivery.shared_memory import SharedBytes
+from syft_flwr_cli.errors import SyftFlwrError
 from syft_flwr_cli.execution.mods import load_mods, wrap
 from syft_flwr_cli.execution.strays import adopt_orphans
 from syft_flwr_cli.execution.worker_protocol import Closed, Frame, receive, send
@@ -84,7 +85,8 @@ class Executor:
         try:
             self._app = self._load()
         except Exception as error:
-            self._not_loaded = run, _reason(error)
+            cause = error.__cause__ if isinstance(error, SyftFlwrError) else None
+            self._not_loaded = run, _reason(error, cause)
             return self._not_loaded[1]
         return None
 
@@ -166,9 +168,13 @@ def _giver(data: bytes) -> Callable[[], bytes]:
 _EMPTY_STATE = state_bytes(runtime.make_context(0, 0, {}))
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, cause: BaseException | None = None) -> str:
+    """One line that begins with the class of what went wrong first, and the traceback."""
     text = "".join(traceback.format_exception(error))
-    headline = f"{type(error).__name__}: {error}"[:2000]
+    headline = f"{type(error).__name__}: {error}"
+    if cause is not None:
+        headline = f"{type(cause).__name__}: {cause} ({str(error).partition(': ')[0]})"
+    headline = headline.replace("\n", " ")[:2000]
     return f"{headline}\n{text[-MAX_REASON:]}"
 
 

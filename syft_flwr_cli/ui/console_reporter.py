@@ -61,7 +61,7 @@ class ConsoleReporter:
         self._hidden: tuple[Level, ...] = ("detail", "info", "notice") if quiet else ("detail",)
         self._say = say
         self._clock = clock
-        self._shown: dict[Event, float] = {}
+        self._shown: dict[object, float] = {}
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
@@ -76,14 +76,15 @@ class ConsoleReporter:
             self._say(sentence, style=_STYLES[level])
 
     def _is_new(self, event: Event) -> bool:
-        if not event.repeats:
+        key = event.same()
+        if not event.repeats or key is None:
             return True
         now = self._clock()
         with self._lock:
-            before = self._shown.get(event)
+            before = self._shown.get(key)
             if before is not None and now - before < event.repeats:
                 return False
-            self._shown[event] = now
+            self._shown[key] = now
             return True
 
 

@@ -85,10 +85,10 @@ def test_a_reply_is_left_as_it_is(tmp_path: Path) -> None:
 def test_an_import_that_fails_is_said_once_for_a_run(tmp_path: Path) -> None:
     heard: list[Event] = []
     errors = AppErrors(tmp_path / "errors", emit=heard.append)
-    text = "SyftFlwrError: study.client_app:app cannot be imported: ModuleNotFoundError: No module named 'joblib'"
+    text = "ModuleNotFoundError: No module named 'joblib' (study.client_app:app cannot be imported)"
     told = [errors(task(number), failing(text, APP_NOT_LOADED)).error for number in (1, 2, 3)]
     assert len(heard) == 1 and len(list((tmp_path / "errors").iterdir())) == 1
-    assert told == [(APP_NOT_LOADED, "Exception (the data owner can look up error 00000001)")] * 3
+    assert told == [(APP_NOT_LOADED, "ModuleNotFoundError (the data owner can look up error 00000001)")] * 3
     errors(task(4), failing(f"{text} or another", APP_NOT_LOADED))
     errors(replace(task(5), run="8"), failing(f"{text} or another", APP_NOT_LOADED))
     assert len(heard) == 3

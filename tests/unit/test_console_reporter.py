@@ -53,6 +53,12 @@ def test_a_failing_store_is_said_once_a_minute() -> None:
     assert len(lines) == 2
 
 
+def test_an_error_that_names_what_it_was_before_is_said_once() -> None:
+    same = "ModuleNotFoundError (the data owner can look up error 00000001)"
+    shown = said(*(events.ResponseReceived(PEER, f"m{number}", same) for number in range(3)))
+    assert shown == f"{PEER} reports an error: {same}"
+
+
 def test_details_are_shown_with_verbose_alone() -> None:
     sent, plain = events.RequestSent(PEER, "m"), events.ResponseReceived(PEER, "m")
     failed = events.ResponseReceived(PEER, "m", "KeyError: 'x'")

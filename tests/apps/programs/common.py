@@ -68,7 +68,10 @@ class Noted(Grid):
         return self._grid.pull_messages(message_ids)
 
     def send_and_receive(self, messages: Any, *, timeout: float | None = None) -> Any:
-        return self._grid.send_and_receive(self._note("send", messages), timeout=timeout)
+        replies = self._grid.send_and_receive(self._note("send", messages), timeout=timeout)
+        # They come in any order under Flower's Simulation Runtime; sums are to have the same bits.
+        order = list(self._grid.get_node_ids())
+        return sorted(replies, key=lambda reply: order.index(reply.metadata.src_node_id))
 
 
 def keep(context: Context, grid: Any, arrays: Any, told: Any) -> None:
