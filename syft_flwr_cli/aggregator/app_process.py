@@ -59,6 +59,8 @@ class ServerProcess:
         What is added to this process's environment.
     screen : callable, optional
         Shows its output.
+    keep : mapping, optional
+        Which models are kept where (see `flower.model_keeper`): ``folder``, ``model``, ``best``.
     """
 
     project: Path
@@ -68,6 +70,7 @@ class ServerProcess:
     python: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     screen: Screen | None = field(default_factory=own_screen)
+    keep: Mapping[str, Any] | None = None
     _serving: "_Serving | None" = None
 
     def interrupt(self) -> None:
@@ -103,6 +106,7 @@ class ServerProcess:
             "run_config": dict(context.run_config),
             "seed": seed,
             "dependencies": list(dependencies),
+            "keep": None if self.keep is None else dict(self.keep),
         }
         try:
             with contextlib.suppress(Closed):

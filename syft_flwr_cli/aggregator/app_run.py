@@ -38,11 +38,17 @@ class AppInProject:
         ``module:attribute``.
     python : Path, optional
         The interpreter of its environment; this one's if None.
+    save_model : bool
+        Keep what its strategy returns, in the results.
+    keep_best : str, optional
+        The metric by which the best model is kept, too, perhaps with ``:min`` or ``:max``.
     """
 
     project: Path
     serverapp: str
     python: Path | None = None
+    save_model: bool = False
+    keep_best: str | None = None
 
 
 @contextmanager
@@ -99,6 +105,9 @@ def run_in_process(
             RESULTS_VARIABLE: str(folder.results),
             "PWD": str(folder.working),
         },
+        keep={"folder": str(folder.results), "model": app.save_model, "best": app.keep_best}
+        if app.save_model or app.keep_best
+        else None,
     )
 
     def fail(error: BaseException) -> None:

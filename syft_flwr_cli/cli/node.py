@@ -12,6 +12,7 @@ from syft_flwr_cli.cli.options import (
     Gpu,
     Json,
     LogFile,
+    MetricsFile,
     Quiet,
     Root,
     Sandbox,
@@ -91,6 +92,7 @@ def register(app: typer.Typer) -> None:
         verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say every message.")] = False,
         quiet: Quiet = False,
         log_file: LogFile = None,
+        metrics_file: MetricsFile = None,
         as_json: Json = False,
     ) -> int:
         """Serve every project that you have approved, of every aggregator, several runs at a time.
@@ -103,6 +105,7 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.events import Publisher
         from syft_flwr_cli.services import serving
         from syft_flwr_cli.services.current_participant import current_participant
+        from syft_flwr_cli.services.metrics_file import kept_metrics
         from syft_flwr_cli.services.owner_app import AppOptions
         from syft_flwr_cli.services.shared_root import check_root
         from syft_flwr_cli.storage.paths import home
@@ -143,7 +146,10 @@ def register(app: typer.Typer) -> None:
         if told is not None:
             emit.add(told)
         try:
-            with shown(LiveState("node", who), emit, quiet=quiet, verbose=verbose):
+            with (
+                kept_metrics(metrics_file, here, who, "node", emit, output.note),
+                shown(LiveState("node", who), emit, quiet=quiet, verbose=verbose),
+            ):
                 result = serving.work_off(setup, emit) if once else serving.serve(setup, emit)
         finally:
             if told is not None:

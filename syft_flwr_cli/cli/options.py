@@ -15,6 +15,7 @@ __all__ = [
     "Gpu",
     "Json",
     "LogFile",
+    "MetricsFile",
     "ProjectPath",
     "Quiet",
     "Root",
@@ -130,6 +131,15 @@ LogFile = Annotated[
     typer.Option(
         "--log-file",
         help="Append everything that happens to this file, too.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics-file",
+        help="Keep a text file for Prometheus current: last seen, queue, failures, space.",
         metavar="FILE",
         show_default=False,
     ),

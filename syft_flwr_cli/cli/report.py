@@ -32,34 +32,64 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         csv: Annotated[bool, typer.Option("--csv", help="The metrics of all rounds as CSV instead.")] = False,
+        png: Annotated[
+            bool, typer.Option("--png", help="A picture of the page instead (needs Chromium).")
+        ] = False,
+        mlflow: Annotated[
+            str | None,
+            typer.Option(
+                "--mlflow", help="Send the run to this MLflow instead.", metavar="URI", show_default=False
+            ),
+        ] = None,
         email: Email = None,
         as_json: Json = False,
     ) -> None:
         """Write the report of a run: curves, who answered when, who approved what, and what it was made from."""
+        from syft_flwr_cli.services.page_picture import take_picture
         from syft_flwr_cli.services.run_report import find_reported_run, report_of
         from syft_flwr_cli.storage.paths import app_dir, home, make_private_dir
 
+        if sum((csv, png, mlflow is not None, as_json and mlflow is None)) > 1:
+            raise UsageError(
+                "--csv, --png, --json and --mlflow exclude each other.", hint="Leave out all but one."
+            )
         here = home()
         found = find_reported_run(here, run, email)
         made = report_of(here, found)
+        place = make_private_dir(app_dir(here, found.email, found.app) / "results" / found.run.run)
+        if mlflow is not None:
+            _send(made, place, mlflow, as_json=as_json)
+            return
         if as_json:
             output.emit_json(_facts(made))
             return
-        place = make_private_dir(app_dir(here, found.email, found.app) / "results" / found.run.run)
-        target = out or place / ("metrics.csv" if csv else "report.html")
-        if csv:
-            text = _csv(made)
-        else:
-            from syft_flwr_cli.ui.report.page import render
-
-            text = render(made)
+        target = out or place / ("metrics.csv" if csv else "report.png" if png else "report.html")
         try:
-            target.write_text(text, encoding="utf-8")
+            if csv:
+                target.write_text(_csv(made), encoding="utf-8")
+            else:
+                from syft_flwr_cli.ui.report.page import render
+
+                if png:
+                    take_picture(render(made), target)
+                else:
+                    target.write_text(render(made), encoding="utf-8")
         except OSError as error:
             raise UsageError(
                 f"{target} cannot be written: {error.strerror}.", hint="Name another file with -o FILE."
             ) from error
         output.out().print(str(target), markup=False, soft_wrap=True)
+
+
+def _send(made: "RunReport", results: Path, uri: str, *, as_json: bool) -> None:
+    from syft_flwr_cli.services.mlflow_export import export_to_mlflow
+
+    run, new = export_to_mlflow(made, results, uri)
+    if as_json:
+        output.emit_json({"run_id": made.run, "mlflow_run_id": run, "new": new})
+        return
+    said = "is there as" if new else "was there already, as"
+    output.out().print(f"Run {made.run} {said} {run} in the experiment {made.project}.", markup=False)
 
 
 def _facts(report: "RunReport") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from syft_flwr_cli.cli.options import (
     Email,
     Json,
     LogFile,
+    MetricsFile,
     ProjectPath,
     Quiet,
     Root,
@@ -21,6 +22,7 @@ from syft_flwr_cli.cli.options import (
     SyftboxConfig,
     TransportName,
 )
+from syft_flwr_cli.cli.results_options import KeepBest, SaveModel, TensorBoard, check_results_options
 from syft_flwr_cli.errors import (
     EXIT_INTERRUPTED,
     EXIT_MISSING_OWNERS,
@@ -107,9 +109,13 @@ def register(app: typer.Typer) -> None:
         require_verified: Annotated[
             bool, typer.Option("--require-verified", help="Refuse peers whose key was never compared.")
         ] = False,
+        save_model: SaveModel = False,
+        keep_best: KeepBest = None,
+        tensorboard: TensorBoard = False,
         verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say every message.")] = False,
         quiet: Quiet = False,
         log_file: LogFile = None,
+        metrics_file: MetricsFile = None,
         as_json: Json = False,
     ) -> int:
         """Run the project's ServerApp; take up its unfinished run if there is one.
@@ -117,6 +123,7 @@ def register(app: typer.Typer) -> None:
         Of a project that was shared, the run begins when all data owners who were asked have decided, and goes
         on with those who approved; who approves later takes part from the next round.
         """
+        check_results_options(keep_best, tensorboard=tensorboard)
         found = load_project(project)
         here = home()
         settings = resolve(
@@ -138,6 +145,7 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.aggregator.run_recorder import RunRecorder
         from syft_flwr_cli.flower import runtime
         from syft_flwr_cli.services import participation
+        from syft_flwr_cli.services.metrics_file import kept_metrics
         from syft_flwr_cli.session import session
         from syft_flwr_cli.ui.live.state import LiveState
         from syft_flwr_cli.ui.live.terminal import shown, wanted
@@ -174,14 +182,25 @@ def register(app: typer.Typer) -> None:
                 code=_code(found.path),
                 dependencies=_dependencies(found.raw),
                 members=None if partakers is None else partakers.members,
-                app=runs.AppInProject(found.path, found.serverapp, _interpreter(python, found.path)),
+                app=runs.AppInProject(
+                    found.path, found.serverapp, _interpreter(python, found.path), save_model, keep_best
+                ),
             )
             context = runtime.make_context(0, runtime.SERVER_NODE_ID, config)
             state = LiveState(found.name, settings.email)
-            with shown(state, emit, quiet=quiet, verbose=verbose, spent=opened.spent):
+            with (
+                kept_metrics(metrics_file, here, settings.email, "run-server", emit, output.note),
+                shown(state, emit, quiet=quiet, verbose=verbose, spent=opened.spent),
+            ):
                 result = runs.run_server_app(opened, None, context, options)
-            _keep(here, opened, result.run)
-            code = _report(result, opened, as_json, live=wanted(quiet=quiet, verbose=verbose))
+            _keep(here, opened, result.run, tensorboard=tensorboard)
+            code = _report(
+                result,
+                opened,
+                as_json,
+                live=wanted(quiet=quiet, verbose=verbose),
+                kept=save_model or keep_best is not None,
+            )
             runs.told(opened, result)
             return code
         except KeyboardInterrupt:
@@ -192,8 +211,9 @@ def register(app: typer.Typer) -> None:
             opened.close()
 
 
-def _keep(here: Path, opened: Any, run: str) -> None:
+def _keep(here: Path, opened: Any, run: str, *, tensorboard: bool) -> None:
     """Write what is read of a run later beside its results; where that fails, the run has ended all the same."""
+    from syft_flwr_cli.aggregator.run_folder import results_dir
     from syft_flwr_cli.services.run_report import find_reported_run, report_of
     from syft_flwr_cli.services.run_results import write_results
     from syft_flwr_cli.ui.report.page import render
@@ -201,6 +221,10 @@ def _keep(here: Path, opened: Any, run: str) -> None:
     try:
         report = report_of(here, find_reported_run(here, run, opened.settings.email))
         write_results(opened.channel.directory, report, render(report))
+        if tensorboard:
+            from syft_flwr_cli.services.tensorboard import write_event_files
+
+            write_event_files(results_dir(opened.channel.directory, run) / "tensorboard", report)
     except (OSError, SyftFlwrError) as error:
         said = error.what if isinstance(error, SyftFlwrError) else str(error)
         output.note(
@@ -239,7 +263,7 @@ def _paused(opened: Any, project: Path, as_json: bool) -> int:
     return EXIT_INTERRUPTED
 
 
-def _report(result: Any, opened: Any, as_json: bool, *, live: bool) -> int:
+def _report(result: Any, opened: Any, as_json: bool, *, live: bool, kept: bool) -> int:
     settings, error = opened.settings, result.error
     data = {
         "run_id": result.run,
@@ -273,6 +297,11 @@ def _report(result: Any, opened: Any, as_json: bool, *, live: bool) -> int:
         output.note(f"Run {result.run} is complete ({result.seconds:.1f} s).", style="bold green")
     if result.results:
         output.note(f"Results: {result.results}")
+        models = sorted(one.name for one in result.results.glob("*.safetensors"))
+        if models:
+            output.note(f"Models among them: {', '.join(models)}")
+        elif kept:
+            output.note("No strategy of the app has returned arrays, so no model is kept.", style="yellow")
         output.note(f"A page to read: syft-flwr report {result.run}")
     if result.earlier:
         output.note("It was so when the process ended that ran it. Type the same again to begin a new run.")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from syft_flwr_cli.cli.options import Datasites, Email, Json, Root, SyftboxConfig, TransportName
+from syft_flwr_cli.cli.options import Datasites, Email, Json, MetricsFile, Root, SyftboxConfig, TransportName
 from syft_flwr_cli.errors import EXIT_INTERRUPTED
 from syft_flwr_cli.ui import output
 
@@ -62,11 +62,13 @@ def register(app: typer.Typer) -> None:
         beyond_loopback: Annotated[
             bool, typer.Option("--beyond-loopback", help="Other machines may connect; needs TLS.")
         ] = False,
+        metrics_file: MetricsFile = None,
     ) -> int:
         """Take runs from `flwr run`, offer their projects to the data owners, and run them until Ctrl-C."""
         if context.invoked_subcommand is not None:
             return 0
         from syft_flwr_cli.services import service_process
+        from syft_flwr_cli.services.metrics_file import kept_metrics
 
         place = service_process.Place(
             host, port, tls_certificate, tls_key, beyond_loopback, tuple(name or ()), make_certificate
@@ -88,7 +90,8 @@ def register(app: typer.Typer) -> None:
             output.note(f"TLS: users name {opened.place.certificate} as root-certificates.")
         output.note(f"Serving on {opened.address} for {', '.join(opened.datasites)}.", style="bold green")
         output.note("next: flwr run . --stream   (in the folder of a Flower app)")
-        service_process.serve(opened)
+        with kept_metrics(metrics_file, opened.home, opened.email, "serve", say=output.note):
+            service_process.serve(opened)
         output.note("Stopped. The runs go on; the same command takes them up again.", style="bold")
         return EXIT_INTERRUPTED
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from syft_flwr_cli.cli.options import Json, LogFile, Quiet, RunConfig, Sandbox
+from syft_flwr_cli.cli.results_options import KeepBest, SaveModel, check_results_options, words_for
 from syft_flwr_cli.errors import SyftFlwrError, UsageError
 from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.transports.registry import check_transport
@@ -86,6 +87,8 @@ def register(app: typer.Typer) -> None:
         verbose: Annotated[
             bool, typer.Option("--verbose", "-v", help="Say what every participant says.")
         ] = False,
+        save_model: SaveModel = False,
+        keep_best: KeepBest = None,
         quiet: Quiet = False,
         log_file: LogFile = None,
         as_json: Json = False,
@@ -106,6 +109,8 @@ def register(app: typer.Typer) -> None:
         options += [] if enough is None else ["--enough", enough]
         options += [] if grace is None else ["--grace", grace]
         options += [] if timeout is None else ["--timeout", timeout]
+        check_results_options(keep_best, tensorboard=False)
+        options += words_for(save_model=save_model, keep_best=keep_best)
         options += ["--quiet"] if quiet else []
         options += [] if log_file is None else ["--log-file", str(log_file.absolute())]
         federation = simulation.Federation(

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import traceback
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,17 @@ def _run(setup: dict[str, Any], link: Link, context: Any) -> None:
     runtime.seed_everything(seed, dependencies)
     app = runtime.load_server_app(setup["serverapp"], Path(setup["project"]))
     runtime.seed_everything(seed, dependencies)
-    runtime.run_server(grid, context, app)
+    with _kept_models(setup.get("keep")):
+        runtime.run_server(grid, context, app)
+
+
+def _kept_models(keep: dict[str, Any] | None) -> AbstractContextManager[None]:
+    if keep is None:
+        return nullcontext()
+    from syft_flwr_cli.flower.model_keeper import keeping, parse_keep_best
+
+    best = None if keep["best"] is None else parse_keep_best(keep["best"])
+    return keeping(Path(keep["folder"]), model=keep["model"], best=best)
 
 
 def _failed(error: BaseException, project: str) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """What is kept beside the results of a run when it ends: its configuration, its metrics, and its report.
 
 ``config.json`` says what ran with what, ``metrics.jsonl`` has a line for each metric of each phase (``owner`` is
-null for the mean over the data owners), ``report.html`` is the page of ``syft-flwr report``. Files are written whole
-or not at all, and one that the app itself has written under such a name stays. Numbers that JSON has no word for
-(NaN, infinity) are null.
+null for the mean over the data owners), ``timeline.json`` says who was asked what from when to when, ``report.html``
+is the page of ``syft-flwr report``. Files are written whole or not at all, and one that the app itself has written
+under such a name stays. Numbers that JSON has no word for (NaN, infinity) are null.
 """
 
 import json
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from syft_flwr_cli.aggregator.run_recorder import results_dir
 from syft_flwr_cli.services.report_values import RunReport
 from syft_flwr_cli.storage.paths import make_private_dir, write_private
 
-__all__ = ["CONFIG", "METRICS", "PAGE", "metric_lines", "write_results"]
+__all__ = ["CONFIG", "METRICS", "PAGE", "TIMELINE", "metric_lines", "write_results"]
 
-CONFIG, METRICS, PAGE = "config.json", "metrics.jsonl", "report.html"
+CONFIG, METRICS, PAGE, TIMELINE = "config.json", "metrics.jsonl", "report.html", "timeline.json"
 
 
 def write_results(directory: Path, report: RunReport, page: str) -> list[Path]:
@@ -48,9 +49,17 @@ def write_results(directory: Path, report: RunReport, page: str) -> list[Path]:
         "versions": dict(report.versions),
     }
     lines = "".join(json.dumps(line, allow_nan=False, default=str) + "\n" for line in metric_lines(report))
+    timeline = {
+        "run": report.run,
+        "began": report.began,
+        "ended": report.ended,
+        "restarts": list(report.restarts),
+        "spans": [asdict(span) for span in report.spans],
+    }
     texts = {
         CONFIG: json.dumps(_plain(config), indent=2, allow_nan=False, default=str) + "\n",
         METRICS: lines,
+        TIMELINE: json.dumps(_plain(timeline), indent=2, allow_nan=False, default=str) + "\n",
         PAGE: page,
     }
     new = {place / name: text for name, text in texts.items() if not (place / name).exists()}

@@ -69,6 +69,8 @@ class OpenService:
     address: str
     datasites: tuple[str, ...]
     place: Place
+    home: Path
+    email: str
 
 
 def open_service(
@@ -140,7 +142,7 @@ def open_service(
         open_federation=lambda: open_federation(settings, here),
         results=lambda app, run: _results(here, me, app, run),
     )
-    return OpenService(RunService(setup, directory), listening, lock, address, owners, place)
+    return OpenService(RunService(setup, directory), listening, lock, address, owners, place, here, me)
 
 
 def write_config(opened: OpenService) -> tuple[Path, Path]:

@@ -87,7 +87,13 @@ def apps_of(home: Path, email: str) -> list[str]:
 
 
 def look(
-    home: Path, email: str, app_name: str, *, peers: Collection[str] = (), space: Path | None = None
+    home: Path,
+    email: str,
+    app_name: str,
+    *,
+    peers: Collection[str] = (),
+    space: Path | None = None,
+    measure: bool = True,
 ) -> AppStatus:
     """How things stand for one participant in one app.
 
@@ -101,6 +107,8 @@ def look(
         Whose keys are of interest; everybody's if empty.
     space : Path, optional
         The participant's own folder in the shared space.
+    measure : bool
+        Whether to add up the space that is used, which costs a look at each file; 0 otherwise.
 
     Raises
     ------
@@ -111,7 +119,7 @@ def look(
     journal = look_at_journal(directory / "journal.sqlite3")
     entries = Roster(participant_dir(home, email) / FILE_NAME).entries()
     shared = None
-    if space is not None:
+    if space is not None and measure:
         # No e-mail holds anything that a pattern would take for more than itself.
         outboxes = space.glob(f"syft_outbox_inbox_{names.check_email(email)}_to_*")
         shared = sum(bytes_below(outbox / app_name) for outbox in outboxes)
@@ -122,7 +130,7 @@ def look(
         runs=journal.runs,
         refused=journal.refused,
         peers=tuple(entry for entry in entries if not peers or entry.email in peers),
-        kept=bytes_below(directory),
+        kept=bytes_below(directory) if measure else 0,
         shared=shared,
         drive=_asked(participant_dir(home, email) / "transport"),
         at_work=last_signs(space, email, (entry.identity for entry in entries if not entry.revoked)),

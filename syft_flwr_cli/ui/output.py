@@ -5,6 +5,7 @@ everything else to stderr. NO_COLOR and pipes are respected.
 """
 
 import json
+import math
 import os
 import re
 import sys
@@ -63,8 +64,21 @@ def note(text: str, style: str = "") -> None:
 def emit_json(data: Any, status: str = "ok") -> None:
     """Print the one JSON document of a command."""
     document = {"schema_version": SCHEMA_VERSION, "status": status, "data": data}
-    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False, default=str) + "\n")
+    try:
+        text = json.dumps(document, indent=2, allow_nan=False, default=str)
+    except ValueError:  # an app may report a number that JSON has no word for
+        text = json.dumps(_finite(document), indent=2, allow_nan=False, default=str)
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def _finite(value: Any) -> Any:
+    """``value`` with null for what is no finite number."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def fail(what: str, hint: str, exit_code: int, *, as_json: bool) -> None:

@@ -38,7 +38,7 @@ def report(**metrics: object) -> RunReport:
 
 def test_configuration_metrics_and_page_lie_with_the_results(tmp_path: Path) -> None:
     written = write_results(tmp_path, report(loss=0.5, odd=float("nan")), "<html>")
-    assert [path.name for path in written] == ["config.json", "metrics.jsonl", "report.html"]
+    assert [path.name for path in written] == ["config.json", "metrics.jsonl", "timeline.json", "report.html"]
     config = json.loads(written[0].read_text())
     assert config["run_config"] == {"lr": 0.1} and config["data"] == {A: "mock"}
     lines = [json.loads(line) for line in written[1].read_text().splitlines()]
@@ -50,7 +50,7 @@ def test_a_file_of_the_apps_own_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "results" / "11").mkdir(parents=True)
     (tmp_path / "results" / "11" / "config.json").write_text("mine")
     written = write_results(tmp_path, report(), "<html>")
-    assert [path.name for path in written] == ["metrics.jsonl", "report.html"]
+    assert [path.name for path in written] == ["metrics.jsonl", "timeline.json", "report.html"]
     assert (tmp_path / "results" / "11" / "config.json").read_text() == "mine"
 
 
