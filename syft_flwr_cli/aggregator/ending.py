@@ -44,7 +44,7 @@ def close_run(
         # Once the first owner may have been told, the run must not go on: the next process ends it too.
         journal.set_run_facts(run, {**known.facts, "ending": [state, reason]})
     grid.outbox.withdraw()
-    told = grid.send_stop_signal(group_id="final", reason=reason)
+    told = grid.send_stop_signal(group_id="final", reason=reason, state=state)
     now = session.channel.clock()
     event = "run-finished" if state == "finished" else "stopped"
     entry = {"event": event, "time": now, "run": run, "why": reason}

@@ -258,14 +258,19 @@ class SyftGrid(Grid):
         return replies
 
     def send_stop_signal(
-        self, group_id: str = "final", reason: str = "Server stopped", ttl: float = STOP_TTL
+        self,
+        group_id: str = "final",
+        reason: str = "Server stopped",
+        ttl: float = STOP_TTL,
+        *,
+        state: str = "finished",
     ) -> list[str]:
-        """Tell every data owner that the run is over; to whom it went.
+        """Tell every data owner that the run is over, and how (`protocol.body.ENDS`); to whom it went.
 
         A SYSTEM message with group id ``final`` and ``{"config": {"action": "stop", "reason": …}}``.
         """
         for email in self.datasites:
-            body = Body(type=SYSTEM, group=group_id, stop=Stop(reason[:1000]))
+            body = Body(type=SYSTEM, group=group_id, stop=Stop(reason[:1000], state))
             self.outbox.stop(email, body, ttl)
         return list(self.datasites)
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from syft_flwr_cli.cli.options import Json, LogFile, Quiet, Sandbox
 from syft_flwr_cli.errors import EXIT_UNEXPECTED, SyftFlwrError
+from syft_flwr_cli.protocol.printable import without_sequences
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
@@ -85,7 +86,6 @@ _INDENT = 23
 _COLOURS = ("cyan", "green", "magenta", "blue")
 
 
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _FLOWER = re.compile(r"INFO\s*:\s*(.*)")
 _TOLD = re.compile(r"\[ROUND|aggregate_|Aggregated MetricRecord")
 
@@ -95,7 +95,7 @@ _SHOWN_LIVE = re.compile(r"Working on |Run \d+ (is over|has begun)")
 
 def _hear(state: "LiveState", live: bool, quiet: bool, who: str, line: str) -> None:
     """Show what a participant says; of Flower's own log only what a round brings, and nothing that is shown live."""
-    text = _ANSI.sub("", line).rstrip()
+    text = without_sequences(line).rstrip()
     flower = _FLOWER.match(text)
     if quiet or (live and _SHOWN_LIVE.match(text)):
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syft_flwr_cli.cli.options import Email, Json, Root, SyftboxConfig, TransportName
+from syft_flwr_cli.cli.run_logs import add_logs
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.ui import output
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+SHOWN = 4
+"""Replies that are shown one by one of a data owner's run."""
+
 RunId = Annotated[str, typer.Argument(help="The run's id, or the digits that it begins with.", metavar="RUN")]
 
 
@@ -24,6 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
     group = typer.Typer(name="runs", help="The runs on this machine, on either side.", no_args_is_help=True)
     _look_commands(group)
+    add_logs(group)
     _stop_command(group)
     app.add_typer(group)
 
@@ -76,7 +81,7 @@ def _look_commands(group: typer.Typer) -> None:
         for waited in view.awaited:
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(waited.since))
             console.print(f"  waits for {waited.email} since {since}", markup=False)
-        for line in egress_lines(left) if left else ():
+        for line in egress_lines(left, newest=SHOWN) if left else ():
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         if report is not None:
             from syft_flwr_cli.storage.paths import app_dir
@@ -85,39 +90,6 @@ def _look_commands(group: typer.Typer) -> None:
             for line in detail_lines(report, app_dir(home(), one.email, one.app_name) / "results" / view.run):
                 console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         output.note(f"next: syft-flwr runs logs {view.run}")
-
-    @group.command(epilog="Example: syft-flwr runs logs 46116 --last 20")
-    def logs(
-        run: RunId,
-        email: Email = None,
-        last: Annotated[
-            int | None,
-            typer.Option(help="Only the newest N events.", min=1, show_default="all that are kept"),
-        ] = None,
-        verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every message, too.")] = False,
-        as_json: Json = False,
-    ) -> None:
-        """Show what happened in a run, and where the app's own output lies."""
-        from syft_flwr_cli.project.settings import named_email
-        from syft_flwr_cli.services.runs import find_run, log_of
-        from syft_flwr_cli.storage.paths import app_dir, home
-
-        here = home()
-        one = find_run(here, run, named_email(email))
-        entries = log_of(here, one)
-        if not verbose and not as_json:
-            entries = [entry for entry in entries if entry.get("sentence")]
-        entries = entries if last is None else entries[-last:]
-        app_log = app_dir(here, one.email, one.app_name) / "logs" / "app.log"
-        if as_json:
-            output.emit_json({"run_id": one.view.run, "app_log": str(app_log), "events": entries})
-            return
-        for entry in entries:
-            moment = time.strftime("%H:%M:%S", time.localtime(float(entry.get("time", 0))))
-            said = visible(str(entry.get("sentence") or entry.get("event")), keep="\n\t")
-            output.out().print(f"{moment}  {said}", markup=False)
-        if app_log.exists():
-            output.note(f"What the app itself said: {app_log}")
 
 
 def _stop_command(group: typer.Typer) -> None:

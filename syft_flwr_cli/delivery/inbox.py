@@ -197,7 +197,7 @@ class Inbox:
             "why": reason[:200],
         }
         self._journal.end_run(
-            header.run, "finished", now, reason, {**entry, "message": header.id, **kept_of(pending.envelope)}
+            header.run, stop.state, now, reason, {**entry, "message": header.id, **kept_of(pending.envelope)}
         )
         for one in self._intake.in_order():
             if one.header.run == header.run:
@@ -249,6 +249,7 @@ class Inbox:
             earlier = run.facts.get("asked", header.created) < header.created
             if run.ended is None and earlier and run.run not in open_runs:
                 entry = {"event": "stopped", "time": now, "run": run.run, "peer": self.aggregator}
+                self._journal.mark_reported(run.run)  # the run that begins is told of instead
                 self._journal.end_run(run.run, "stopped", now, reason, {**entry, "why": reason})
                 self._responses.withdrawal.leave()
                 self._channel.payloads.remove(self._journal.payloads(run.run))

@@ -24,6 +24,7 @@ from syft_flwr_cli.protocol.text import check_text, make_text
 __all__ = [
     "DATA_USES",
     "ENCRYPTION_MISMATCH",
+    "ENDS",
     "Body",
     "ConfigValue",
     "PayloadRef",
@@ -49,9 +50,12 @@ _OWNERS = "data-owners"
 _SANDBOX = "sandbox"
 MAX_SANDBOX = 1000
 _CONFIG = "config."
+_STATE = "state"
 
 MAX_RUNS = 1000
 DATA_USES = ("private", "mock", "none")
+ENDS = ("finished", "failed", "stopped")
+"""How a run ends."""
 
 Path = tuple[str | int, ...]
 ConfigValue = str | int | float | bool
@@ -90,9 +94,10 @@ class PayloadRef:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The stop signal: the run is over, and why. It is not answered."""
+    """The stop signal: the run is over, why, and how (`ENDS`; earlier versions do not say it). It is not answered."""
 
     reason: str
+    state: str = "finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +172,7 @@ def encode_body(body: Body) -> bytes:
         facts[_OWNERS] = body.owners
     if body.stop is not None:
         facts |= {"action": "stop", "reason": make_text(body.stop.reason, MAX_TEXT)}
+        facts |= {} if body.stop.state == "finished" else {_STATE: body.stop.state}
     if body.data is not None:
         facts["data"] = body.data
     if body.sandbox is not None:
@@ -243,7 +249,7 @@ def _decode(data: bytes) -> Body:
         code=None if meta.get("code") is None else check_text(meta["code"], 200),
         error=_error(meta.get("error")),
         run_config={k.removeprefix(_CONFIG): v for k, v in facts.items() if k.startswith(_CONFIG)},
-        stop=Stop(str(facts.get("reason", ""))) if facts.get("action") == "stop" else None,
+        stop=_stop(facts),
         open_runs=_runs(facts.get("runs", "")),
         data=str(facts["data"]) if facts.get("data") in DATA_USES else None,
         owners=_count(facts[_OWNERS], 1 << 31) if _OWNERS in facts else None,
@@ -293,6 +299,14 @@ def _facts(value: Any) -> dict[str, ConfigValue]:
         ):
             raise ValueError("a fact is no plain value")
     return {key: item for key, item in value.items() if item is not None}
+
+
+def _stop(facts: Mapping[str, ConfigValue]) -> Stop | None:
+    if facts.get("action") != "stop":
+        return None
+    state = facts.get(_STATE)
+    # A word that a later version may have is a run that is over all the same.
+    return Stop(str(facts.get("reason", "")), str(state) if state in ENDS else "finished")
 
 
 def _runs(value: ConfigValue) -> tuple[str, ...]:

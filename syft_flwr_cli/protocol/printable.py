@@ -1,8 +1,9 @@
 """Text of others as a terminal may show it. Imports next to nothing: every command needs it."""
 
+import re
 import unicodedata
 
-__all__ = ["first_line", "is_hidden", "visible"]
+__all__ = ["first_line", "is_hidden", "visible", "without_sequences"]
 
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
@@ -26,6 +27,15 @@ def visible(text: str, *, keep: str = "\t") -> str:
         sign if sign in keep or not is_hidden(sign) else sign.encode("unicode_escape").decode("ascii")
         for sign in text
     )
+
+
+_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+"""Control sequences of a terminal (ECMA-48): CSI, OSC, and those of two characters."""
+
+
+def without_sequences(text: str) -> str:
+    """``text`` without the sequences that colour it or move the cursor; what remains is not made `visible` by this."""
+    return _SEQUENCES.sub("", text)
 
 
 def first_line(text: str) -> str:

@@ -16,7 +16,7 @@ from syft_flwr_cli.delivery.sealer import Sealer
 from syft_flwr_cli.errors import TrustError, UsageError
 from syft_flwr_cli.flower.description import Stamp, pack_described
 from syft_flwr_cli.protocol import names
-from syft_flwr_cli.protocol.body import Body, Slot, Stop, encode_body
+from syft_flwr_cli.protocol.body import ENDS, Body, Slot, Stop, encode_body
 from syft_flwr_cli.protocol.header import MAX_BODY
 from syft_flwr_cli.protocol.strict_json import loads
 from syft_flwr_cli.security.envelope import MAX_FILE, Envelope, new_nonce, read_envelope
@@ -35,7 +35,7 @@ _HINT = "Begin with what syft-flwr inspect FILE --values --json shows of one."
 _HEADER = {"kind", "id", "app", "run", "sender", "recipient", "endpoint", "created", "expires", "answers"}
 _HEADER |= {"audit", "seen", "content", "lifetime"}
 _BODY = {"type", "group", "round", "code", "error", "stop", "run_config", "data", "owners", "sandbox"}
-_BODY |= {"acks", "open_runs", "payloads", "records", "more_items"}
+_BODY |= {"state", "acks", "open_runs", "payloads", "records", "more_items"}
 _TOP = {"source", "bytes", "digest", "header", "signature", "sealed", "suite", "closed", "body"}
 
 
@@ -212,7 +212,7 @@ def _body(session: Session, told: Mapping[str, Any], stamp: Stamp) -> Body:
     # A random part makes the digest of the body, which anybody sees, one that nobody can guess from.
     plain = Body(type=stamp.type, group=stamp.group, run_config=config, nonce=new_nonce(), **facts)
     if stop is not None or error is not None:
-        return _without_content(plain, stop, error)
+        return _without_content(plain, stop, _text(told, "state", "finished"), error)
     packed = pack_described(told.get("records") or [], stamp)
     slots, at = [], 0
     for place, blob in zip(packed.places, packed.blobs, strict=True):
@@ -221,9 +221,11 @@ def _body(session: Session, told: Mapping[str, Any], stamp: Stamp) -> Body:
     return replace(plain, skeleton=packed.skeleton, inline=b"".join(packed.blobs), slots=tuple(slots))
 
 
-def _without_content(plain: Body, stop: Any, error: Any) -> Body:
+def _without_content(plain: Body, stop: Any, state: str, error: Any) -> Body:
     if stop is not None:
-        return replace(plain, stop=Stop(str(stop)))
+        if state not in ENDS:
+            raise UsageError(f"body.state {state[:40]!r} is none.", hint=f"It is one of {', '.join(ENDS)}.")
+        return replace(plain, stop=Stop(str(stop), state))
     if not isinstance(error, dict) or type(error.get("code")) is not int:
         raise UsageError("body.error is none.", hint='Write it as {"code": 1, "reason": "why"}.')
     return replace(plain, error=(error["code"], str(error.get("reason", ""))))

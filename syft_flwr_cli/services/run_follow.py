@@ -12,7 +12,7 @@ from syft_flwr_cli.aggregator.run_recorder import TIMELINE, results_dir
 from syft_flwr_cli.services.runs import LocalRun, local_runs
 from syft_flwr_cli.storage.paths import app_dir
 
-__all__ = ["RunFollower", "newest_run", "state_of"]
+__all__ = ["JsonTail", "RunFollower", "newest_run", "state_of"]
 
 MAX_READ = 16 << 20
 """Bytes that are read of a file in one turn."""
@@ -41,8 +41,8 @@ class RunFollower:
     def __init__(self, home: Path, one: LocalRun) -> None:
         self._home, self._one = home, one
         directory = app_dir(home, one.email, one.app_name)
-        self._timeline = _Tail(results_dir(directory, one.view.run) / TIMELINE)
-        self._log = _Tail(directory / "logs" / "events.jsonl")
+        self._timeline = JsonTail(results_dir(directory, one.view.run) / TIMELINE)
+        self._log = JsonTail(directory / "logs" / "events.jsonl")
 
     def news(self) -> list[tuple[float, Mapping[str, Any]]]:
         """Events since the last look, in the order of their times (seconds since 1970).
@@ -67,7 +67,7 @@ class RunFollower:
         return self._one
 
 
-class _Tail:
+class JsonTail:
     """The whole lines that a file has gained; one that was replaced by a shorter one is read from its start."""
 
     def __init__(self, path: Path) -> None:
@@ -76,6 +76,7 @@ class _Tail:
         self.time = 0.0
 
     def lines(self) -> Iterator[dict[str, Any]]:
+        """What the file has gained since the last look."""
         try:
             with self._path.open("rb") as stream:
                 size = stream.seek(0, 2)

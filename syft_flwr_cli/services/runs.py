@@ -12,14 +12,13 @@ from typing import Any
 from syft_flwr_cli.errors import BusyError, UsageError
 from syft_flwr_cli.events import Emit, nobody
 from syft_flwr_cli.project.settings import Settings
-from syft_flwr_cli.services.run_log import read_log
 from syft_flwr_cli.services.shared_root import check_root
 from syft_flwr_cli.services.status import apps_of, participants
 from syft_flwr_cli.storage.journal_reader import RunView, look_at_journal, read_egress
 from syft_flwr_cli.storage.locks import Holder, who_holds
 from syft_flwr_cli.storage.paths import app_dir
 
-__all__ = ["LocalRun", "StoppedRun", "egress_of", "find_run", "local_runs", "log_of", "stop_run"]
+__all__ = ["LocalRun", "StoppedRun", "egress_of", "find_run", "local_runs", "stop_run"]
 
 WAIT = 60.0
 """Seconds for which a server that holds a run may take to end it."""
@@ -82,16 +81,6 @@ def find_run(home: Path, run: str, email: str | None = None) -> LocalRun:
     if not found:
         raise UsageError(f"There is no run {run[:40]!r} on this machine.", hint="See: syft-flwr runs list")
     return min(found, key=lambda one: one.view.role)  # aggregator before data owner
-
-
-def log_of(home: Path, one: LocalRun, last: int | None = None) -> list[Mapping[str, Any]]:
-    """What was noted of a run while it went on, the newest ``last`` events."""
-    entries = [
-        entry
-        for entry in read_log(app_dir(home, one.email, one.app_name))
-        if entry.get("run") in (one.view.run, None)
-    ]
-    return entries if last is None else entries[-last:]
 
 
 def egress_of(home: Path, one: LocalRun) -> list[dict[str, Any]]:

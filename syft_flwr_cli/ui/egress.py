@@ -8,7 +8,9 @@ from syft_flwr_cli.protocol.printable import visible
 __all__ = ["egress_lines"]
 
 
-def egress_lines(records: Sequence[Mapping[str, Any]], *, rehearsed: bool = False) -> Iterator[str]:
+def egress_lines(
+    records: Sequence[Mapping[str, Any]], *, rehearsed: bool = False, newest: int | None = None
+) -> Iterator[str]:
     """One line for each reply, and one for each thing in it; names come from an app, and are made visible.
 
     Parameters
@@ -17,22 +19,30 @@ def egress_lines(records: Sequence[Mapping[str, Any]], *, rehearsed: bool = Fals
         As the journal keeps them.
     rehearsed : bool
         Whether they would leave, or did.
+    newest : int, optional
+        Show only so many replies one by one, the newest.
     """
     left = [record for record in records if "withheld" not in record]
     verb = "would leave" if rehearsed else "left"
     yield f"What {verb}: {len(left)} replies, {sum(record['bytes'] for record in left):,} bytes."
-    for number, record in enumerate(records, 1):
+    skipped = 0 if newest is None else max(0, len(records) - newest)
+    if skipped:
+        yield f"  The newest {len(records) - skipped} of them (--json has all):"
+    for number, record in enumerate(records[skipped:], skipped + 1):
         held = f"  WITHHELD by your policy ({record['withheld']})" if "withheld" in record else ""
         failed = f"  an error: {record['error']}" if "error" in record else ""
         yield visible(f"  {number}. {record['bytes']:,} bytes{failed}{held}")
         for one in record.get("arrays", ()):
             shape = "x".join(map(str, one["shape"])) or "scalar"
-            yield visible(
-                f"       array   {one['record']}/{one['name']}  {one['dtype']} {shape}, {one['bytes']:,} bytes"
-            )
+            yield visible(f"       array   {_place(one)}  {one['dtype']} {shape}, {one['bytes']:,} bytes")
         for one in record.get("metrics", ()):
-            yield visible(f"       metric  {one['record']}/{one['name']} = {str(one['value'])[:100]}")
+            yield visible(f"       metric  {_place(one)} = {str(one['value'])[:100]}")
         for one in record.get("values", ()):
-            yield visible(f"       value   {one['record']}/{one['name']}  {one['kind']}, {one['size']} bytes")
+            yield visible(f"       value   {_place(one)}  {one['kind']}, {one['size']} bytes")
         if record.get("more"):
             yield f"       and {record['more']} more (see --json)"
+
+
+def _place(one: Mapping[str, Any]) -> str:
+    """Where something is in a reply; an app can give names of any length."""
+    return "/".join(name if len(name) <= 80 else f"{name[:80]}…" for name in (one["record"], one["name"]))

@@ -64,6 +64,7 @@ def _body(body: Body, found: Inspection) -> dict[str, Any]:
         "code": body.code,
         "error": None if body.error is None else {"code": body.error[0], "reason": body.error[1]},
         "stop": None if body.stop is None else body.stop.reason,
+        "state": None if body.stop is None else body.stop.state,
         "run_config": dict(body.run_config),
         "data": body.data,
         "owners": body.owners,
@@ -114,7 +115,7 @@ def _lines(found: Inspection) -> Iterator[tuple[str, str, str]]:
 
 def _body_lines(body: Body) -> Iterator[tuple[str, str, str]]:
     if body.stop is not None:
-        yield "says", f"the run is over: {_cut(body.stop.reason, 300)}", ""
+        yield "says", f"the run is over ({body.stop.state}): {_cut(body.stop.reason, 300)}", ""
         return
     number = "" if body.round is None else f", round {body.round}"
     group = f", group {_cut(body.group)}" if body.group else ""

@@ -38,13 +38,13 @@ def detail_lines(report: RunReport, results: Path) -> Iterator[str]:
         yield from (f"  {line}" for line in _owner(report, owner))
     for moment in report.restarts:
         yield f"taken up again {lasting(moment - report.began)} after it began"
-    yield "results"
+    yield f"results   {visible(str(results))}"
     try:
         kept = sorted(path for path in results.rglob("*") if path.is_file())
     except OSError:
         kept = []
     for path in kept[:20]:
-        yield f"  {visible(str(path))}  {size_text(path.stat().st_size)}"
+        yield f"  {visible(str(path.relative_to(results)))}  {size_text(path.stat().st_size)}"
     if len(kept) > 20:
         yield f"  and {len(kept) - 20} more files"
     if not kept:

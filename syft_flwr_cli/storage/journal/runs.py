@@ -52,10 +52,12 @@ class RunTable(Table):
                 hear(db, [audit])
 
     def unreported_run(self, role: str) -> Run | None:
-        """The newest run in this role, if it is complete and nobody has been told yet."""
+        """The newest run in this role, if it is over and nobody has been told; of an aggregator's only if complete."""
         row = self._db.one("SELECT * FROM runs WHERE role=? ORDER BY rowid DESC LIMIT 1", role)
         run = run_of(row) if row else None
-        return run if run is not None and run.state == "finished" and not run.told else None
+        if run is None or run.told or run.ended is None:
+            return None
+        return run if role != "aggregator" or run.state == "finished" else None
 
     def mark_reported(self, run: str) -> None:
         """Note that the end of a run has been told: repeating the command does not tell it again."""

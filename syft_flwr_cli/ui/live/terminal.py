@@ -22,6 +22,7 @@ from rich.live import Live
 from rich.text import Text
 
 from syft_flwr_cli.events import Event, Publisher
+from syft_flwr_cli.protocol.printable import without_sequences
 from syft_flwr_cli.ui.live.draw import draw
 from syft_flwr_cli.ui.live.state import LiveState
 from syft_flwr_cli.ui.output import EscapingConsole
@@ -32,7 +33,6 @@ PER_SECOND = 4
 MAX_LINES = 100
 """Lines that scroll by in one refresh; those before are counted."""
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _FLOWER = re.compile(r"(?:DEBUG|INFO)\s*:(.*)", re.DOTALL)
 
 
@@ -176,7 +176,7 @@ class _Lines:
                 self._take(held.decode(errors="replace"))
 
     def _take(self, line: str) -> None:
-        text = _ESCAPES.sub("", line).rstrip("\r")
+        text = without_sequences(line).rstrip("\r")
         text = text.rpartition("\r")[2]
         found = _FLOWER.match(text)
         if found is not None:

@@ -61,7 +61,12 @@ def test_a_run_is_told_with_owners_absences_data_digest_and_results(tmp_path: Pa
     assert f"{A}  1 of 1 answered, mock data" in text
     assert f"{B}  0 of 1 answered, says nothing of its data  (missing at the end)" in text
     assert "absent: train of round 1" in text
-    assert "ab" * 32 in text and str(results / "report.html") in text and "loss 0.5" in text
+    assert (
+        "ab" * 32 in text
+        and f"results   {results}\n" in text
+        and "\n  report.html  " in text
+        and "loss 0.5" in text
+    )
 
 
 def test_ten_thousand_metrics_and_escape_sequences_stay_readable(tmp_path: Path) -> None:
