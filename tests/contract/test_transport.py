@@ -151,6 +151,7 @@ def test_a_reader_never_sees_a_part(federation: Federation, alice: Transport, bo
                 assert len(data) == size
                 seen.update({data[:1], data[size // 2 : size // 2 + 1], data[-1:]})
                 assert data == data[:1] * size
+            done.wait(0.001)
 
     with ThreadPoolExecutor() as pool:
         reading = pool.submit(read)
