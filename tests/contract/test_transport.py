@@ -67,8 +67,9 @@ def eventually(federation: Federation, transport: Transport, look: Callable[[], 
     """What ``look`` finds, once it finds something; looked for the way a participant waits."""
     deadline = time.monotonic() + federation.patience
     while True:
-        token = transport.token()
-        found = look()
+        token, found = transport.token(), None
+        with suppress(TransientError):  # whoever waits looks again
+            found = look()
         if found:
             return found
         if time.monotonic() > deadline:
