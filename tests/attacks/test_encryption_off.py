@@ -2,6 +2,7 @@
 
 import signal
 
+import pytest
 from integration.participants import until
 from scene import AGGREGATOR, DO1, DO2, OWNERS, Scene, envelope
 
@@ -9,6 +10,7 @@ OFF = {"SYFT_FLWR_ENCRYPTION_ENABLED": "false"}
 LOUD = "Encryption is switched OFF for debugging: messages are signed, but anybody can read them."
 
 
+@pytest.mark.full
 def test_off_at_one_data_owner_nothing_passes_and_both_sides_say_why(scene: Scene) -> None:
     scene.approve(*OWNERS)
     first = scene.start_approved_client(DO1)
@@ -67,6 +69,7 @@ def test_off_at_the_aggregator_nothing_passes_and_both_sides_say_why(scene: Scen
     scene.came_out_undisturbed()
 
 
+@pytest.mark.full
 def test_off_on_both_sides_it_works_and_everybody_hears_it(scene: Scene) -> None:
     scene.variables.update(OFF)
     gate = scene.gate(DO2, "train 1")

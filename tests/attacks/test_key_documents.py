@@ -78,6 +78,7 @@ def test_keys_of_others_and_of_look_alikes_are_not_taken_for_a_data_owners(scene
     scene.came_out_undisturbed()
 
 
+@pytest.mark.full
 def test_documents_replaced_in_the_middle_of_a_run_change_nothing(scene: Scene) -> None:
     """The attacker poses as everybody at once, and signs with the keys that he shows."""
     gate = scene.gate(DO2, "train 1")

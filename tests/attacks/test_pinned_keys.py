@@ -27,6 +27,7 @@ def pinned(scene: Scene) -> Scene:
     return scene
 
 
+@pytest.mark.full
 def test_with_the_keys_that_are_pinned_everything_goes_as_without(pinned: Scene) -> None:
     clients = pinned.start_clients()
     pinned.serve().wait(0)

@@ -10,6 +10,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from doubles.sampling import sample
 from integration.participants import Process
 from scene import DO1, DO2, Scene
 
@@ -134,7 +135,7 @@ sys.meta_path.insert(0, Finder)
 """
 
 
-@pytest.mark.parametrize("form", ["a path", "a finder"])
+@pytest.mark.parametrize("form", sample(["a path", "a finder"], "a finder"))
 def test_what_the_digest_leaves_out_is_not_imported_from_where_the_project_lies(
     scene: Scene, project: Path, form: str
 ) -> None:
@@ -182,6 +183,7 @@ def test_a_worker_that_died_is_not_started_again_with_an_environment_that_change
     second.end()
 
 
+@pytest.mark.full
 def test_a_project_that_is_named_by_its_pyproject_runs_in_its_own_environment(
     scene: Scene, project: Path
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from doubles.sampling import sample
 from transcript import Answer, Shell
 
 APPS = Path(__file__).parents[1] / "integration" / "apps"
@@ -47,7 +48,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("template", ["numpy", "tabular"])
+@pytest.mark.parametrize("template", sample(["numpy", "tabular"], "tabular"))
 def test_a_new_project_of_a_training_template_is_simulated(shell: Shell, template: str) -> None:
     project = study(shell, template)
     before = contents(project)
@@ -98,6 +99,7 @@ def test_the_analytics_template_is_simulated(shell: Shell) -> None:
         assert query["metrics"]["aggregated"]["num-examples"] > 100
 
 
+@pytest.mark.full
 def test_the_table_for_people_goes_to_stderr(shell: Shell) -> None:
     study(shell, "tabular")
     answer = shell.run("simulate", "study", "--run-config", "num-server-rounds=2", FLWR_TELEMETRY_ENABLED="0")
@@ -130,6 +132,7 @@ def test_data_owners_by_number_with_messages_kept(shell: Shell) -> None:
     assert contents(project) == before
 
 
+@pytest.mark.full
 def test_data_owners_by_name_with_data_of_their_own(shell: Shell) -> None:
     project = study(shell, "tabular")
     rows = next(project.rglob("tumours.jsonl")).read_text().splitlines()
@@ -176,6 +179,7 @@ def test_the_environment_of_a_simulated_app_can_be_named(shell: Shell) -> None:
     assert len(list(shell.folder.glob("ran-*"))) >= 3, "the ServerApp and two ClientApps"
 
 
+@pytest.mark.full
 def test_a_failing_server_app_fails_the_smoke_test(shell: Shell) -> None:
     shutil.copytree(APPS / "failing", shell.folder / "failing")
     data, answer = simulated(shell, "failing", "--run-config", "how='no' server-fails-in=1", code=1)

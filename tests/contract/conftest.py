@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from doubles.sampling import sample
 from factories_gdrive import GDRIVE
 from factories_object_store import OBJECT_STORES
 from federations import ALICE, BOB, CAROL, FEDERATIONS, Federation, Setting
@@ -12,9 +13,17 @@ from federations import ALICE, BOB, CAROL, FEDERATIONS, Federation, Setting
 from syft_flwr_cli.transports.base import Transport
 
 EVERY = FEDERATIONS | GDRIVE | OBJECT_STORES
+NIGHTLY = {
+    "gdrive-without-feed",
+    "bad-moto-s3",
+    "relative-folder",
+    "folder-without-events",
+    "syftbox-one-machine",
+}
+"""Siblings of others that are tried each time."""
 
 
-@pytest.fixture(params=sorted(EVERY))
+@pytest.fixture(params=sample(sorted(EVERY), *(EVERY.keys() - NIGHTLY)))
 def federation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Federation]:
     """Three participants who share a store."""
     place = tmp_path / "store"

@@ -55,6 +55,7 @@ def test_an_owner_that_comes_later_takes_part_from_the_first_round(federation: M
     absent_at_first(federation(environment=PATIENT), SHORT)
 
 
+@pytest.mark.full
 def test_an_owner_that_goes_away_while_training_comes_back_to_it(federation: Make) -> None:
     gone_in_the_middle(federation(config={"pause": 0.3}, environment=PATIENT), SHORT)
 

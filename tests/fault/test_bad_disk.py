@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from doubles.sampling import sample
 
 from fault.ending import assert_perfect
 from fault.federation import OWNERS, SERVER, Federation, Process
@@ -29,7 +30,7 @@ def no_room(process: Process, size: int) -> Iterator[None]:
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard, hard))
 
 
-@pytest.mark.parametrize("size", [60_000, 20_000])
+@pytest.mark.parametrize("size", sample([60_000, 20_000], 20_000))
 @pytest.mark.parametrize("who", [SERVER, OWNERS[0]])
 def test_a_full_disk_is_said_and_waited_for(federation: Make, who: str, size: int) -> None:
     run = federation(config={"pause": 0.1})
@@ -170,7 +171,7 @@ def test_a_request_that_somebody_removed_is_put_there_again(federation: Make) ->
 # -- the clock
 
 
-@pytest.mark.parametrize("hours", [-30, 30])
+@pytest.mark.parametrize("hours", sample([-30, 30], -30))
 @pytest.mark.parametrize("who", [SERVER, OWNERS[0]])
 def test_a_clock_that_is_set_while_nobody_runs_changes_nothing(
     federation: Make, who: str, hours: int

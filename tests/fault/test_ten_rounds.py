@@ -18,6 +18,7 @@ def in_round(run: Federation, number: int) -> None:
     until(lambda: f"[ROUND {number}/10]" in run.lives[SERVER][-1].said(), f"round {number}", PATIENCE)
 
 
+@pytest.mark.full
 def test_ten_rounds_with_the_server_and_the_owners_killed(
     federation: Callable[..., Federation], record_property: Callable[[str, object], None]
 ) -> None:

@@ -57,6 +57,7 @@ def test_each_death_of_the_app_is_told_with_its_cause_and_the_next_message_is_se
     assert_no_orphans(run)
 
 
+@pytest.mark.full
 def test_a_gigabyte_of_output_is_kept_in_bounds_and_hides_no_answer(
     one_owner: Callable[..., Federation],
 ) -> None:

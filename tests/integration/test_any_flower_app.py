@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from doubles.sampling import sample
 from participants import Federate, bits, interrupt, reference, run_config, until
 
 
@@ -66,7 +67,9 @@ def test_secure_aggregation_adds_up(federated: Federate, tmp_path: Path) -> None
         np.testing.assert_allclose(arrays["arr_1"], np.full(3, 1 + 2 * step), atol=1e-3)
 
 
-@pytest.mark.parametrize("place", ["server", "client-fixed", "client-adaptive", "local"])
+@pytest.mark.parametrize(
+    "place", sample(["server", "client-fixed", "client-adaptive", "local"], "server", "client-adaptive")
+)
 def test_differential_privacy_bounds_every_update(federated: Federate, tmp_path: Path, place: str) -> None:
     federation = federated("private")
     result = tmp_path / "result.npz"
@@ -110,6 +113,7 @@ def test_an_app_that_pushes_and_pulls_by_hand(federated: Federate, tmp_path: Pat
         assert entry["doubled"] == [2 * (100 * number + index) for index in range(3)] * 2
 
 
+@pytest.mark.full
 def test_pulling_by_hand_comes_to_an_end_without_a_data_owner(federated: Federate, tmp_path: Path) -> None:
     federation = federated("by-hand")
     result = tmp_path / "result.json"
@@ -141,6 +145,7 @@ def test_what_came_while_nobody_was_there_is_worked_off_in_order_and_once(
     assert [int(number) for number in order] == [*range(40), *range(100, 140)]
 
 
+@pytest.mark.full
 def test_a_late_answer_does_not_surface_in_the_next_round(federated: Federate, tmp_path: Path) -> None:
     federation = federated("failing")
     late = federation.owners[0]
@@ -162,7 +167,7 @@ def test_a_late_answer_does_not_surface_in_the_next_round(federated: Federate, t
     assert server.data["missing"] == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", sample([signal.SIGINT, signal.SIGKILL], signal.SIGKILL))
 def test_state_outlives_the_process_of_a_data_owner(
     federated: Federate, tmp_path: Path, how: signal.Signals
 ) -> None:

@@ -68,6 +68,7 @@ def test_hardly_anything_is_listed_where_the_feed_tells_of_it(rounds: list[Round
         assert AGGREGATOR in {call.who for call in one.calls}
 
 
+@pytest.mark.full
 def test_an_idle_look_costs_the_same_for_ten_and_for_fifty_owners() -> None:
     ten, fifty = idle(10), idle(50)
     for one in (ten, fifty):

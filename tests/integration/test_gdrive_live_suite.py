@@ -48,6 +48,7 @@ def test_without_accounts_everything_is_skipped_and_said_to_be() -> None:
     assert "passed" not in said
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_with_three_logins_the_suite_runs_and_so_does_a_federation(tmp_path: Path) -> None:
     logins = []

@@ -71,6 +71,7 @@ def test_one_node_serves_three_projects_of_two_aggregators_at_once(federated: Fe
         assert (first.root / owner / "syft_flwr_identity" / "presence.json").exists()
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_what_cron_starts_again_and_again_carries_five_rounds_through(federated: Federate) -> None:
     federation = federated("averaging")

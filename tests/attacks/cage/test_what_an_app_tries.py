@@ -79,7 +79,14 @@ def readable_python() -> str:
     pytest.skip("no Python that somebody without rights may start")
 
 
-@pytest.fixture(params=[(kind, user) for kind in ("bwrap", "landlock") for user in USERS], ids=str)
+SAMPLE = {("bwrap", USERS[0]), ("landlock", USERS[-1])}
+"""What is tried each time; all of it by ``make nightly``."""
+EVERY = [(kind, user) for kind in ("bwrap", "landlock") for user in USERS]
+
+
+@pytest.fixture(
+    params=[pytest.param(one, marks=() if one in SAMPLE else pytest.mark.full) for one in EVERY], ids=str
+)
 def cage(request: pytest.FixtureRequest) -> Iterator[Cage]:
     kind, user = request.param
     if not CAPABILITIES[kind].works:
