@@ -64,7 +64,8 @@ def serve(place: Path, count: int) -> None:
     from flwr.clientapp import ClientApp
 
     from syft_flwr_cli.delivery.inbox import Inbox
-    from syft_flwr_cli.execution.runner import AppSetup, InlineRunner
+    from syft_flwr_cli.execution.inline_runner import InlineRunner
+    from syft_flwr_cli.execution.runner import AppSetup
     from syft_flwr_cli.protocol import names
 
     app = ClientApp()

@@ -8,6 +8,7 @@ import json
 import math
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -57,19 +58,19 @@ class _Phases:
     def open(self, key: tuple[int, str]) -> _Phase | None:
         """A phase, to be changed; None if there is none of this key."""
         if (packed := self._packed.pop(key, None)) is not None:
-            self.add(key, _Phase(**json.loads(packed)))
+            self.add(key, _Phase(**json.loads(zlib.decompress(packed))))
         return self._latest.get(key)
 
     def add(self, key: tuple[int, str], phase: _Phase) -> None:
         """A phase that has begun, or is changed again."""
         self._latest[key] = phase
         for old in list(self._latest)[:-LATEST]:
-            self._packed[old] = json.dumps(asdict(self._latest.pop(old))).encode()
+            self._packed[old] = zlib.compress(json.dumps(asdict(self._latest.pop(old))).encode(), 1)
 
     def get(self, key: tuple[int, str]) -> _Phase | None:
         """A phase, to be looked at."""
         packed = self._packed.get(key)
-        return self._latest.get(key) if packed is None else _Phase(**json.loads(packed))
+        return self._latest.get(key) if packed is None else _Phase(**json.loads(zlib.decompress(packed)))
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         """All keys, sorted."""

@@ -163,7 +163,8 @@ class AuditLog:
                 self._path.open("rb") as stream,
                 mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
             ):
-                return data.find(wanted) >= 0
+                # Backwards: what is asked for is nearly always among the newest, and a log may be large.
+                return data.rfind(wanted) >= 0
         except (FileNotFoundError, ValueError):  # missing or empty
             return False
 

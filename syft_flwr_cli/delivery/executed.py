@@ -6,11 +6,15 @@ The history makes that an id is executed once, also where the journal was lost o
 from dataclasses import dataclass
 
 from syft_flwr_cli.delivery.channel import Channel
+from syft_flwr_cli.delivery.recent import Recent
 from syft_flwr_cli.delivery.request_intake import PendingRequest
 from syft_flwr_cli.delivery.response_outbox import ResponseOutbox
 from syft_flwr_cli.delivery.task import Task, TaskResult
 
 __all__ = ["ExecutionHistory", "FinishedTask"]
+
+REMEMBERED = 256
+"""How many requests that this process has executed it knows by itself; the journal knows them all."""
 
 
 @dataclass(slots=True)
@@ -37,7 +41,7 @@ class ExecutionHistory:
         self._responses = responses
         self._in_log: set[str] | None = None
         self.started = channel.clock()
-        self.executed: set[str] = set()
+        self.executed: Recent[str, None] = Recent(REMEMBERED)
 
     def was_answered(self, pending: PendingRequest) -> bool:
         """Whether the store, the audit log or this process knows an answer that the journal does not."""

@@ -376,7 +376,7 @@ class Inbox:
         pending, header = held.pending, held.pending.header
         self._responses.write_down(pending.envelope, pending.body, held.result)
         self._held = None
-        self._history.executed.add(header.id)
+        self._history.executed[header.id] = None
         self._intake.pending.pop(header.id, None)
         held.release()
         self._responses.publish_later(header.id)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from syft_flwr_cli.audit.log import AuditLog
 from syft_flwr_cli.delivery.quarantine import Quarantine
+from syft_flwr_cli.delivery.recent import Recent
 from syft_flwr_cli.errors import NotThereError, TransportError, TrustError
 from syft_flwr_cli.events import Emit, HomeRestored, KeyPinned, KeyRotated, KeysPinned
 from syft_flwr_cli.protocol.names import IDENTITY_PATH, check_email
@@ -27,6 +28,9 @@ MAX_IDENTITY = 16 << 10
 
 FEW = 5
 """First contacts at once that are told one by one, each with the words of its key."""
+
+REMEMBERED_HEADS = 256
+"""How many of our own heads that peers have seen are remembered, so that each is looked up once."""
 
 
 class PeerKeys:
@@ -80,7 +84,7 @@ class PeerKeys:
         self._documents: dict[str, bytes] = {}
         self._looked: dict[str, float] = {}
         self._peer_heads: dict[str, str] = {}
-        self._own_heads: set[str] = set()
+        self._own_heads: Recent[str, None] = Recent(REMEMBERED_HEADS)
         self._proving: set[str] = set()
         self._restored: set[str] = set()
 
@@ -240,7 +244,7 @@ class PeerKeys:
         if header.audit is not None:
             self._peer_heads[sender.email] = header.audit
         if header.seen is not None and header.seen not in self._own_heads:
-            self._own_heads.add(header.seen)
+            self._own_heads[header.seen] = None
             if not self._log.has_had(header.seen):
                 self._say_restored(sender.email, header.seen)
         return plaintext

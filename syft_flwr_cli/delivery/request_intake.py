@@ -11,6 +11,7 @@ from functools import partial
 
 from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.delivery.folder_reader import FolderReader
+from syft_flwr_cli.delivery.recent import Recent
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import Body, decode_body
 from syft_flwr_cli.protocol.header import Header
@@ -20,6 +21,9 @@ from syft_flwr_cli.security.envelope import Envelope, read_envelope
 from syft_flwr_cli.storage.journal import Request
 
 __all__ = ["PendingRequest", "RequestIntake"]
+
+REMEMBERED = 256
+"""Of how many dropped requests it is remembered, so that they are not looked into again."""
 
 
 @dataclass(slots=True)
@@ -74,7 +78,7 @@ class RequestIntake:
             channel.transport.once, aggregator, folder, ".request", channel.quarantine
         )
         self._old: set[str] | None = None
-        self._ignored: dict[str, str] = {}
+        self._ignored: Recent[str, str] = Recent(REMEMBERED)
         self.pending: dict[str, PendingRequest] = {}
 
     def take_new(self) -> bool:

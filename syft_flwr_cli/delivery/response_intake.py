@@ -20,6 +20,7 @@ from syft_flwr_cli.delivery.budget import free_disk, share_left
 from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.delivery.folder_reader import BATCH, FolderReader
 from syft_flwr_cli.delivery.payload_fetch import fetch_payload, payload_of, stored_payload, sync_copy
+from syft_flwr_cli.delivery.recent import Recent
 from syft_flwr_cli.delivery.sealer import kept_of
 from syft_flwr_cli.errors import NotThereError
 from syft_flwr_cli.events import ResponseReceived
@@ -42,6 +43,9 @@ _NO_USE = ("plaintext", "version")
 
 MISSED: Final = 10.0
 """Seconds after which a payload that has not come is asked for."""
+
+REMEMBERED: Final = 32
+"""Of how many accepted answers of each data owner the digests are remembered, to refuse others in their place."""
 
 SLICE: Final = 64 << 20
 """Bytes that are fetched of one response before others have their turn."""
@@ -107,7 +111,7 @@ class ResponseIntake:
         self._held = _HeldBytes(channel.received_payloads / run, len(datasites))
         self._readers: dict[str, FolderReader] = {}
         self._incomplete: dict[str, _Incomplete] = {}
-        self._accepted: dict[str, str] = {}
+        self._accepted: Recent[str, str] = Recent(REMEMBERED * len(datasites))
         self._resends: dict[str, _ResendRequest] = {}
         self._unsynced: dict[str, list[Path]] = {}
         self._more = False
