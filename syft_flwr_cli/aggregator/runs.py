@@ -11,7 +11,7 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ from syft_flwr_cli.errors import (
 from syft_flwr_cli.events import Event, RunBegun
 from syft_flwr_cli.flower import runtime
 from syft_flwr_cli.session.session import Session, open_api_session
+from syft_flwr_cli.storage.journal import Run
 
 __all__ = [
     "AppInProject",
@@ -101,7 +102,10 @@ def run_server_app(
     """
     os.environ[APP_NAME_VARIABLE] = session.settings.app_name
     retention.prune_expired(session.channel, session.settings.datasites, session.settings.retention)
-    before = None if options.fresh or options.another else _untold(session, context)
+    if options.run is not None:
+        before = _ended(session, context, options.run)
+    else:
+        before = None if options.fresh or options.another else _untold(session, context)
     if before is not None:
         return before
     begun = begin(session, options)
@@ -192,10 +196,33 @@ def told(session: Session, result: ServerResult) -> None:
 def _untold(session: Session, context: Context) -> ServerResult | None:
     """The result of a run whose process was killed after the end and before it could tell it."""
     run = session.journal.unreported_run("aggregator")
-    if run is None or run.result is None:
+    return None if run is None or run.result is None else _result_of(session, context, run, run.result)
+
+
+def _ended(session: Session, context: Context, run: str) -> ServerResult | None:
+    """The result of a run that has ended, or had begun to end when its process was killed; None if it goes on.
+
+    Raises
+    ------
+    RunStoppedError, SyftFlwrError
+        If it was stopped, or has failed.
+    """
+    found = session.journal.run(run)
+    if found is not None and found.ended is None and found.facts.get("ending"):
+        state, reason = found.facts["ending"]
+        end_run(session, run, reason, state)
+        found = session.journal.run(run)
+    if found is None or found.ended is None:
         return None
+    if found.result is not None:
+        return _result_of(session, context, found, found.result)
+    if found.state == "stopped":
+        raise RunStoppedError(found.reason or "")
+    raise SyftFlwrError(f"Run {run} has ended: {found.reason}", hint="Begin a new one: syft-flwr run-server")
+
+
+def _result_of(session: Session, context: Context, run: Run, facts: Mapping[str, Any]) -> ServerResult:
     context.run_id, context.node_id = int(run.run), runtime.SERVER_NODE_ID
-    facts = run.result
     return ServerResult(
         run.run,
         facts["resumed"],

@@ -1,7 +1,8 @@
 """How a run begins, or is taken up again: which unfinished run is meant, and the lock that says it is ours.
 
 An app has one run at a time, unless more are asked for (``another``): such a run goes on beside the others, is marked
-so in the journal, and is taken up by asking for another again with the same settings. Each run has a lock of its own.
+so in the journal, and is taken up by asking for another again with the same settings. Whoever knows the id that a run
+has, or is to have, says it (``run``): that very run is meant, whatever others go on. Each run has a lock of its own.
 """
 
 import json
@@ -41,6 +42,8 @@ class RunOptions:
         Which data owners take part at the moment; all of them, always, if None.
     another : bool
         Go on beside the runs of this app that go on.
+    run : str, optional
+        The id of the run that is meant, begun with this id where there is none yet; it goes on beside others.
     app : AppInProject, optional
         The app, where it runs in a process of its own.
     """
@@ -52,6 +55,7 @@ class RunOptions:
     dependencies: Sequence[str] = ()
     members: Callable[[], Sequence[str]] | None = None
     another: bool = False
+    run: str | None = None
     app: AppInProject | None = None
 
 
@@ -88,14 +92,19 @@ def begin(session: Session, options: RunOptions) -> Begun:
     }
     if options.code is not None:
         wanted["code"] = options.code
-    found = _another(session, options, wanted) if options.another else _unfinished(session, options, wanted)
+    if options.run is not None:
+        found = _named(session, options, wanted)
+    elif options.another:
+        found = _another(session, options, wanted)
+    else:
+        found = _unfinished(session, options, wanted)
     if found is not None:
         return found
-    run = str(secrets.randbits(63) or 1)
+    run = options.run or str(secrets.randbits(63) or 1)
     lock = _locked(session, run)
     journal, now = session.journal, session.channel.clock()
     facts = {**wanted, "seed": secrets.token_hex(16), "code": options.code}
-    if options.another:
+    if options.another or options.run is not None:
         facts["another"] = True
     entry: dict[str, Any] = {
         "event": "run-started",
@@ -128,6 +137,19 @@ def _unfinished(session: Session, options: RunOptions, wanted: Mapping[str, Any]
     if options.fresh or found.facts.get("ending"):
         _end(session, found, "withdrawn: a new run takes its place")
         return None
+    _check_settings(found, options, wanted)
+    return Begun(found, True, _locked(session, found.run))
+
+
+def _named(session: Session, options: RunOptions, wanted: Mapping[str, Any]) -> Begun | None:
+    found = session.journal.run(options.run or "")
+    if found is None:
+        return None
+    _check_settings(found, options, wanted)
+    return Begun(found, True, _locked(session, found.run))
+
+
+def _check_settings(found: Run, options: RunOptions, wanted: Mapping[str, Any]) -> None:
     before = {key: found.facts.get(key) for key in wanted}
     if before != wanted and not options.accept_divergence:
         changed = next(key for key in wanted if before[key] != wanted[key])
@@ -137,7 +159,6 @@ def _unfinished(session: Session, options: RunOptions, wanted: Mapping[str, Any]
             hint="Repeat the command as it was to go on, begin anew with --fresh, or go on all the same "
             "with --accept-divergence.",
         )
-    return Begun(found, True, _locked(session, found.run))
 
 
 def _another(session: Session, options: RunOptions, wanted: Mapping[str, Any]) -> Begun | None:

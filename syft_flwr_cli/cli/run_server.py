@@ -1,6 +1,7 @@
 """``syft-flwr run-server``: run the project's ServerApp, or take up its unfinished run."""
 
 import logging
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated, Any
@@ -81,6 +82,12 @@ def register(app: typer.Typer) -> None:
             bool,
             typer.Option("--another", help="Begin a run beside one that goes on, or take up such a one."),
         ] = False,
+        run_id: Annotated[
+            str | None,
+            typer.Option(
+                "--run-id", help="The run's own id; one that has it already is taken up.", hidden=True
+            ),
+        ] = None,
         python: Annotated[
             Path | None,
             typer.Option(
@@ -124,6 +131,10 @@ def register(app: typer.Typer) -> None:
         on with those who approved; who approves later takes part from the next round.
         """
         check_results_options(keep_best, tensorboard=tensorboard)
+        if run_id is not None and not re.fullmatch(r"[1-9][0-9]{0,18}", run_id):
+            raise UsageError(
+                f"{run_id[:40]!r} is no run's id.", hint="It is a whole number of up to 19 digits."
+            )
         found = load_project(project)
         here = home()
         settings = resolve(
@@ -168,16 +179,17 @@ def register(app: typer.Typer) -> None:
             emit=emit,
             fingerprints=found.fingerprints,
             require_verified=require_verified,
-            exclusive=not another,
+            exclusive=not another and run_id is None,
         )
         partakers: participation.Participation | None = None
         try:
             remember(here, settings.app_name, email=settings.email, root=root)
-            partakers = participation.begin(opened, here, found, rule, fresh=fresh)
+            partakers = participation.begin(opened, here, found, rule, fresh=fresh, run=run_id)
             options = runs.RunOptions(
                 run_config=override,
                 fresh=fresh,
                 another=another,
+                run=run_id,
                 accept_divergence=accept_divergence,
                 code=_code(found.path),
                 dependencies=_dependencies(found.raw),

@@ -29,7 +29,7 @@ from syft_flwr_cli.project.config import Project
 from syft_flwr_cli.protocol.names import check_component, check_email, payload_folder
 from syft_flwr_cli.services.federation import Federation
 
-__all__ = ["Asked", "Shared", "Standing", "offered", "share", "standing", "withdraw"]
+__all__ = ["Asked", "Shared", "Standing", "offered", "restore_tree", "share", "standing", "withdraw"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,13 @@ def participation_of(federation: Federation, project: Project, emit: Emit = nobo
 
 
 def begin(
-    session: Session, home: Path, project: Project, rule: StartRule, *, fresh: bool = False
+    session: Session,
+    home: Path,
+    project: Project,
+    rule: StartRule,
+    *,
+    fresh: bool = False,
+    run: str | None = None,
 ) -> Participation | None:
     """Wait until a run of a project may start, and keep watching who takes part; None if it was never offered.
 
@@ -217,6 +223,8 @@ def begin(
         Where the aggregator's things are, what is run, and when it may start.
     fresh : bool
         Whether an unfinished run is withdrawn.
+    run : str, optional
+        The id of the run that is meant, where it is known.
 
     Raises
     ------
@@ -241,7 +249,9 @@ def begin(
         if found is None:
             federation.close()
             return None
-        if fresh or session.journal.unfinished_run("aggregator") is None:
+        journal = session.journal
+        begun = journal.unfinished_run("aggregator") if run is None else journal.run(run)
+        if fresh or begun is None:
             found.wait(rule)
         found.watch()
     except BaseException:

@@ -11,16 +11,15 @@ import shutil
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from syft_flwr_cli.aggregator.service.processes import RunFolder
 from syft_flwr_cli.aggregator.service.states import NoSuchStepError, State
 from syft_flwr_cli.aggregator.service.store import RunRecord, ServiceStore
-from syft_flwr_cli.aggregator.service.supervisor import Supervisor
+from syft_flwr_cli.aggregator.service.supervisor import RunActions, Supervisor
 from syft_flwr_cli.errors import NotThereError, SyftFlwrError, TrustError
 from syft_flwr_cli.flower.control_api.backend import (
     ControlError,
@@ -36,12 +35,13 @@ from syft_flwr_cli.flower.control_api.fab import FabError, read_fab, unknown_key
 from syft_flwr_cli.protocol.names import node_id
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.security.presence import MAX_PRESENCE, PRESENCE_PATH, read_presence
-from syft_flwr_cli.services.federation import Federation, record_store
-from syft_flwr_cli.services.offers import standing
+from syft_flwr_cli.services.decision_watch import DecisionWatch
+from syft_flwr_cli.services.federation import Federation
+from syft_flwr_cli.services.run_actions import ServiceActions, ServiceSetup
 from syft_flwr_cli.services.submission import prepare
 from syft_flwr_cli.storage.paths import make_private_dir, write_private
 
-__all__ = ["RunService", "ServiceSetup"]
+__all__ = ["RunService"]
 
 TICKET_LASTS = 3600.0
 """Seconds for which the address of a run's results holds."""
@@ -49,42 +49,11 @@ TICKET_LASTS = 3600.0
 HEARTBEAT = 1.0
 """Seconds between two signs of life of a log that says nothing."""
 
+MAX_FRAME = 1 << 20
+"""Bytes of a log that are sent as one frame, unless they came in one piece."""
+
 ONLINE = 15 * 60.0
 """Seconds after its last sign of life for which a data owner counts as online."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceSetup:
-    """What a service is made of.
-
-    Parameters
-    ----------
-    home : Path
-        ``SYFT_FLWR_HOME``.
-    email : str
-        The aggregator.
-    datasites : sequence of str
-        The data owners of the one federation.
-    words : sequence of str
-        Options that every run's command gets: e-mail, shared folder.
-    start_with : str, optional
-        When a run of an offered project may start before every decision is in.
-    at_once : int
-        Runs that go on at the same time.
-    open_federation : callable
-        Opens the aggregator's part in the exchange of offers.
-    results : callable
-        The folder with a run's results, by app and the id that its messages carry; None if there is none.
-    """
-
-    home: Path
-    email: str
-    datasites: Sequence[str]
-    words: Sequence[str]
-    start_with: str | None
-    at_once: int
-    open_federation: Callable[[], Federation]
-    results: Callable[[str, str], Path | None]
 
 
 class RunService:
@@ -102,10 +71,21 @@ class RunService:
         self._setup = setup
         self._directory = make_private_dir(directory)
         self.store = ServiceStore(directory)
-        words = [*setup.words, *(["--start-with", setup.start_with] if setup.start_with else [])]
+        self._actions = actions = ServiceActions(setup, self.store)
         self.supervisor = Supervisor(
-            self.store, directory, setup.words, setup.at_once, self._waiting, start=words
+            self.store,
+            directory,
+            RunActions(
+                waits=actions.waits,
+                start=actions.start_words,
+                end=actions.end_words,
+                is_open=actions.is_open,
+                ask=actions.ask,
+                ask_no_more=actions.ask_no_more,
+            ),
+            setup.at_once,
         )
+        self._decisions = DecisionWatch(setup.open_federation, actions.awaited, self._decided)
         self._tickets: dict[str, tuple[int, float]] = {}
         self._taking_in = threading.Lock()
         self._thread = threading.Thread(target=self.supervisor.run, name="syft-flwr-service", daemon=True)
@@ -113,9 +93,11 @@ class RunService:
     def start(self) -> None:
         """Begin to serve the queue."""
         self._thread.start()
+        self._decisions.start()
 
     def close(self) -> None:
         """Stop serving; the runs' processes go on, and are taken up again by the next service."""
+        self._decisions.close()
         self.supervisor.close()
         self._thread.join(timeout=30)
         self.store.close()
@@ -172,7 +154,8 @@ class RunService:
                 submitted=time.time(),
             )
         )
-        self.supervisor.notify()
+        self._decided()
+        self._decisions.look()
         asked = f"offered to {', '.join(prepared.asked)}" if prepared.asked else ""
         return added.run_id, asked
 
@@ -226,6 +209,10 @@ class RunService:
 
     # Behind it
 
+    def _decided(self) -> None:
+        self._actions.forget()
+        self.supervisor.notify()
+
     @property
     def _federation_name(self) -> str:
         return f"@{self._setup.email.partition('@')[0]}/files"
@@ -255,17 +242,6 @@ class RunService:
             raise ControlError(Failure.RUN_OF_SOMEBODY_ELSE, f"Run {run_id} was submitted by somebody else.")
         return run
 
-    def _waiting(self, run: RunRecord) -> str:
-        """Whose decision a run waits for, before its first round."""
-        if run.began is not None:
-            return ""
-        found = standing(record_store(self._setup.home, self._setup.email), run.app_name, time.time())
-        if found is None or not found.undecided or found.offer.digest != run.digest:
-            return ""
-        if self._setup.start_with is not None and found.approved:
-            return ""
-        return f"waiting for the decision of {', '.join(found.undecided)}"
-
     def _stream(self, run: RunRecord, folder: RunFolder, after: float) -> Iterator[LogChunk]:
         marks = folder.marks()
         at = max((size for moment, size in marks if moment <= after), default=0)
@@ -273,12 +249,12 @@ class RunService:
         while True:
             now = self.store.run(run.run_id)
             ended = now is None or now.state.is_final
-            marks = folder.marks()
-            if marks and marks[-1][1] > at:
-                for moment, size in [mark for mark in marks if mark[1] > at]:
-                    yield LogChunk(folder.read_log(at, size), moment)
-                    at, latest = size, moment
-                silent = time.monotonic()
+            new = [mark for mark in folder.marks() if mark[1] > at]
+            if new:
+                # As much as there is at once: `flwr log --show` shows the first frame and no more.
+                latest, end = next((mark for mark in reversed(new) if mark[1] - at <= MAX_FRAME), new[0])
+                yield LogChunk(folder.read_log(at, end), latest)
+                at, silent = end, time.monotonic()
             elif ended:
                 return
             elif time.monotonic() - silent >= HEARTBEAT:
@@ -293,7 +269,7 @@ class RunService:
         if archive.exists():
             return archive
         fresh = archive.with_suffix(".new")
-        results = self._setup.results(run.app_name, run.server_run) if run.server_run else None
+        results = self._setup.results(run.app_name, run.messages_run)
         with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as target:
             for file in (folder.path / "fab.json", folder.result, folder.log):
                 if file.exists():
@@ -306,10 +282,9 @@ class RunService:
         return Path(shutil.move(fresh, archive))
 
     def _summary(self, run: RunRecord) -> RunSummary:
-        waits = bool(run.detail) and run.began is None and not run.state.is_final
         names = {
             State.QUEUED: ("pending", ""),
-            State.RUNNING: ("pending" if waits else "running", ""),
+            State.RUNNING: ("running" if run.began is not None else "starting", ""),
             State.STOPPING: ("running", ""),
             State.COMPLETED: ("finished", "completed"),
             State.FAILED: ("finished", "failed"),

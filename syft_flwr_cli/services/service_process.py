@@ -20,7 +20,8 @@ from syft_flwr_cli.services.certificate import make_certificate
 from syft_flwr_cli.services.current_participant import current_participant
 from syft_flwr_cli.services.federation import open_federation
 from syft_flwr_cli.services.flwr_connection import flwr_home, write_connection
-from syft_flwr_cli.services.run_service import RunService, ServiceSetup
+from syft_flwr_cli.services.run_actions import ServiceSetup
+from syft_flwr_cli.services.run_service import RunService
 from syft_flwr_cli.storage.locks import FileLock
 from syft_flwr_cli.storage.paths import app_dir, home, make_private_dir, participant_dir
 

@@ -22,7 +22,7 @@ from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.project.federate import federate
 from syft_flwr_cli.protocol.names import app_name
 from syft_flwr_cli.services.federation import Federation
-from syft_flwr_cli.services.offers import Standing, offered, share
+from syft_flwr_cli.services.offers import Standing, offered, restore_tree, share
 from syft_flwr_cli.storage.paths import make_private_dir, write_private
 
 __all__ = ["Prepared", "differences", "prepare"]
@@ -102,7 +102,9 @@ def _offered_tree(
             continue
         folder = _kept(federation, found, directory)
         if folder is not None and not differences(folder, fab):
-            return Prepared(load_project(folder), found.offer.digest, ())
+            project = load_project(folder)
+            restore_tree(federation, project, found)
+            return Prepared(project, found.offer.digest, ())
     return None
 
 

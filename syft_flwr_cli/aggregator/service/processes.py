@@ -30,11 +30,11 @@ _WRITING_ITS_NUMBER = ("/bin/sh", "-c", 'echo $$ > process.lock; exec "$@"', "sh
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: whether its result is good, the run's own id, a sentence."""
+    """How a run's process ended: whether its result is good, a sentence, the exit code that it left with."""
 
     is_good: bool
-    server_run: str
     sentence: str
+    exit_code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,7 @@ class RunFolder:
                 end = before.read()
         if (b"\n" + end).endswith(f"\n{sentence}\n".encode()):
             return
+        make_private_dir(self.path)
         # A process that was killed may have left half a line.
         gap = "\n" if end and not end.endswith(b"\n") else ""
         with append_private(self.log) as stream:
@@ -149,7 +150,8 @@ class RunFolder:
         sentence = f"without {missing}" if missing else ""
         if data.get("error"):
             sentence = " ".join(str(data[key]) for key in ("error", "hint") if data.get(key))
-        return Outcome(status != "error", str(data.get("run_id", "")), sentence)
+        code = data.get("exit_code")
+        return Outcome(status != "error", sentence, code if isinstance(code, int) else 0)
 
 
 def start_process(

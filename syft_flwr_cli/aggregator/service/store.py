@@ -60,14 +60,17 @@ _MIGRATIONS = (
     ),
     # A run's process is known by the lock that it holds.
     Migration("ALTER TABLE runs DROP COLUMN pid; ALTER TABLE runs DROP COLUMN pid_began", "0.1.0"),
+    # The messages of a run carry the id that the service gave it; what has ended keeps what it was.
+    Migration("ALTER TABLE runs RENAME COLUMN server_run TO former_id", "0.2.0"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A submitted run. Times in seconds since 1970; ``began`` is when its first round could begin.
+    """A submitted run. Times in seconds since 1970; ``began`` is when its process was started first.
 
-    ``place`` is its number in the order of submission, ``server_run`` the id that the messages of the run carry.
+    ``place`` is its number in the order of submission. ``former_id`` is what the messages of a run carry that was begun
+    before they carried its own id.
     """
 
     run_id: int
@@ -88,7 +91,12 @@ class RunRecord:
     started: float | None = None
     began: float | None = None
     ended: float | None = None
-    server_run: str | None = None
+    former_id: str | None = None
+
+    @property
+    def messages_run(self) -> str:
+        """The id that the run's messages carry."""
+        return self.former_id or str(self.run_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +178,15 @@ class ServiceStore:
     def set_started(self, run_id: int, now: float) -> None:
         """Note when its process was started first."""
         with self._db.change() as db:
-            db.execute("UPDATE runs SET started = COALESCE(started, ?) WHERE run_id = ?", (now, run_id))
-
-    def set_detail(
-        self, run_id: int, detail: str, began: float | None = None, server_run: str | None = None
-    ) -> None:
-        """Note what it is waiting for, when it began, and the id that its messages carry."""
-        with self._db.change(synced=False) as db:
             db.execute(
-                "UPDATE runs SET detail = ?, began = COALESCE(began, ?), server_run = COALESCE(server_run, ?)"
-                " WHERE run_id = ?",
-                (detail, began, server_run, run_id),
+                "UPDATE runs SET started = COALESCE(started, ?), began = COALESCE(began, ?) WHERE run_id = ?",
+                (now, now, run_id),
             )
+
+    def set_detail(self, run_id: int, detail: str) -> None:
+        """Note what it is waiting for."""
+        with self._db.change(synced=False) as db:
+            db.execute("UPDATE runs SET detail = ? WHERE run_id = ?", (detail, run_id))
 
     def add_token(self, user: str, is_admin: bool, now: float) -> str:
         """A new token for a user, in place of the one before.

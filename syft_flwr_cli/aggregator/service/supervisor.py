@@ -1,8 +1,9 @@
 """The service's one loop: starts queued runs, watches their processes, takes up what a crash left behind.
 
 It decides nothing itself: what an event makes of a run is the table in ``states``, and every state is written before
-what follows from it is done, so that the loop may be killed at any moment and begins where it was. Runs of one
-project are served one after the other, since they share its messages' folders; others at the same time.
+what follows from it is done, so that the loop may be killed at any moment and begins where it was. A run stays in the
+queue, without a process, for as long as it waits for somebody; runs that can go on do so at the same time, also those
+of one project. A run that has failed or is stopped has come to its end only when its data owners were told.
 """
 
 import logging
@@ -10,33 +11,71 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from syft_flwr_cli.aggregator.service.processes import (
-    RunFolder,
-    as_run_config,
-    interrupt,
-    start_process,
-)
+from syft_flwr_cli.aggregator.service.processes import Outcome, RunFolder, interrupt, start_process
 from syft_flwr_cli.aggregator.service.states import Event, NoSuchStepError, State
 from syft_flwr_cli.aggregator.service.store import RunRecord, ServiceStore
-from syft_flwr_cli.errors import SyftFlwrError
+from syft_flwr_cli.errors import EXIT_TRANSPORT, SyftFlwrError
 
-__all__ = ["Supervisor", "Waiting"]
+__all__ = ["RunActions", "Supervisor"]
 
 TICK = 0.2
 """Seconds between two looks at the processes."""
+
+AGAIN = 5.0
+"""Seconds after which something is tried again that needs a store which could not be reached."""
+
+PATIENCE = 20.0
+"""Seconds after which a process that was asked to end its run is interrupted."""
+
+STOPPED = "stopped by its user"
+"""What data owners are told of a run that was stopped."""
 
 MAX_DEATHS = 5
 """Deaths of a run's process in a row, each within `YOUNG` seconds, after which the run has failed."""
 
 YOUNG = 10.0
 
-Waiting = Callable[[RunRecord], str]
-"""What a running run waits for before its first round, in a sentence; empty if for nothing."""
-
 _log = logging.getLogger("syft_flwr.service")
+
+
+@dataclass(frozen=True, slots=True)
+class RunActions:
+    """What a run is to the loop.
+
+    Parameters
+    ----------
+    waits : callable
+        What a queued run waits for, in a sentence; empty if for nothing.
+    start, end : callable
+        The words that follow ``syft-flwr`` to begin or go on with a run, and to end it and tell its data owners.
+    is_open : callable
+        Whether a run has begun, and data owners have not been told that it has ended.
+    ask, ask_no_more : callable
+        Ask the process that works on a run to end it; take that back.
+    """
+
+    waits: Callable[[RunRecord], str]
+    start: Callable[[RunRecord], list[str]]
+    end: Callable[[RunRecord, str], list[str]]
+    is_open: Callable[[RunRecord], bool]
+    ask: Callable[[RunRecord, str], None]
+    ask_no_more: Callable[[RunRecord], None]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What this process knows of a run besides what is written down."""
+
+    child: "subprocess.Popen[bytes] | None" = None
+    ender: "subprocess.Popen[bytes] | None" = None
+    asked: float | None = None
+    interrupted: bool = False
+    not_before: float = 0.0
+    deaths: list[float] = field(default_factory=list)
 
 
 class Supervisor:
@@ -48,14 +87,10 @@ class Supervisor:
         What is remembered.
     directory : Path
         Where runs have their folders.
-    words : sequence of str
-        What follows ``run-server PROJECT`` and ``stop PROJECT``: the e-mail, the shared folder.
+    actions : RunActions
+        What is done with a run.
     at_once : int
         Runs that go on at the same time.
-    waiting : callable
-        See `Waiting`.
-    start : sequence of str, optional
-        What follows ``run-server PROJECT`` instead of ``words``.
     environment : mapping
         The environment of the runs' processes.
     clock : callable
@@ -66,22 +101,17 @@ class Supervisor:
         self,
         store: ServiceStore,
         directory: Path,
-        words: Sequence[str],
+        actions: RunActions,
         at_once: int,
-        waiting: Waiting,
-        start: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._store, self._directory, self._words, self._at_once = store, directory, tuple(words), at_once
-        self._start_words = tuple(words if start is None else start)
-        self._waiting, self._clock = waiting, clock
+        self._store, self._directory, self._actions, self._at_once = store, directory, actions, at_once
+        self._clock = clock
         self._environment = dict(os.environ if environment is None else environment)
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
-        self._interrupted: set[int] = set()
-        self._stoppers: dict[int, subprocess.Popen[bytes]] = {}
-        self._deaths: dict[int, list[float]] = {}
+        self._seen: dict[int, _Seen] = {}
         self._changed = threading.Condition()
+        self._notified = False
         self._closing = False
 
     def folder(self, run_id: int) -> RunFolder:
@@ -96,9 +126,10 @@ class Supervisor:
             except (SyftFlwrError, OSError) as error:
                 # Nothing is lost: the same step is tried again when there is room, or the store can be reached.
                 _log.error("The queue stands still: %s", error)
-                time.sleep(TICK)
             with self._changed:
-                self._changed.wait(TICK)
+                if not self._notified:
+                    self._changed.wait(TICK)
+                self._notified = False
 
     def close(self) -> None:
         """End the loop; the runs' processes go on."""
@@ -108,6 +139,7 @@ class Supervisor:
     def notify(self) -> None:
         """Look now."""
         with self._changed:
+            self._notified = True
             self._changed.notify_all()
 
     def step(self) -> None:
@@ -116,92 +148,122 @@ class Supervisor:
         active = [run for run in open_runs if run.state is not State.QUEUED]
         for run in active:
             self._watch(run)
-        busy = {run.app_name for run in active}
         free = self._at_once - len(active)
         for run in open_runs:
-            if run.state is State.QUEUED and free > 0 and run.app_name not in busy:
+            if run.state is State.QUEUED and not self._waits(run) and free > 0:
                 self._start(run)
-                busy.add(run.app_name)
                 free -= 1
+        for gone in set(self._seen) - {run.run_id for run in open_runs}:
+            del self._seen[gone]
 
     def stop(self, run_id: int) -> RunRecord | None:
         """Have a run end; None if there is none. `NoSuchStepError` if it has ended."""
         after = self._store.apply(run_id, Event.STOP, self._clock(), "stopping")
         if after is not None and after.state is State.STOPPED:
-            self.folder(run_id).say("The run was stopped before it began.")
+            folder = self.folder(run_id)
+            folder.say("[service] stopped before it began")
+            folder.note_growth(self._clock())
+        if seen := self._seen.get(run_id):
+            seen.asked, seen.interrupted, seen.not_before = None, False, 0.0
         self.notify()
         return after
+
+    def _of(self, run: RunRecord) -> _Seen:
+        return self._seen.setdefault(run.run_id, _Seen())
+
+    def _waits(self, run: RunRecord) -> bool:
+        if self._clock() < self._of(run).not_before:
+            return True
+        sentence = self._actions.waits(run)
+        if sentence != run.detail:
+            folder = self.folder(run.run_id)
+            if sentence:
+                folder.say(f"[service] {sentence}")
+                folder.note_growth(self._clock())
+            self._store.set_detail(run.run_id, sentence)
+        return bool(sentence)
 
     def _start(self, run: RunRecord) -> None:
         # The state is written before the process is there: a crash between the two leaves a running run without a
         # process, which is what a death looks like, and it is started again.
+        words = self._actions.start(run)
         try:
-            self._store.apply(run.run_id, Event.SLOT, self._clock(), "starting")
+            self._store.apply(run.run_id, Event.SLOT, self._clock())
         except NoSuchStepError:
             return
-        words = ["run-server", str(run.project), *self._start_words, "--json"]
-        if run.run_config:
-            words += ["--run-config", as_run_config(run.run_config)]
-        child = start_process(self.folder(run.run_id), words, self._environment)
-        self._children[run.run_id] = child
+        self._of(run).child = start_process(self.folder(run.run_id), words, self._environment)
         self._store.set_started(run.run_id, self._clock())
 
     def _watch(self, run: RunRecord) -> None:
-        folder = self.folder(run.run_id)
-        if child := self._children.get(run.run_id):
-            child.poll()
+        folder, seen = self.folder(run.run_id), self._of(run)
+        for process in (seen.child, seen.ender):
+            if process is not None:
+                process.poll()
+        folder.note_growth(self._clock())
         if folder.is_alive():
-            self._watch_alive(run, folder)
-            folder.note_growth(self._clock())
+            if run.state is State.STOPPING:
+                self._have_it_end(run, folder)
             return
-        outcome = folder.outcome()
-        if run.state is State.STOPPING and outcome is None and not self._has_ended(run, folder):
-            folder.note_growth(self._clock())
+        self._after(run, folder, folder.outcome())
+
+    def _have_it_end(self, run: RunRecord, folder: RunFolder) -> None:
+        """Have the process that works on a run end it; one that has not begun, or does not listen, is interrupted."""
+        seen, now = self._of(run), self._clock()
+        if seen.asked is None and self._actions.is_open(run):
+            self._actions.ask(run, STOPPED)
+            seen.asked = now
+        heard = seen.asked is not None and now - seen.asked < PATIENCE
+        pid = folder.pid()
+        if not heard and not seen.interrupted and pid is not None:
+            interrupt(pid)
+            seen.interrupted = True
+
+    def _after(self, run: RunRecord, folder: RunFolder, outcome: Outcome | None) -> None:
+        """Go on with a run whose process is gone."""
+        now, seen = self._clock(), self._of(run)
+        stopping = run.state is State.STOPPING
+        event, detail = self._what_happened(run, outcome, now)
+        is_over = event in (Event.COMPLETED, Event.FAILED) or stopping
+        if is_over and event is not Event.COMPLETED and self._actions.is_open(run):
+            self._end(run, folder, STOPPED if stopping else detail or "it failed", now)
             return
-        now = self._clock()
-        self._children.pop(run.run_id, None)
-        ended = RunFolder(folder.path / "stop").outcome() if run.state is State.STOPPING else outcome
-        if ended is not None and ended.server_run:
-            self._store.set_detail(run.run_id, ended.sentence, server_run=ended.server_run)
-        if outcome is None:
-            event, detail = Event.DIED, "its process died; it is started again"
-            if run.state is State.RUNNING and self._died_too_often(run, now):
-                event, detail = Event.FAILED, "its process died again and again: see the log"
+        if stopping:
+            self._actions.ask_no_more(run)
+        if stopping and event is not Event.COMPLETED:
+            said, detail = "stopped", "stopped"
         else:
-            event, detail = (Event.COMPLETED if outcome.is_good else Event.FAILED), outcome.sentence
-        if run.state is State.STOPPING and event is not Event.COMPLETED:
-            folder.say("[service] stopped")
-        else:
-            folder.say(f"[service] {event.value}{f': {detail}' if detail else ''}")
+            said = f"{event.value}{f': {detail}' if detail else ''}"
+        folder.say(f"[service] {said}")
         folder.note_growth(now)
-        self._store.apply(run.run_id, event, now, "stopped" if run.state is State.STOPPING else detail)
+        seen.child = None
+        self._store.apply(run.run_id, event, now, detail)
 
-    def _watch_alive(self, run: RunRecord, folder: RunFolder) -> None:
+    def _what_happened(self, run: RunRecord, outcome: Outcome | None, now: float) -> tuple[Event, str]:
+        if outcome is not None and (outcome.is_good or outcome.exit_code != EXIT_TRANSPORT):
+            return (Event.COMPLETED if outcome.is_good else Event.FAILED), outcome.sentence
         if run.state is State.STOPPING:
-            pid = folder.pid()
-            if run.run_id not in self._interrupted and pid is not None:
-                # The run's process pauses and leaves its run open; what ends it comes when it is gone.
-                interrupt(pid)
-                self._interrupted.add(run.run_id)
+            return Event.DIED, ""
+        seen = self._of(run)
+        if outcome is not None:
+            seen.not_before = now + AGAIN
+            return Event.DIED, f"{outcome.sentence} It is tried again."
+        seen.deaths = [one for one in seen.deaths if now - one < YOUNG * MAX_DEATHS] + [now]
+        if len(seen.deaths) >= MAX_DEATHS:
+            return Event.FAILED, "its process died again and again: see the log"
+        return Event.DIED, "its process died; it is started again"
+
+    def _end(self, run: RunRecord, folder: RunFolder, reason: str, now: float) -> None:
+        """End a run at its data owners, in a process of its own; tried again for as long as that does not succeed."""
+        seen, ending = self._of(run), RunFolder(folder.path / "stop")
+        if ending.is_alive() or now < seen.not_before:
             return
-        sentence = self._waiting(run)
-        if sentence != run.detail:
-            if sentence:
-                folder.say(f"[service] {sentence}")
-            self._store.set_detail(run.run_id, sentence, began=None if sentence else self._clock())
-
-    def _has_ended(self, run: RunRecord, folder: RunFolder) -> bool:
-        """End a run whose process has paused: whether that is done."""
-        stopper = self._stoppers.get(run.run_id)
-        if stopper is None:
-            words = ["stop", str(run.project), *self._words, "--json"]
-            self._stoppers[run.run_id] = start_process(
-                RunFolder(folder.path / "stop"), words, self._environment
-            )
-            return False
-        return stopper.poll() is not None
-
-    def _died_too_often(self, run: RunRecord, now: float) -> bool:
-        deaths = [one for one in self._deaths.get(run.run_id, []) if now - one < YOUNG * MAX_DEATHS]
-        self._deaths[run.run_id] = [*deaths, now]
-        return len(deaths) + 1 >= MAX_DEATHS
+        if seen.ender is not None:
+            seen.ender, seen.not_before = None, now + AGAIN
+            failed = ending.outcome()
+            why = failed.sentence if failed is not None else "the process that was to do it died."
+            detail = f"its data owners could not be told that it has ended: {why} It is tried again."
+            if detail != run.detail:
+                folder.say(f"[service] {detail}")
+                self._store.set_detail(run.run_id, detail)
+            return
+        seen.ender = start_process(ending, self._actions.end(run, reason), self._environment)

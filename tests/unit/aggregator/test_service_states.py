@@ -81,11 +81,10 @@ def test_a_record_comes_back_as_it_was_written(store: ServiceStore) -> None:
     store.set_started(11, 3.0)
     store.set_started(11, 9.0)
     store.apply(11, Event.SLOT, 4.0, "starting")
-    store.set_detail(11, "", began=5.0, server_run="7")
-    store.set_detail(11, "later", began=6.0, server_run="8")
+    store.set_detail(11, "later")
     ended = store.apply(11, Event.FAILED, 8.0, "why")
     assert ended is not None
-    assert (ended.started, ended.began, ended.ended, ended.server_run) == (3.0, 5.0, 8.0, "7")
+    assert (ended.started, ended.began, ended.ended, ended.messages_run) == (3.0, 3.0, 8.0, "11")
     assert (ended.state, ended.detail) == (State.FAILED, "why")
 
 
