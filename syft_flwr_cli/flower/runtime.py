@@ -121,13 +121,22 @@ def load_client_app(reference: str, project: Path) -> ClientApp:
 
 def _load(reference: str, project: Path, kind: type[Exception]) -> Any:
     try:
-        return load_app(reference, kind, project)
+        return load_app(reference, kind, _import_root(reference, project))
     except Exception as error:  # whatever the app's own code raises while it is imported
         raise SyftFlwrError(
             f"{reference} cannot be imported: {type(error).__name__}: {error}",
             hint="Install what the project depends on (see its pyproject.toml), or correct its code; "
             "--debug shows where.",
         ) from error
+
+
+def _import_root(reference: str, project: Path) -> Path:
+    """Where the app's package lies: in the project's folder, or in its ``src``."""
+    top = reference.partition(":")[0].partition(".")[0]
+    here, source = ([root / top, root / f"{top}.py"] for root in (project, project / "src"))
+    if not any(path.exists() for path in here) and any(path.exists() for path in source):
+        return project / "src"
+    return project
 
 
 def make_context(

@@ -78,7 +78,8 @@ def _project(project: Project) -> Iterator[Finding]:
         return
     for part in (project.serverapp, project.clientapp):
         module = part.partition(":")[0].replace(".", "/")
-        places = (project.path / f"{module}.py", project.path / module / "__init__.py")
+        roots = (project.path, project.path / "src")
+        places = (root / name for root in roots for name in (f"{module}.py", f"{module}/__init__.py"))
         if not any(place.is_file() for place in places):
             yield failed(
                 "project",

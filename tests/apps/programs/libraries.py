@@ -56,8 +56,16 @@ def fit_sklearn(message: Message, context: Context) -> Message:
 
 @torch_client.train()
 def fit_torch(message: Message, context: Context) -> Message:
+    import multiprocessing
+
     import torch
     from torch.utils.data import DataLoader, TensorDataset
+
+    try:
+        multiprocessing.Lock()
+        workers = 2
+    except OSError:
+        workers = 0
 
     torch.manual_seed(3)
     model = torch.nn.Sequential(
@@ -65,9 +73,9 @@ def fit_torch(message: Message, context: Context) -> Message:
     )
     model.load_state_dict(dict(zip(model.state_dict(), map(torch.tensor, given(message)), strict=True)))
     x, y = rows(context)
-    # Worker processes hand their batches over in shared memory.
+    # Worker processes hand their batches over in shared memory, which Landlock alone cannot give to one app.
     loader = DataLoader(
-        TensorDataset(torch.tensor(x), torch.tensor(y)), batch_size=32, shuffle=True, num_workers=2
+        TensorDataset(torch.tensor(x), torch.tensor(y)), batch_size=32, shuffle=True, num_workers=workers
     )
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(2):
