@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from syft_flwr_cli.cli import completing
 from syft_flwr_cli.cli.options import Json, LogFile, Quiet, Sandbox
 from syft_flwr_cli.errors import EXIT_UNEXPECTED, SyftFlwrError
-from syft_flwr_cli.protocol.printable import without_sequences
+from syft_flwr_cli.protocol.printable import shortened, without_sequences
 from syft_flwr_cli.ui import output
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: syft-flwr demo --template tabular")
     def demo(
-        template: Annotated[str, typer.Option(help="numpy, tabular or analytics.", metavar="T")] = "numpy",
+        template: Annotated[
+            str,
+            typer.Option(
+                help="numpy, tabular or analytics.", metavar="T", autocompletion=completing.templates
+            ),
+        ] = "numpy",
         rounds: Annotated[int, typer.Option(help="How many rounds.", min=1, max=100)] = 5,
         folder: Annotated[
             Path | None,
@@ -106,6 +112,7 @@ def _hear(state: "LiveState", live: bool, quiet: bool, who: str, line: str) -> N
         if not _TOLD.search(flower[1]) or "client" in flower[1].lower():
             return
         text = flower[1].strip()
+    text = shortened(text)
     if not text or text.startswith("    "):
         return
     people = (AGGREGATOR, *DATASITES)

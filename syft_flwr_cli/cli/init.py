@@ -9,6 +9,7 @@ from typing import Annotated
 import click
 import typer
 
+from syft_flwr_cli.cli import completing
 from syft_flwr_cli.cli.options import CreateRoot
 from syft_flwr_cli.errors import UsageError
 
@@ -30,7 +31,12 @@ def register(app: typer.Typer) -> None:
         ] = None,
         template: Annotated[
             str | None,
-            typer.Option("--template", help="numpy, tabular, pytorch or analytics.", show_default="numpy"),
+            typer.Option(
+                "--template",
+                help="Which one to begin with.",
+                show_default="numpy",
+                autocompletion=completing.templates,
+            ),
         ] = None,
         aggregator: Annotated[
             str | None, typer.Option("--aggregator", metavar="E", help="E-mail of who runs the server.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syft_flwr_cli.cli import completing
 from syft_flwr_cli.cli.join_steps import (
     DataFlags,
     Steps,
@@ -53,7 +54,10 @@ def register(app: typer.Typer) -> None:
     )
     def join(
         aggregator: Annotated[
-            str | None, typer.Argument(help="E-mail of who asks.", show_default="who offers you one")
+            str | None,
+            typer.Argument(
+                help="E-mail of who asks.", show_default="who offers you one", autocompletion=completing.peers
+            ),
         ] = None,
         project: Annotated[
             str | None,

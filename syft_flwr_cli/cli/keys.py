@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from syft_flwr_cli.cli import completing
 from syft_flwr_cli.cli.asking import make_sure, words_agree
 from syft_flwr_cli.cli.options import Email, Json, ProjectPath, Root
 from syft_flwr_cli.errors import UsageError
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-Peer = Annotated[str, typer.Argument(help="The other participant's e-mail.", metavar="PEER")]
+Peer = Annotated[
+    str,
+    typer.Argument(
+        help="The other participant's e-mail.",
+        metavar="PEER",
+        autocompletion=completing.peers,
+    ),
+]
 Words = Annotated[
     str | None,
     typer.Option(

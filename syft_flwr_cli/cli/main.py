@@ -8,9 +8,10 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from syft_flwr_cli.errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, SyftFlwrError
 from syft_flwr_cli.ui import output
@@ -52,7 +53,30 @@ COMMANDS = (
 """Modules of this package, each with ``register(app)``; the order is that of ``--help``."""
 
 
+class _Interrupted(Exception):
+    """Ctrl-C in a command; typer would make a silent exit of it."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Interrupted from error
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from syft_flwr_cli import __version__
+
+        output.out().print(f"syft-flwr {__version__}", markup=False)
+        raise typer.Exit
+
+
 def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say the version, and end.", callback=_version, is_eager=True)
+    ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks. May stand anywhere on the line.")
     ] = False,
@@ -65,6 +89,7 @@ def load(names: Iterable[str] = COMMANDS) -> typer.Typer:
     app = typer.Typer(
         name="syft-flwr",
         help="Federated learning over files: any Flower app, no server, nobody online at the same time.",
+        cls=_Commands,
         no_args_is_help=True,
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
@@ -97,7 +122,7 @@ def run(arguments: list[str] | None = None) -> None:
     except SyftFlwrError as error:
         output.fail(error.what, error.hint, error.exit_code, as_json=as_json)
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort, _Interrupted):
         output.note("Interrupted.")
         if as_json:
             output.emit_json({"exit_code": EXIT_INTERRUPTED}, status="interrupted")

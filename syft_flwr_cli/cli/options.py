@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from syft_flwr_cli.cli import completing
+
 __all__ = [
     "AllowEnv",
     "AllowNet",
@@ -27,10 +29,21 @@ __all__ = [
     "Wheels",
 ]
 
-ProjectPath = Annotated[Path, typer.Argument(help="The project's folder.", show_default="this folder")]
+ProjectPath = Annotated[
+    Path,
+    typer.Argument(
+        help="The project's folder.", show_default="this folder", autocompletion=completing.projects
+    ),
+]
 Email = Annotated[
     str | None,
-    typer.Option("--email", help="Who you are (also SYFTBOX_EMAIL).", metavar="E", show_default=False),
+    typer.Option(
+        "--email",
+        help="Who you are (also SYFTBOX_EMAIL).",
+        metavar="E",
+        show_default=False,
+        autocompletion=completing.participants,
+    ),
 ]
 Datasites = Annotated[
     str | None,
@@ -38,7 +51,13 @@ Datasites = Annotated[
 ]
 TransportName = Annotated[
     str | None,
-    typer.Option("--transport", help="local, syftbox or gdrive.", metavar="T", show_default=False),
+    typer.Option(
+        "--transport",
+        help="local, syftbox, gdrive or object-store.",
+        metavar="T",
+        show_default=False,
+        autocompletion=completing.transports,
+    ),
 ]
 Root = Annotated[
     Path | None,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syft_flwr_cli.cli import completing
 from syft_flwr_cli.cli.options import Email, Json
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.ui import output
@@ -23,7 +24,12 @@ def register(app: typer.Typer) -> None:
     )
     def report(
         run: Annotated[
-            str | None, typer.Argument(help="The run's id, or its beginning.", show_default="the newest")
+            str | None,
+            typer.Argument(
+                help="The run's id, or its beginning.",
+                show_default="the newest",
+                autocompletion=completing.runs,
+            ),
         ] = None,
         out: Annotated[
             Path | None,

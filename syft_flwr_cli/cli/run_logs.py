@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syft_flwr_cli.cli import completing
 from syft_flwr_cli.cli.options import Email, Json
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.protocol.printable import visible, without_sequences
@@ -31,7 +32,12 @@ def add_logs(group: typer.Typer) -> None:
     def logs(
         run: Annotated[
             str | None,
-            typer.Argument(help="The run's id, or how it begins.", metavar="RUN", show_default="the newest"),
+            typer.Argument(
+                help="The run's id, or how it begins.",
+                metavar="RUN",
+                show_default="the newest",
+                autocompletion=completing.runs,
+            ),
         ] = None,
         email: Email = None,
         follow: Annotated[

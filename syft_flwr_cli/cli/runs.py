@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syft_flwr_cli.cli import completing
 from syft_flwr_cli.cli.options import Email, Json, Root, SyftboxConfig, TransportName
 from syft_flwr_cli.cli.run_logs import add_logs
 from syft_flwr_cli.errors import UsageError
@@ -21,7 +22,12 @@ __all__ = ["register"]
 SHOWN = 4
 """Replies that are shown one by one of a data owner's run."""
 
-RunId = Annotated[str, typer.Argument(help="The run's id, or the digits that it begins with.", metavar="RUN")]
+RunId = Annotated[
+    str,
+    typer.Argument(
+        help="The run's id, or the digits that it begins with.", metavar="RUN", autocompletion=completing.runs
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -12,6 +12,7 @@ import typer
 from syft_flwr_cli.cli.options import Json, LogFile, Quiet, RunConfig, Sandbox
 from syft_flwr_cli.cli.results_options import KeepBest, SaveModel, check_results_options, words_for
 from syft_flwr_cli.errors import SyftFlwrError, UsageError
+from syft_flwr_cli.protocol.printable import shortened
 from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.transports.registry import check_transport
 from syft_flwr_cli.ui import output
@@ -206,9 +207,9 @@ def run_simulation(federation: Any, place: Path, *, verbose: bool, quiet: bool =
         if line.startswith((f"Results: {place}", "A page to read: ")):
             return  # they are moved elsewhere, and that is said then
         if verbose:
-            output.note(f"{who:>28} | {line}")
+            output.note(f"{who:>28} | {shortened(line)}")
         elif who == aggregator:
-            output.note(line)
+            output.note(shortened(line))
 
     state = LiveState(project.name, aggregator)
     with shown_from_home(state, place / "homes" / aggregator, quiet=quiet, verbose=verbose):

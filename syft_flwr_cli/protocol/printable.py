@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-__all__ = ["first_line", "is_hidden", "visible", "without_sequences"]
+__all__ = ["first_line", "is_hidden", "shortened", "visible", "without_sequences"]
 
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
@@ -36,6 +36,11 @@ _SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\
 def without_sequences(text: str) -> str:
     """``text`` without the sequences that colour it or move the cursor; what remains is not made `visible` by this."""
     return _SEQUENCES.sub("", text)
+
+
+def shortened(line: str, most: int = 2000) -> str:
+    """A line that may be shown to a person: one that is longer than ``most`` characters is cut, and says so."""
+    return line if len(line) <= most else f"{line[:most]}… ({len(line)} characters)"
 
 
 def first_line(text: str) -> str:

@@ -7,6 +7,9 @@ from syft_flwr_cli.protocol.printable import visible
 
 __all__ = ["egress_lines"]
 
+MOST_SHOWN = 12
+"""Arrays, metrics and values of a reply that are shown where only the newest replies are."""
+
 
 def egress_lines(
     records: Sequence[Mapping[str, Any]], *, rehearsed: bool = False, newest: int | None = None
@@ -20,7 +23,7 @@ def egress_lines(
     rehearsed : bool
         Whether they would leave, or did.
     newest : int, optional
-        Show only so many replies one by one, the newest.
+        Show only so many replies one by one, the newest, and of each only some of what is in it.
     """
     left = [record for record in records if "withheld" not in record]
     verb = "would leave" if rehearsed else "left"
@@ -32,6 +35,11 @@ def egress_lines(
         held = f"  WITHHELD by your policy ({record['withheld']})" if "withheld" in record else ""
         failed = f"  an error: {record['error']}" if "error" in record else ""
         yield visible(f"  {number}. {record['bytes']:,} bytes{failed}{held}")
+        kinds = ("arrays", "metrics", "values")
+        left_out = int(record.get("more") or 0)
+        if newest is not None:
+            left_out += sum(max(0, len(record.get(kind, ())) - MOST_SHOWN) for kind in kinds)
+            record = {**record, **{kind: record.get(kind, ())[:MOST_SHOWN] for kind in kinds}}
         for one in record.get("arrays", ()):
             shape = "x".join(map(str, one["shape"])) or "scalar"
             yield visible(f"       array   {_place(one)}  {one['dtype']} {shape}, {one['bytes']:,} bytes")
@@ -39,8 +47,8 @@ def egress_lines(
             yield visible(f"       metric  {_place(one)} = {str(one['value'])[:100]}")
         for one in record.get("values", ()):
             yield visible(f"       value   {_place(one)}  {one['kind']}, {one['size']} bytes")
-        if record.get("more"):
-            yield f"       and {record['more']} more (see --json)"
+        if left_out:
+            yield f"       and {left_out} more (see --json)"
 
 
 def _place(one: Mapping[str, Any]) -> str:

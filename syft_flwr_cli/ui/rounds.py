@@ -5,10 +5,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from syft_flwr_cli.protocol.printable import visible
+from syft_flwr_cli.protocol.printable import shortened, visible
 from syft_flwr_cli.ui import output
 
 __all__ = ["print_rounds", "size_text"]
+
+MOST_METRICS = 6
 
 
 def print_rounds(rounds: list[dict[str, Any]]) -> None:
@@ -25,7 +27,7 @@ def print_rounds(rounds: list[dict[str, Any]]) -> None:
     for entry in rounds:
         for phase, facts in entry["phases"].items():
             metrics = facts["metrics"]["aggregated"]
-            shown = "  ".join(f"{k} {_short(v)}" for k, v in metrics.items() if k != "num-examples")
+            shown = _listed({name: value for name, value in metrics.items() if name != "num-examples"})
             table.add_row(
                 str(entry["round"]),
                 phase,
@@ -38,8 +40,18 @@ def print_rounds(rounds: list[dict[str, Any]]) -> None:
     output.err().print(table)
 
 
+def _listed(metrics: dict[str, Any]) -> str:
+    """Some of the metrics; an app may report ten thousand, under names of any length."""
+    told = [
+        f"{shortened(str(name), 30)} {_short(value)}" for name, value in list(metrics.items())[:MOST_METRICS]
+    ]
+    return "  ".join(told) + (
+        f"  and {len(metrics) - MOST_METRICS} more" if len(metrics) > MOST_METRICS else ""
+    )
+
+
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else shortened(str(value), 30)
 
 
 def size_text(count: int) -> str:

@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from doubles.json_documents import check_document
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -54,6 +56,7 @@ class Shell:
                 **environ,
             },
         )
+        check_document(words, done.stdout)
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def follows(self, transcript: str) -> None:

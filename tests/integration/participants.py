@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
+from doubles.json_documents import check_document
 
 from syft_flwr_cli.consent.policy import write_open_policy
 from syft_flwr_cli.storage.paths import participant_dir
@@ -96,6 +97,7 @@ class Process:
         found = json.loads(self.out)
         assert list(found) == ["schema_version", "status", "data"]
         assert found["schema_version"] == 1
+        check_document(self.words[self.words.index("syft_flwr_cli") + 1 :], self.out)
         return dict(found)
 
     @property

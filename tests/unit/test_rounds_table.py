@@ -30,3 +30,21 @@ def test_numbers_that_are_none_count_for_nothing_and_end_nothing(odd: object) ->
     means = aggregate({"a@a": {"num-examples": 2, "loss": 1.0}, "b@b": {"num-examples": odd, "loss": odd}})
     assert means["loss"] in (1.0, (1.0 - 5) / 2)
     assert aggregate({"a@a": {"num-examples": 1e300}, "b@b": {"num-examples": 1e300}}) is not None
+
+
+def test_ten_thousand_metrics_under_names_of_any_length_leave_the_table_readable(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    metrics: dict[str, object] = {"\x1b[2J<b>" + "n" * (1 << 20): float("nan")}
+    metrics |= {f"m{number}": number for number in range(10_000)}
+    phase = {
+        "asked": 1,
+        "answered": 1,
+        "seconds": 1.0,
+        "bytes_written": 1,
+        "metrics": {"aggregated": metrics},
+    }
+    print_rounds([{"round": 1, "phases": {"train": phase}}])
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and len(said) < 1000
+    assert "9995 more" in " ".join(said.split())

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from syft_flwr_cli.events.base import lasting
 from syft_flwr_cli.protocol.printable import visible
-from syft_flwr_cli.ui.live.state import LiveState, OwnerRow, RoundRow, WorkRow
+from syft_flwr_cli.ui.live.state import FIRST, LiveState, OwnerRow, RoundRow, WorkRow
 from syft_flwr_cli.ui.rounds import size_text
 
 __all__ = ["draw", "sparkline"]
@@ -33,7 +33,6 @@ _PATIENT = 120.0
 """Seconds after which a data owner that has not answered is called away."""
 _DIGITS = 8
 """Of a run's id; every command takes its beginning for the whole."""
-_FIRST = ("loss", "accuracy")
 
 
 def draw(state: LiveState, now: float, width: int, height: int) -> list[Text]:
@@ -179,7 +178,7 @@ def _work(row: WorkRow, now: float) -> Text:
 
 def _curves(state: LiveState, width: int) -> list[Text]:
     curves = {name: values for name, values in state.curves().items() if len(values) > 1}
-    chosen = sorted(curves, key=lambda name: (not any(word in name for word in _FIRST), name))[:3]
+    chosen = sorted(curves, key=lambda name: (not any(word in name for word in FIRST), name))[:3]
     size = min(24, max((len(visible(name)) for name in chosen), default=0))
     room = max(8, min(60, width - size - 30))
     return [
@@ -206,7 +205,7 @@ def _round(row: RoundRow, state: LiveState) -> Text:
         line.append(f" {name} {done}/{len(phase.asked)} {max(0.0, phase.last - phase.began):.1f} s ", style)
     means = state.means(row)
     more = max((phase.means.more for phase in row.phases.values()), default=0)
-    for name in sorted(means, key=lambda one: (not any(word in one for word in _FIRST), one))[:4]:
+    for name in sorted(means, key=lambda one: (not any(word in one for word in FIRST), one))[:4]:
         line.append(f" {_shortened(visible(name), 20)} {means[name]:.4g}")
     extra = len(means) - 4 + more
     if extra > 0:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["LiveState", "Means", "OwnerRow", "PhaseRow", "RoundRow", "WorkRow"]
+__all__ = ["FIRST", "LiveState", "Means", "OwnerRow", "PhaseRow", "RoundRow", "WorkRow"]
 
 MAX_METRICS = 40
 MAX_NAME = 60
@@ -20,6 +20,8 @@ MAX_ROUNDS = 200
 MAX_RECENT = 100
 MAX_TEXT = 300
 _LARGEST = 1e300
+FIRST = ("loss", "accuracy")
+"""Metrics that are shown before others."""
 
 _FLOWER_ROUND = re.compile(r"\[ROUND (\d+)(?:/(\d+))?\]")
 
@@ -211,7 +213,9 @@ class LiveState:
         """Keep the means of a round that is over for the curves."""
         for name, value in self.means(row).items():
             known = self.series.get(name)
-            if known is None and len(self.series) < MAX_METRICS:
+            # Of ten thousand metrics the ones that everybody looks for are not left out.
+            room = 2 * MAX_METRICS if any(word in name for word in FIRST) else MAX_METRICS
+            if known is None and len(self.series) < room:
                 known = self.series[name] = deque(maxlen=MAX_ROUNDS)
             if known is not None:
                 known.append(value)

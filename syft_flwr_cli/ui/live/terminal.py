@@ -171,7 +171,7 @@ class _Lines:
                 *whole, held = (held + block).split(b"\n")
                 for line in whole:
                     self._take(line[:4000].decode(errors="replace"))
-                held = held[-4000:]
+                held = held[:4000]  # of a longer line the beginning tells what it is
             if held:
                 self._take(held.decode(errors="replace"))
 
