@@ -3,8 +3,8 @@
 It is the parent of everything the app starts, also of what the app lets go of, and runs nothing of the app.
 The kernel asks it before each new process or thread; memory, disk and time are measured, the more often the
 less is left. When the app ends, when a limit is passed, or when the node goes away, every process is killed
-before this one ends. It ends as the app's process did, by the same code or signal, after one line of JSON to
-the node: why it was stopped, if it was, and the most memory that was used.
+and the scratch folder removed before this one ends. It ends as the app's process did, by the same code or
+signal, after one line of JSON to the node: why it was stopped, if it was, and the most memory that was used.
 """
 
 import contextlib
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str]) -> None:
     theirs.close()
     supervisor = _Supervisor(spec, child, node, mine)
     status, reason = supervisor.watch()
+    _remove(spec.scratch)
     report = {"reason": reason, "memory": supervisor.peak, "asks": supervisor.asks}
     with contextlib.suppress(OSError):
         node.sendall(json.dumps(report).encode() + b"\n")
@@ -229,6 +230,14 @@ class _Supervisor:
                 return status if status is not None else signal.SIGKILL, self._reason
             if ended == self._child and status is None:
                 status = found
+
+
+def _remove(scratch: str) -> None:
+    """Remove the scratch folder: a node that was killed does not."""
+    if scratch:
+        import shutil
+
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _end_like(status: int, kind: str) -> None:
