@@ -95,12 +95,15 @@ class Drafts:
         self._owners = owners
         self._open_runs = tuple(open_runs)
         self._digests = Digests()
-        self._seen: dict[int, _Content] = {}
+        self._seen: dict[tuple[tuple[str, int], ...] | None, _Content] = {}
 
     def draft(self, message: Message, recipient: str, now: float) -> OutgoingRequest:
         """The draft of a message that is made ``now`` (seconds since 1970)."""
         metadata = message.metadata
-        key = id(message.content) if message.has_content() else 0
+        # The same records make the same content, also where each message has a dict of its own around them.
+        key = None
+        if message.has_content():
+            key = tuple((name, id(record)) for name, record in message.content.items())
         content = self._seen.get(key)
         if content is None:
             content = self._seen[key] = _Content.of(message, self._digests)

@@ -69,6 +69,8 @@ class FolderReader:
 
     def batch(self, awaited: Collection[str] = (), limit: int = BATCH) -> list[str]:
         """Ids of messages that have not been dealt with: those in ``awaited`` first, at most ``limit``."""
+        if not self._tries:
+            return []
         first = list(islice((mid for mid in awaited if mid in self._tries), limit))
         chosen = dict.fromkeys(first)
         half = (limit - len(first) + 1) // 2

@@ -232,8 +232,7 @@ class Outbox:
 
     def skipped(self, ids: Collection[str]) -> set[str]:
         """Those of these requests without whose answers a call went on, in this process or an earlier one."""
-        rows = [self._journal.sent(mid) for mid in ids]
-        return {row.id for row in rows if row is not None and row.meta.skipped}
+        return self._journal.skipped_sent(ids)
 
     def withdraw(self) -> int:
         """End every open request of the run and remove its file; how many."""

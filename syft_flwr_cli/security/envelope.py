@@ -38,6 +38,7 @@ __all__ = [
     "Envelope",
     "Header",
     "RefusedError",
+    "file_digest",
     "header_line",
     "is_signed_by",
     "is_stated_by",
@@ -157,9 +158,14 @@ def read_envelope(data: Buffer) -> Envelope:
         line=bytes(view[:start]),
         body=view[start:end],
         signature=bytes(view[end:]),
-        digest=hashlib.sha256(view).hexdigest(),
+        digest=file_digest(view),
         signed=view[:end],
     )
+
+
+def file_digest(data: Buffer) -> str:
+    """What names the file of a message: its SHA-256, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def is_signed_by(envelope: Envelope, sender: PublicIdentity) -> bool:

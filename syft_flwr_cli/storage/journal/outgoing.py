@@ -6,7 +6,7 @@ sees it. Every step is one of the table in `protocol.states`.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -217,6 +217,11 @@ class OutgoingTable(Table):
                 "UPDATE sent SET meta=json_set(meta, '$.skipped', json('true')) WHERE id=?",
                 [(mid,) for mid in ids],
             )
+
+    def skipped_sent(self, ids: Collection[str]) -> set[str]:
+        """Those of ``ids`` without whose answers a call went on (see `skip_sent`)."""
+        query = "SELECT id FROM sent WHERE id IN (SELECT value FROM json_each(?)) AND json_extract(meta, '$.skipped')"
+        return {row["id"] for row in self._db.all(query, json.dumps(list(ids)))}
 
     def sent(self, mid: str) -> RequestRow | None:
         """One request of ours."""

@@ -143,6 +143,7 @@ class FolderWatch:
         self._dirty = True
         self._awaited: str | None = None
         self._watched_path: Path | None = None
+        self._subscribed: tuple[int, Identity] | None = None
         self._events_unreliable = False
         self._device = 0
         self._closed = False
@@ -220,7 +221,7 @@ class FolderWatch:
         return name in self._ignored or is_leftover(name)
 
     def _subscribe(self) -> None:
-        """Listen at the folder, or at the nearest one above it; look twice, for it may just be made."""
+        """Listen at the folder, or at the nearest one above it; where that is new, look twice: it may grow."""
         while True:
             depth, identity = self._deepest()
             if identity is None:
@@ -235,7 +236,8 @@ class FolderWatch:
             if self._watched_path is not None and self._watched_path != place:
                 self._events.forget(self._watched_path, self._record)
             self._watched_path = place
-            if self._deepest() == (depth, identity):
+            before, self._subscribed = self._subscribed, (depth, identity)
+            if before == self._subscribed or self._deepest() == self._subscribed:
                 return
 
     def _deepest(self) -> tuple[int, Identity | None]:
