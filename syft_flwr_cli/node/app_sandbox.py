@@ -24,6 +24,8 @@ def app_sandbox(
     data: Path | None,
     python: Path | None,
     elsewhere: Path | None,
+    home: Path | None = None,
+    foreign: bool = False,
     bytecode: Path | None = None,
     results: Path | None = None,
     grants: Grants | None = None,
@@ -44,6 +46,10 @@ def app_sandbox(
         The interpreter of the app's environment; this one's if None.
     elsewhere : Path, optional
         Where the project lies that ``code`` is the copy of: it is not shown.
+    home : Path, optional
+        ``SYFT_FLWR_HOME``: nothing in it is shown but what is named here.
+    foreign : bool
+        Whether the app's environment came with the project, or holds the packages of its lock.
     bytecode, results : Path, optional
         Folders that can be written.
     grants, limits, gpu
@@ -57,7 +63,7 @@ def app_sandbox(
     if data is not None:
         readable.append(str(data.absolute()))
     spec = SandboxSpec(
-        programs=tuple(interpreter_paths(python, hidden)),
+        programs=tuple(interpreter_paths(python, hidden, [] if home is None else [home], foreign=foreign)),
         readable=tuple(readable),
         directory=str(code.absolute()),
         writable=() if bytecode is None else (str(bytecode),),

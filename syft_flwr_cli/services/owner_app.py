@@ -130,6 +130,8 @@ def prepare_app(
                 data=data.path,
                 python=python,
                 elsewhere=elsewhere,
+                home=home,
+                foreign=own and python is not None,
                 bytecode=node.bytecode_dir(personal, digest),
                 results=make_private_dir(app_dir(home, settings.email, settings.app_name) / "results"),
                 grants=code.grants,
