@@ -27,10 +27,11 @@ from syft_flwr_cli.catalogue.records import (
 from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.errors import NotThereError
 from syft_flwr_cli.protocol import names
-from syft_flwr_cli.protocol.header import MAX_HEADER, Header
+from syft_flwr_cli.protocol.header import MAX_HEADER, Header, parse_header
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.suites import SUITE, SUITE_NONE
 from syft_flwr_cli.security.envelope import read_envelope, write_envelope
+from syft_flwr_cli.security.identity import SIGNATURE_SIZE
 from syft_flwr_cli.security.public_identity import PublicIdentity
 from syft_flwr_cli.security.sealing import SealedPayload, content_digest, open_payload
 from syft_flwr_cli.transports.base import BytesContent, Watch
@@ -43,7 +44,7 @@ Check = Callable[[str, Record], None]
 LASTS = 10 * 365 * 86400.0
 """Seconds after which a record expires: it holds until it is overtaken."""
 
-MAX_FILE = MAX_RECORD + MAX_HEADER + 4096
+MAX_SEALED = MAX_RECORD + 4096
 TRIES = 50
 """How often a file that is listed and not there is looked for before it is given up."""
 
@@ -208,22 +209,26 @@ class Mailbox:
             return True, None
         if self.channel.keys.of(peer) is None:
             return False, None
+        data = b""
         try:
             with self.channel.transport.open(peer, path) as stream:
-                data = stream.read(MAX_FILE + 1)
+                data = stream.read(MAX_HEADER)
+                header, length = parse_header(data)
+                # No more is read than is announced, and nothing where too much is: a file of gigabytes costs nobody
+                # anything who makes it.
+                if header.size > MAX_SEALED:
+                    raise RefusedError("oversized", f"a record has at most {MAX_RECORD:,} bytes")
+                data += stream.read(max(0, length + header.size + SIGNATURE_SIZE + 1 - len(data)))
+            return True, self._accept(peer, kind, mid, data)
         except NotThereError:
             self._names[peer, kind, name] += 1
             return self._names[peer, kind, name] > TRIES, None
-        try:
-            return True, self._accept(peer, kind, mid, data)
         except RefusedError as error:
             self.channel.quarantine.refuse(peer, path, data, error)
             return True, None
 
     def _accept(self, peer: str, kind: Kind, mid: str, data: bytes) -> Received | None:
         channel = self.channel
-        if len(data) > MAX_FILE:
-            raise RefusedError("oversized", f"a record has at most {MAX_FILE:,} bytes")
         envelope = read_envelope(data)
         header = envelope.header
         if (header.kind, header.app, header.endpoint) != ("request", APP, kind):

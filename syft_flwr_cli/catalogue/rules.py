@@ -7,6 +7,8 @@ name, and nobody decides about projects of somebody else. Pure.
 from syft_flwr_cli.catalogue.datasets import read_data_set
 from syft_flwr_cli.catalogue.projects import MAX_MESSAGE, read_decision, read_offer
 from syft_flwr_cli.catalogue.records import Fields, Record
+from syft_flwr_cli.errors import UsageError
+from syft_flwr_cli.protocol.names import check_plain_name
 from syft_flwr_cli.protocol.rejection import RefusedError
 
 __all__ = ["check_record", "leads"]
@@ -23,8 +25,9 @@ def check_record(me: str, sender: str, record: Record) -> None:
         offer = read_offer(record.content)
         _must(record.key == offer.app_name, "the offer is filed under another app than its own")
         _must(leads(sender, offer.app_name), f"{offer.app_name} is no project of {sender}")
-        # An app name has one: by what it is called, a project could be taken for somebody else's app.
-        _must("@" not in offer.project, f"a project cannot be called {offer.project}")
+        # With an @ it could be taken for somebody else's app, with a blank for more than one word of a command.
+        for name in (offer.project, offer.app_name.removeprefix(f"{sender}_")):
+            _must(_is_plain(name), f"a project cannot be called {name}")
         _must(me in offer.datasites, f"the offer is not meant for {me}")
     elif record.kind == "decision":
         decision = read_decision(record.content)
@@ -35,6 +38,13 @@ def check_record(me: str, sender: str, record: Record) -> None:
     else:
         _must(record.key == "", "a notice of leaving has no key")
         Fields(record.content, "The notice").text("reason", MAX_MESSAGE)
+
+
+def _is_plain(name: str) -> bool:
+    try:
+        return bool(check_plain_name(name))
+    except UsageError:
+        return False
 
 
 def _must(so: bool, otherwise: str) -> None:

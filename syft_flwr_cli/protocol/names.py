@@ -23,6 +23,7 @@ __all__ = [
     "check_component",
     "check_email",
     "check_message_id",
+    "check_plain_name",
     "direct_payload_path",
     "message_id",
     "message_of",
@@ -46,7 +47,10 @@ MAX_COMPONENT = 200
 KEPT = 4096
 """Of how many names it is kept that they were found proper: with many data owners each is asked about many times."""
 
-_EMAIL = re.compile(r"[a-z0-9!#$%&'+=^_{}~-][a-z0-9!#$%&'+=^_{}~.-]*@[a-z0-9][a-z0-9.-]*\Z")
+_EMAIL = re.compile(r"[a-z0-9!#$%'+=^_{}~][a-z0-9!#$%'+=^_{}~.-]*@[a-z0-9][a-z0-9.-]*\Z")
+"""Neither an option nor the end of a command, where it stands in one that somebody types."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _COMPONENT = re.compile(r"[A-Za-z0-9@!#$%&'+=^_{}~-][A-Za-z0-9@!#$%&'+=^_{}~. -]*\Z")
 _MESSAGE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _PROJECT = re.compile(r"[^A-Za-z0-9._-]+")
@@ -92,6 +96,21 @@ def check_component(text: str, what: str = "name") -> str:
             f"{text[:80]!r} cannot be used as {what}.",
             hint="Use letters, digits, '.', '_' and '-'; no '/', no '..', no leading dot, at most "
             f"{MAX_COMPONENT} characters.",
+        )
+    return text
+
+
+def check_plain_name(text: str) -> str:
+    """Return ``text`` if it is a component of letters, digits, '.', '_' and '-', as the name of a package is.
+
+    Raises
+    ------
+    UsageError
+        If it is not: in a command that is to be typed it could be more than one word.
+    """
+    if not _PLAIN.match(check_component(text)):
+        raise UsageError(
+            f"{text[:80]!r} cannot be the name of a project.", hint="Use letters, digits, '.', '_' and '-'."
         )
     return text
 

@@ -26,7 +26,7 @@ from syft_flwr_cli.catalogue.rules import leads
 from syft_flwr_cli.consent.manifest import Manifest, make_manifest
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.config import Project
-from syft_flwr_cli.protocol.names import check_component, check_email, payload_folder
+from syft_flwr_cli.protocol.names import check_email, check_plain_name, payload_folder
 from syft_flwr_cli.services.federation import Federation
 
 __all__ = ["Asked", "Shared", "Standing", "offered", "restore_tree", "share", "standing", "withdraw"]
@@ -106,7 +106,7 @@ def share(federation: Federation, project: Project, to: Collection[str] | None, 
         If the files cannot be offered.
     """
     app = _app_of(project, federation.email)
-    check_component(project.name, "the name of a project")
+    check_plain_name(project.name)
     asked = _whom(project, to)
     if len(message) > MAX_MESSAGE:
         raise UsageError(

@@ -1,7 +1,9 @@
 """Offers, decisions and data sets by somebody who lies: over a store in memory, without any process."""
 
 import hashlib
+import uuid
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from syft_flwr_cli.catalogue.record_store import RecordStore
 from syft_flwr_cli.catalogue.records import APP, Kind, Record, record_bytes, record_id
 from syft_flwr_cli.catalogue.rules import check_record
 from syft_flwr_cli.consent.manifest import Entry, Manifest
+from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.events import Event, MessageRejected
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.header import Header
@@ -99,6 +102,42 @@ def offer(**other: Any) -> dict[str, Any]:
 
 def record(kind: Kind, key: str, content: dict[str, Any], number: int = 1) -> Record:
     return Record(kind, key, number, 1.0, content)
+
+
+@pytest.mark.parametrize(
+    "name", ["study --approve", "study\u00a0x", "-study", "a&reboot", "$HOME", "~", "it's", "x;y", "study "]
+)
+def test_no_name_of_a_project_is_more_than_a_word_of_a_command(world: World, name: str) -> None:
+    """What a person is told to type has it in it."""
+    world.says(DS, DO, record("offer", STUDY, offer(project=name)))
+    app = f"{DS}_{name}_1750000000"
+    world.says(DS, DO, record("offer", app, offer(app_name=app)))
+    assert world.taken(DO, DS) == []
+
+
+@pytest.mark.parametrize("email", ["a&rm$ifs-rf$ifs~&b@x.example", "--approve@x.example", "-m@x.example"])
+def test_no_e_mail_is_an_option_or_the_end_of_a_command(email: str) -> None:
+    with pytest.raises(UsageError):
+        names.check_email(email)
+
+
+def test_of_a_file_no_more_is_read_than_its_first_line_announces(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    class Counted(BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            found = super().read(size)
+            read.append(len(found))
+            return found
+
+    opened = MemoryTransport.open
+    monkeypatch.setattr(MemoryTransport, "open", lambda *words: Counted(opened(*words).read()))
+    for _ in range(20):
+        world.drop(DS, DO, "offer", str(uuid.uuid4()), b"{" * (1 << 20))
+    assert world.taken(DO, DS) == []
+    assert sum(read) < 20 * 8192 + (1 << 15), read
 
 
 def test_an_offer_of_the_one_who_leads_is_taken(world: World) -> None:

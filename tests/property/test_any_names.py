@@ -1,6 +1,5 @@
 """Names, for any text: whatever passes stays in its folder."""
 
-import string
 from collections.abc import Callable
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -23,7 +22,7 @@ from syft_flwr_cli.protocol.names import (
 NASTY = st.text(
     alphabet=st.one_of(st.sampled_from(list("./\\@_-: \0\n\r\t~$%")), st.characters()), max_size=60
 )
-PLAIN = st.text(alphabet=string.ascii_letters + string.digits + "_-", min_size=1, max_size=20)
+PLAIN = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,19}", fullmatch=True)
 EMAILS = st.builds(
     lambda name, host: f"{name}@{host}.example", PLAIN, st.from_regex(r"[a-z0-9]{1,10}", fullmatch=True)
 )

@@ -112,9 +112,11 @@ def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
         raise FabError(f"The FAB unpacks to more than {MAX_UNPACKED} bytes.")
     files: dict[str, bytes] = {}
     for member in members:
+        name = member.filename
+        if not name:
+            raise FabError("A file of the FAB has no name.")
         if member.is_dir():
             continue
-        name = member.filename
         mode = member.external_attr >> 16
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
             raise FabError(f"{name[:80]!r} in the FAB is a link or a device.")
