@@ -11,6 +11,15 @@ from typing import Any, Literal, get_args
 
 from syft_flwr_cli.catalogue.payload import Payload, payload_document, read_payload
 from syft_flwr_cli.catalogue.records import Fields
+from syft_flwr_cli.catalogue.run_asks import (
+    MAX_ASKS,
+    RunAnswer,
+    RunAsk,
+    answers_document,
+    asks_document,
+    read_answers,
+    read_asks,
+)
 from syft_flwr_cli.protocol.names import check_app_name, check_component, check_email, check_message_id
 
 __all__ = [
@@ -54,6 +63,8 @@ class Offer:
         The bundle; None in an offer that was withdrawn.
     withdrawn : bool
         Nobody is asked any more.
+    runs : tuple of RunAsk
+        Runs that wait for the owners' answers: their run config is another than the approved one.
     """
 
     id: str
@@ -66,11 +77,15 @@ class Offer:
     datasites: tuple[str, ...]
     tree: Payload | None
     withdrawn: bool = False
+    runs: tuple[RunAsk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectDecision:
-    """What a data owner decided about one offer; ``until`` in seconds since 1970, None for without end."""
+    """What a data owner decided about one offer; ``until`` in seconds since 1970, None for without end.
+
+    ``runs`` are its answers to the runs that the offer asks for.
+    """
 
     offer: str
     app_name: str
@@ -78,6 +93,11 @@ class ProjectDecision:
     choice: Choice
     until: float | None = None
     message: str = ""
+    runs: tuple[RunAnswer, ...] = ()
+
+    def answer_to(self, ask: RunAsk) -> RunAnswer | None:
+        """What it says to an ask; None if nothing."""
+        return next((one for one in self.runs if one.is_about(ask)), None)
 
     def holds(self, now: float) -> bool:
         """Whether this is an approval that has not ended."""
@@ -86,7 +106,8 @@ class ProjectDecision:
 
 def offer_document(offer: Offer) -> dict[str, Any]:
     """The content of the record that carries an offer."""
-    return {
+    asks = {"runs": asks_document(offer.runs)} if offer.runs else {}
+    return asks | {
         "id": offer.id,
         "app_name": offer.app_name,
         "project": offer.project,
@@ -119,12 +140,14 @@ def read_offer(content: Mapping[str, Any]) -> Offer:
         ),
         tree=None if withdrawn else read_payload(fields.get("tree"), "The offer"),
         withdrawn=withdrawn,
+        runs=read_asks(fields.items("runs", MAX_ASKS)),
     )
 
 
 def decision_document(decision: ProjectDecision) -> dict[str, Any]:
     """The content of the record that carries a decision."""
-    return {
+    answers = {"runs": answers_document(decision.runs)} if decision.runs else {}
+    return answers | {
         "offer": decision.offer,
         "app_name": decision.app_name,
         "digest": decision.digest,
@@ -145,4 +168,5 @@ def read_decision(content: Mapping[str, Any]) -> ProjectDecision:
         choice=fields.choice("decision", choices),
         until=fields.optional("until", fields.seconds),
         message=fields.text("message", MAX_MESSAGE),
+        runs=read_answers(fields.items("runs", MAX_ASKS)),
     )

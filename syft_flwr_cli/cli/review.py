@@ -51,6 +51,19 @@ def register(app: typer.Typer) -> None:
         allow_net: AllowNet = None,
         allow_env: AllowEnv = None,
         allow_path: AllowPath = None,
+        allow_run: Annotated[
+            str | None,
+            typer.Option(
+                "--allow-run",
+                help="Let this run have the run config that it asks for.",
+                metavar="RUN",
+                show_default=False,
+            ),
+        ] = None,
+        refuse_run: Annotated[
+            str | None,
+            typer.Option("--refuse-run", help="Do not let it.", metavar="RUN", show_default=False),
+        ] = None,
         as_json: Json = False,
     ) -> None:
         """Show what would run on this machine, and approve or reject it. Nothing of it is run.
@@ -62,6 +75,13 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.project.duration import parse_end
         from syft_flwr_cli.protocol.grants import parse_grants
 
+        if allow_run is not None or refuse_run is not None:
+            if approve or reject or (allow_run is not None and refuse_run is not None):
+                raise UsageError(
+                    "A run is answered by itself.", hint="Give --allow-run or --refuse-run and nothing else."
+                )
+            _answer_run(project, email, str(allow_run or refuse_run), allow_run is not None, as_json)
+            return
         if approve and reject:
             raise UsageError("Both --approve and --reject were given.", hint="Give one of them.")
         if no_environment and not approve:
@@ -142,6 +162,24 @@ def _review(
                 f"These are the files as they were received, version {received.offer.revision}. A newer version is "
                 f"received with: syft-flwr join {received.aggregator}"
             )
+
+
+def _answer_run(path: Path, email: str | None, run: str, allowed: bool, as_json: bool) -> None:
+    """Answer a run whose run config is another than the approved one."""
+    from syft_flwr_cli.protocol.printable import visible
+    from syft_flwr_cli.services.answering import answer_asked_run
+    from syft_flwr_cli.ui.console_reporter import ConsoleReporter
+
+    answered = answer_asked_run(path, email, run, allowed, ConsoleReporter())
+    if as_json:
+        output.emit_json(
+            {"run_id": answered.ask.run, "allowed": allowed, "values": dict(answered.ask.values)}
+        )
+        return
+    word = "Allowed" if allowed else "Refused"
+    output.note(f"{word} run {answered.ask.run} with {visible(answered.ask.sentence())}.", style="bold")
+    if not answered.sent:
+        output.note(f"{answered.aggregator} is told by the next: syft-flwr join {answered.aggregator}")
 
 
 def _answer(here: Path, email: str, offer: "Offered", decision: "Decision", until: float | None) -> None:

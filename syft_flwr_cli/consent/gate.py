@@ -29,7 +29,7 @@ from syft_flwr_cli.consent.policy import (
     write_open_policy,
 )
 from syft_flwr_cli.consent.reread import Reread
-from syft_flwr_cli.consent.run_config import approved_config, differences, refuse_config
+from syft_flwr_cli.consent.run_config import Allowance, approved_config, differences, refuse_config
 from syft_flwr_cli.delivery.inbox import Stopped
 from syft_flwr_cli.delivery.task import Task, WrittenReply
 from syft_flwr_cli.errors import NotApprovedError, SyftFlwrError
@@ -217,6 +217,8 @@ class Gate:
         How many data owners the project names.
     note : callable
         Hears, by run, what was let pass and should be known all the same.
+    allowed : callable
+        By run, the values of its run config that the owner has allowed for this run beyond the policy.
     """
 
     def __init__(
@@ -225,7 +227,9 @@ class Gate:
         journal: Journal,
         participants: int,
         note: Callable[[str, str], None] = lambda run, sentence: None,
+        allowed: Callable[[str], Mapping[str, Any]] = lambda run: {},
     ) -> None:
+        self._allowed = allowed
         self._code = code
         self._journal = journal
         self._participants = participants
@@ -334,7 +338,10 @@ class Gate:
     def _config(self, policy: Policy, work: Task) -> str | None:
         """Why the run config is not accepted; one that differs from the approved one and is, is noted once a run."""
         different = differences(self._code.run_config, work.body.run_config)
-        refusal = refuse_config(policy.run_config, self._code.run_config, different)
+        rules = policy.run_config
+        if different:
+            rules += tuple(Allowance(key, values=(value,)) for key, value in self._allowed(work.run).items())
+        refusal = refuse_config(rules, self._code.run_config, different)
         if refusal is None and different:
             listed = ", ".join(f"{key} = {value!r:.80}" for key, value in different)
             if (work.run, listed) not in self._noted:

@@ -30,6 +30,8 @@ class DecisionWatch:
         Opens the aggregator's part in the exchange of records.
     awaited : callable
         By app, the data owners of whom a decision is awaited.
+    ask : callable
+        Brings what data owners are asked up to date, before it is sent.
     changed : callable
         Is called after every look.
     """
@@ -38,9 +40,10 @@ class DecisionWatch:
         self,
         open_federation: Callable[[], Federation],
         awaited: Callable[[], Mapping[str, Sequence[str]]],
+        ask: Callable[[Federation], None],
         changed: Callable[[], None],
     ) -> None:
-        self._open, self._awaited, self._changed = open_federation, awaited, changed
+        self._open, self._awaited, self._ask, self._changed = open_federation, awaited, ask, changed
         self._federation: Federation | None = None
         self._wanted = threading.Event()
         self._closing = False
@@ -54,6 +57,8 @@ class DecisionWatch:
     def look(self) -> None:
         """Look now, and on for as long as something is awaited."""
         self._wanted.set()
+        if (federation := self._federation) is not None:
+            federation.session.channel.transport.wake()
 
     def close(self) -> None:
         """End the thread."""
@@ -82,17 +87,21 @@ class DecisionWatch:
             self._let_go()
 
     def _watch(self) -> None:
-        """Look until nothing is awaited any more."""
-        while not self._closing and (awaited := self._awaited()):
+        """Look once, and on until nothing is awaited any more."""
+        while not self._closing:
+            awaited = self._awaited()
             if self._federation is None:
                 self._federation = self._open()
             federation = self._federation
             token = federation.token()
+            self._ask(federation)
             federation.mailbox.post()
             peers = sorted({email for owners in awaited.values() for email in owners})
             federation.mailbox.collect(peers, ("decision", "leave"))
             self._changed()
-            if self._awaited() and not self._closing:
+            if not self._awaited():
+                return
+            if not self._closing:
                 federation.wait(token, WAIT)
 
     def _let_go(self) -> None:

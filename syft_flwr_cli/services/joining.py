@@ -22,6 +22,7 @@ from syft_flwr_cli.catalogue.projects import (
 )
 from syft_flwr_cli.catalogue.record_store import Received, RecordStore
 from syft_flwr_cli.catalogue.records import APP
+from syft_flwr_cli.catalogue.run_asks import MAX_ASKS, RunAnswer
 from syft_flwr_cli.consent.manifest import make_manifest, remove_copy
 from syft_flwr_cli.errors import NotAProjectError, TransportError, UsageError
 from syft_flwr_cli.events import Emit, OfferAwaited
@@ -201,10 +202,22 @@ def answer(
     *,
     until: float | None = None,
     message: str = "",
+    runs: tuple[RunAnswer, ...] = (),
 ) -> None:
-    """Note what the aggregator is to be told about its offer; `Federation.mailbox` posts it."""
+    """Note what the aggregator is to be told about its offer; `Federation.mailbox` posts it.
+
+    What was answered to runs that the offer asks for stays as it was, except for what ``runs`` answer anew.
+    """
+    anew = {answered.run for answered in runs}
+    before = () if one.decision is None else one.decision.runs
     decision = ProjectDecision(
-        one.offer.id, one.offer.app_name, one.offer.digest, choice, until=until, message=message
+        one.offer.id,
+        one.offer.app_name,
+        one.offer.digest,
+        choice,
+        until=until,
+        message=message,
+        runs=(*(kept for kept in before if kept.run not in anew), *runs)[-MAX_ASKS:],
     )
     store.put(one.aggregator, "decision", one.offer.app_name, decision_document(decision), now)
 

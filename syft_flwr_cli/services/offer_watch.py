@@ -11,8 +11,9 @@ from typing import Any
 from syft_flwr_cli.consent.approvals import Approval, read_decision
 from syft_flwr_cli.errors import NotApprovedError, SyftFlwrError
 from syft_flwr_cli.events import DecisionAwaited, Emit, OfferReceived, StoreFailed
+from syft_flwr_cli.protocol.printable import visible
 from syft_flwr_cli.protocol.rejection import RefusedError
-from syft_flwr_cli.services import joining
+from syft_flwr_cli.services import asked_runs, joining
 from syft_flwr_cli.services.federation import Federation, open_for_peers
 from syft_flwr_cli.services.own_data import announce
 
@@ -76,7 +77,7 @@ class OfferWatch:
 
     def _awaited(self, federation: Federation, one: joining.Offered) -> DecisionAwaited | None:
         if one.decision is not None:
-            return None
+            return self._asked_run(federation, one)
         if (known := self._decided(federation, one)) is not None:
             joining.answer(federation.store, one, known.decision, federation.session.channel.clock())
             return None
@@ -91,6 +92,38 @@ class OfferWatch:
         words = f"syft-flwr join {one.aggregator} --project {quote(one.name)} --email {self._email}"
         event = DecisionAwaited(
             self._email, f"{one.aggregator} offers {one.name}, version {one.offer.revision}", words
+        )
+        self._emit(event)
+        return event
+
+    def _asked_run(self, federation: Federation, one: joining.Offered) -> DecisionAwaited | None:
+        """Answer the runs that the policy allows; the first of the others waits for the owner."""
+        asks = asked_runs.unanswered(one)
+        if not asks or one.decision is None:
+            return None
+        project = joining.unpack_offer(federation, one)
+        if project is None:
+            return None
+        answers = asked_runs.answers_by_policy(self._home, self._email, project, asks)
+        if answers:
+            joining.answer(
+                federation.store,
+                one,
+                one.decision.choice,
+                federation.session.channel.clock(),
+                until=one.decision.until,
+                message=one.decision.message,
+                runs=tuple(answers),
+            )
+        left = [ask for ask in asks if all(not answer.is_about(ask) for answer in answers)]
+        if not left:
+            return None
+        event = DecisionAwaited(
+            self._email,
+            f"{one.aggregator} asks for a run of {one.name} (submitted by {visible(left[0].submitter)}) with "
+            f"{visible(left[0].sentence())}, which your policy does not allow",
+            f"syft-flwr review {quote(one.name)} --email {self._email} --allow-run {left[0].run}   "
+            "(or --refuse-run)",
         )
         self._emit(event)
         return event

@@ -28,6 +28,7 @@ from syft_flwr_cli.node.app_sandbox import app_sandbox, sandbox_limits, stated
 from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.project.settings import Settings
 from syft_flwr_cli.security.identity import FILE_NAME, read_public
+from syft_flwr_cli.services.asked_runs import allowed_values
 from syft_flwr_cli.services.data_choice import DataChoice
 from syft_flwr_cli.services.run_log import RunLog
 from syft_flwr_cli.session.session import Session, open_session
@@ -227,7 +228,13 @@ def open_app(
         emit(DataChosen(app.settings.app_name, data.use, str(data.path or ""), data.files, data.bytes))
         component = load_project(app.code.copy).clientapp
         runner = node.make_runner(opened, app.code.copy, component, app.options, early)
-        gate = Gate(app.code, opened.journal, len(app.settings.datasites), partial(_note, opened.channel))
+        gate = Gate(
+            app.code,
+            opened.journal,
+            len(app.settings.datasites),
+            partial(_note, opened.channel),
+            partial(allowed_values, home, app.settings.email, app.settings.aggregator, app.settings.app_name),
+        )
     except BaseException:
         opened.close()
         raise

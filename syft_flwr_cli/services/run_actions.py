@@ -8,11 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from syft_flwr_cli.aggregator.service.processes import as_run_config
 from syft_flwr_cli.aggregator.service.states import State
 from syft_flwr_cli.aggregator.service.store import RunRecord, ServiceStore
 from syft_flwr_cli.aggregator.stopping import ask_to_stop, withdraw_request
+from syft_flwr_cli.catalogue.run_asks import RunAsk
+from syft_flwr_cli.project.config import load_project
+from syft_flwr_cli.services.asked_runs import ask_for_runs, values_beyond
 from syft_flwr_cli.services.federation import Federation, record_store
 from syft_flwr_cli.services.offers import Standing, standing
 from syft_flwr_cli.services.participation import parse_start_rule
@@ -73,17 +77,55 @@ class ServiceActions:
     def __init__(self, setup: ServiceSetup, store: ServiceStore) -> None:
         self._setup, self._store = setup, store
         self._rule = parse_start_rule(setup.start_with)
+        self._beyond: dict[int, dict[str, Any]] = {}
         self._known: dict[str, tuple[float, Standing | None]] = {}
 
     def waits(self, run: RunRecord) -> str:
         """Whose decision a run waits for, before it begins."""
         found = self._standing(run.app_name)
-        if found is None or found.offer.digest != run.digest or not found.undecided:
-            return ""
-        if self._rule.enough(len(found.approved), len(found.asked)):
+        if found is None or found.offer.digest != run.digest:
             return ""
         since = datetime.fromtimestamp(run.submitted, UTC).strftime("%H:%M UTC")
+        ask = self._ask(run)
+        if ask is not None:
+            return self._waits_for_answers(found, ask, since)
+        if not found.undecided or self._rule.enough(len(found.approved), len(found.asked)):
+            return ""
         return f"waiting for the decision of {', '.join(found.undecided)} since {since}"
+
+    def _waits_for_answers(self, found: Standing, ask: RunAsk, since: str) -> str:
+        """Who has still to say whether a run may have a run config that was not approved."""
+        approved = [one for one in found.asked if one.decision is not None and one.decision.holds(found.now)]
+        answers = {one.email: one.decision.answer_to(ask) for one in approved if one.decision is not None}
+        allowed = [email for email, answer in answers.items() if answer is not None and answer.allowed]
+        if self._rule.enough(len(allowed), len(found.asked)):
+            return ""
+        silent = [*found.undecided, *(email for email, answer in answers.items() if answer is None)]
+        if not silent:
+            return ""
+        return (
+            f"waiting for {', '.join(silent)} to allow {ask.sentence()} since {since}; what was approved says "
+            "otherwise, and their policy does not allow it"
+        )
+
+    def _ask(self, run: RunRecord) -> RunAsk | None:
+        """What data owners are asked to allow for a run; None if its run config is what they have approved."""
+        if not run.run_config:
+            return None
+        values = self._beyond.get(run.run_id)
+        if values is None:
+            values = self._beyond[run.run_id] = values_beyond(load_project(run.project), run.run_config)
+        return RunAsk(run.messages_run, values, run.user) if values else None
+
+    def ask_owners(self, federation: Federation) -> None:
+        """Have the offers ask for the open runs whose run config was not approved."""
+        asks: dict[tuple[str, str], list[RunAsk]] = {}
+        for run in sorted(self._store.open_runs(), key=lambda one: one.place):
+            ask = self._ask(run)
+            asks.setdefault((run.app_name, run.digest), []).extend([ask] if ask is not None else [])
+        for (app, digest), found in asks.items():
+            if ask_for_runs(federation, app, digest, found):
+                self.forget()
 
     def forget(self) -> None:
         """Look anew: something may have changed."""
@@ -100,10 +142,12 @@ class ServiceActions:
     def awaited(self) -> dict[str, list[str]]:
         """Of which projects decisions are awaited, and from whom."""
         awaited: dict[str, list[str]] = {}
-        for app in {run.app_name for run in self._store.open_runs() if run.state is State.QUEUED}:
-            found = self._standing(app)
-            if found is not None and found.undecided:
-                awaited[app] = [one.email for one in found.asked]
+        for run in self._store.open_runs():
+            if run.state is not State.QUEUED or run.app_name in awaited:
+                continue
+            found = self._standing(run.app_name)
+            if found is not None and (found.undecided or self._ask(run) is not None):
+                awaited[run.app_name] = [one.email for one in found.asked]
         return awaited
 
     def start_words(self, run: RunRecord) -> list[str]:

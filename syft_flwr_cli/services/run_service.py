@@ -85,7 +85,9 @@ class RunService:
             ),
             setup.at_once,
         )
-        self._decisions = DecisionWatch(setup.open_federation, actions.awaited, self._decided)
+        self._decisions = DecisionWatch(
+            setup.open_federation, actions.awaited, actions.ask_owners, self._decided
+        )
         self._tickets: dict[str, tuple[int, float]] = {}
         self._taking_in = threading.Lock()
         self._thread = threading.Thread(target=self.supervisor.run, name="syft-flwr-service", daemon=True)
@@ -173,6 +175,7 @@ class RunService:
             self.supervisor.stop(run_id)
         except NoSuchStepError as error:
             raise ControlError(Failure.RUN_ALREADY_FINISHED, f"Run {run_id} has ended already.") from error
+        self._decisions.look()
 
     def stream_log(self, user: User, run_id: int, after: float) -> Iterator[LogChunk]:
         """The log from a time on, until the run has ended."""

@@ -125,6 +125,7 @@ def open_service(
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((place.host, place.port))
+        listening.listen(1024)  # whoever calls before the server is up waits for it
     except OSError as error:
         listening.close()
         lock.release()

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syft_flwr_cli.protocol.printable import visible
+from syft_flwr_cli.services.asked_runs import unanswered
 from syft_flwr_cli.services.joining import Offered
 from syft_flwr_cli.services.offers import Asked, Standing
 from syft_flwr_cli.ui import output
@@ -56,6 +57,7 @@ def offered_facts(one: Offered) -> dict[str, Any]:
         "folder": str(one.folder) if one.here else None,
         "decision": None if decision is None else decision.choice,
         "until": None if decision is None else decision.until,
+        "runs_asked_for": [{"run_id": ask.run, "values": dict(ask.values)} for ask in unanswered(one)],
     }
 
 
@@ -90,6 +92,14 @@ def show_offered(offers: list[Offered]) -> None:
             "none yet" if one.decision is None else _PAST[one.decision.choice],
         )
     output.out().print(table)
+    for one in offers:
+        for ask in unanswered(one):
+            output.out().print(
+                f"{visible(one.name)}: run {ask.run} asks for {visible(ask.sentence())} (submitted by "
+                f"{visible(ask.submitter)}). Decide: syft-flwr review {visible(one.name)} --allow-run {ask.run}, or "
+                "--refuse-run",
+                markup=False,
+            )
 
 
 def when(seconds: float) -> str:

@@ -97,6 +97,9 @@ class Desk:
             *("do1", "join", DS, "--email", OWNER, "--root", str(self.root), "--approve", "--no-run"),
             *("--data", str(self.place / "study" / "study" / "mock_data")),
         )
+        policy = self.place / "do1" / "participants" / OWNER / "policy.toml"
+        policy.write_text("[tool.syft_flwr.policy]\nrun_config = { num-server-rounds = { min = 5 } }\n")
+        policy.chmod(0o600)
 
     def runs(self) -> list[dict[str, Any]]:
         found = self.flwr("list", "--format", "json")
@@ -161,6 +164,23 @@ def test_a_run_is_stopped_in_the_middle(desk: Desk) -> None:
     refused = desk.flwr("stop", run["run-id"])
     assert refused.returncode == 1
     assert "already finished" in refused.stderr + refused.stdout
+
+
+@pytest.mark.full
+def test_a_run_config_that_was_not_approved_waits_for_the_owner(desk: Desk) -> None:
+    desk.serve()
+    assert desk.flwr("run", "study", "--run-config", "num-server-rounds=2").returncode == 0
+    desk.join()
+    desk.background("do1", "node", "--email", OWNER, "--root", str(desk.root))
+    desk.eventually(lambda: "num-server-rounds = 2" in desk.runs()[0]["status-details"], desk.runs)
+    (run,) = desk.runs()
+    assert run["status"] == "pending"
+    listed = json.loads(desk._say("do1", "projects", "list", "--email", OWNER, "--json"))
+    (asked,) = listed["data"]["received"][0]["runs_asked_for"]
+    assert (asked["run_id"], asked["values"]) == (run["run-id"], {"num-server-rounds": 2})
+    desk._say("do1", "review", "study", "--email", OWNER, "--allow-run", run["run-id"])
+    desk.eventually(lambda: desk.runs()[0]["status"] == "finished:completed", desk.runs)
+    assert "[ROUND 2/2]" in desk.flwr("log", run["run-id"]).stdout
 
 
 def refusal(request: str, address: str, certificate: Path) -> int:
