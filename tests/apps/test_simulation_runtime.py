@@ -18,4 +18,6 @@ def test_an_app_comes_to_what_it_comes_to_in_the_simulation_runtime(name: str, t
     program = Path(__file__).with_name("simulation_run.py")
     in_one_process(folder, app.nodes, theirs, python=str(python), program=program)
     simulated(folder, app.nodes, ours)
-    same(theirs, ours, exact=app.exact and app.ordered, tolerance=1e-3 if not app.exact else 1e-12)
+    # Strategies draw the order of nodes from `random`, from which the runtime's own threads draw as well.
+    exact = app.exact and app.ordered
+    same(theirs, ours, exact=exact, tolerance=1e-12 if app.exact else 1e-3, sampled=True)
