@@ -29,7 +29,7 @@ help:
 	@echo "make lint              ruff, mypy --strict, import-linter"
 	@echo "make wheel             build the wheel into dist/ and try its installed copy"
 	@echo "make test-flower       the Grid beside Flower's and a simulation: for trying a version of Flower"
-	@echo "make test-apps         apps in the styles of Flower's documentation, beside Flower's own classes"
+	@echo "make test-apps         apps in the styles of Flower's documentation, beside Flower and its Simulation Runtime"
 	@echo "VENV=, PYTHON=, FLWR=  another environment, interpreter, version of Flower for any of these"
 
 $(STAMP): pyproject.toml constraints.txt
