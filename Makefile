@@ -24,7 +24,7 @@ help:
 	@echo "make test-s3           the object store suite on moto, MinIO and s3rver"
 	@echo "make bench             the benchmarks of docs/benchmarks.md"
 	@echo "make bench-quick       three owners; 0, 1 and 50 MB; start-up; in a minute"
-	@echo "make bench-compare BASE=COMMIT  the same of two versions in turn, as ratios"
+	@echo "make bench-compare BASE=COMMIT  the same of two versions in turn, as ratios; LIVE=1: with the live view against without"
 	@echo "make bench-long        5,000 rounds on a plain folder: is anything growing with them?"
 	@echo "make lint              ruff, mypy --strict, import-linter"
 	@echo "make wheel             build the wheel into dist/ and try its installed copy"
@@ -87,9 +87,9 @@ bench: $(STAMP)
 bench-quick: $(STAMP)
 	$(BIN)/python -m benchmarks.quick
 
-# make bench-compare BASE=COMMIT: median paired ratios of five turns
+# make bench-compare BASE=COMMIT: median paired ratios of five turns; LIVE=1: this version with its live view on, in a pty
 bench-compare: $(STAMP)
-	$(BIN)/python -m benchmarks.compare $(BASE)
+	$(BIN)/python -m benchmarks.compare $(BASE) $(if $(LIVE),--live)
 
 bench-long: $(STAMP)
 	$(BIN)/python -m benchmarks.long_run

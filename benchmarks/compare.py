@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.compare BASE`` installs the other commit in an environment of its own below ``build/``
 (kept for the next time), then measures both alternately, so that whatever else the machine does meets both
-alike. A line is kept if the median of its paired ratios is at most 1.05; the exit code is 1 if one is not.
+alike. With ``--live`` this checkout is measured with its live view on, each process on a terminal, and the other
+without. A line is kept if the median of its paired ratios is at most 1.05; the exit code is 1 if one is not.
 """
 
 import argparse
@@ -37,7 +38,7 @@ def interpreter_of(commit: str) -> Path:
     return python
 
 
-def compare(base: Path, times: int) -> dict[str, list[float]]:
+def compare(base: Path, times: int, *, live: bool = False) -> dict[str, list[float]]:
     """Paired ratios of this version to the other, by line; above 1 is slower than it was."""
     ratios: dict[str, list[float]] = {line: [] for line in LINES}
     for turn in range(times):
@@ -46,7 +47,7 @@ def compare(base: Path, times: int) -> dict[str, list[float]]:
         pair = [("now", Path(sys.executable)), ("base", base)]
         for name, python in pair if turn % 2 else reversed(pair):
             with tempfile.TemporaryDirectory() as place:
-                measured[name] = quick(python, Path(place))
+                measured[name] = quick(python, Path(place), live=live and name == "now")
         for line in LINES:
             ratios[line].append(measured["now"][line] / measured["base"][line])
         print(f"turn {turn + 1} of {times}: " + _lines(measured), flush=True)
@@ -69,8 +70,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base", help="a commit of this repository")
     parser.add_argument("--times", type=int, default=5, help="how often each is measured")
+    parser.add_argument("--live", action="store_true", help="with the live view here, and without it there")
     asked = parser.parse_args()
-    ratios = compare(interpreter_of(asked.base), asked.times)
+    ratios = compare(interpreter_of(asked.base), asked.times, live=asked.live)
     missed = 0
     for line, values in ratios.items():
         median = statistics.median(values)

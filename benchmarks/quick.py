@@ -28,7 +28,7 @@ LINES = ("help", "round 0 MB", "round 1 MB", "round 50 MB", "cpu 0 MB", "cpu 50 
 """The lines of the result: seconds of wall time, or of CPU time of all processes per round."""
 
 
-def quick(python: Path, place: Path) -> dict[str, float]:
+def quick(python: Path, place: Path, *, live: bool = False) -> dict[str, float]:
     """Measure the version that an interpreter has installed; seconds by line.
 
     Parameters
@@ -37,6 +37,8 @@ def quick(python: Path, place: Path) -> dict[str, float]:
         The interpreter.
     place : Path
         An empty folder.
+    live : bool
+        With the live view of every participant on, each on a terminal of its own.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def quick(python: Path, place: Path) -> dict[str, float]:
     for size in SIZES:
         here = place / f"{size:g}"
         here.mkdir()
-        series = _rounds(python, here, size)
+        series = _rounds(python, here, size, live=live)
         found[f"round {size:g} MB"] = series.median
         if size != 1.0:
             found[f"cpu {size:g} MB"] = sum(series.cpu.values())
@@ -63,10 +65,10 @@ def _help(python: Path) -> float:
     return statistics.median(took)
 
 
-def _rounds(python: Path, place: Path, size: float) -> Series:
+def _rounds(python: Path, place: Path, size: float, *, live: bool) -> Series:
     owners, root, project = emails(OWNERS), place / "root", place / "project"
     root.mkdir()
-    federation = Federation(place)
+    federation = Federation(place, live=live)
     marks = Marks(place, federation.dead)
     plan = Plan([size], ROUNDS[size], OWNERS)
     shutil.copytree(APPS / "message_api", project, ignore=shutil.ignore_patterns("__pycache__"))

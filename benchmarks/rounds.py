@@ -4,6 +4,7 @@ An engine starts processes and says which of them plays which role; `measure` th
 looks at the processes after the first round of each size and after the last, while everything rests.
 """
 
+import os
 import statistics
 import subprocess
 import time
@@ -14,6 +15,7 @@ from typing import IO, Any
 
 from benchmarks.marks import BenchError, Marks
 from benchmarks.processes import Sampler, Usage, descendants, loopback_bytes, usage_of
+from benchmarks.terminal import open_terminal
 
 __all__ = ["Federation", "Plan", "Series", "measure"]
 
@@ -101,10 +103,13 @@ class Federation:
     ----------
     place : Path
         Where logs go.
+    live : bool
+        Give each process a terminal, on which it shows its live view.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *, live: bool = False) -> None:
         self.place = place
+        self._live = live
         self._started: list[tuple[subprocess.Popen[bytes], str, Path, IO[bytes]]] = []
         self.roots: dict[int, str] = {}
         self.passing: set[int] = set()
@@ -115,14 +120,18 @@ class Federation:
         """Start a process in a role; a ``passing`` one may end at any time, and is not looked at."""
         log = self.place / f"{name}.log"
         stream = log.open("ab")
+        terminal = open_terminal(log) if self._live else None
+        environ = {**environ, "TERM": "xterm-256color"} if self._live else environ
         process = subprocess.Popen(
             list(words),
             env=dict(environ),
             cwd=self.place,
             stdin=subprocess.DEVNULL,
             stdout=stream,
-            stderr=stream,
+            stderr=stream if terminal is None else terminal,
         )
+        if terminal is not None:
+            os.close(terminal)
         self._started.append((process, name, log, stream))
         if passing:
             self.passing.add(process.pid)

@@ -134,25 +134,17 @@ def _report(outcome: Any, place: Path, project: Path, *, as_json: bool, live: bo
         output.note("")
         print_rounds(data["rounds"])
     files = sorted(path for path in (place / "root").rglob("*.re[qs]*") if path.is_file())
-    output.note(f"\n{len(files)} messages, sealed end to end, lie below:")
-    output.note(f"    {place / 'root'}")
-    home = f"SYFT_FLWR_HOME={place / 'homes' / AGGREGATOR}"
-    answers = [path for path in files if path.suffix == ".response"]
+    answers = [path.stem[:8] for path in files if path.suffix == ".response"]
+    output.note(f"{len(files)} messages, sealed end to end, lie below {place / 'root'}.")
+    output.note("Next, as the aggregator of this run:", style="bold")
+    output.note(f"    export SYFT_FLWR_HOME={place / 'homes' / AGGREGATOR}")
+    output.note("    syft-flwr report")
     if answers:
-        output.note("Look into one of them, as the aggregator can:")
-        output.note(f"    {home} syft-flwr inspect {answers[0]}")
-    output.note("\nNext:", style="bold")
-    for why, words in (
-        (
-            "the report of this run, as a page",
-            f"{home} syft-flwr report",
-        ),
-        ("again, as a smoke test", f"syft-flwr simulate {project}"),
-        ("a project of your own", "syft-flwr init my-study"),
-        ("federate a Flower app that you have", "syft-flwr bootstrap PATH"),
-        ("remove this one (approved code is read-only)", f"chmod -R u+w {place} && rm -r {place}"),
-    ):
-        output.note(f"  {why}:")
-        output.note(f"    {words}")
+        output.note(f"    syft-flwr inspect {answers[0]}")
+    output.note("Or with a project of your own: the same one, a new one, an app that you have:", style="bold")
+    output.note(f"    syft-flwr simulate {project}")
+    output.note("    syft-flwr init my-study")
+    output.note("    syft-flwr bootstrap PATH")
+    output.note(f"Remove it: chmod -R u+w {place} && rm -r {place}")
     if as_json:
         output.emit_json(data, status=outcome.document["status"])

@@ -68,12 +68,15 @@ def register(app: typer.Typer) -> None:
 
 
 def _show(one: "Finding", mended: bool) -> None:
+    from rich.text import Text
+
     from syft_flwr_cli.protocol.printable import visible
 
     marks = {"ok": ("ok", "green"), "warning": ("note", "yellow"), "failure": ("FAIL", "bold red")}
     mark, style = ("mended", "green") if mended else marks[one.state]
-    say = output.out().print
-    say(f"{mark:>6}", style=style, end="  ")
-    say(visible(f"{one.check}: {one.sentence}"), markup=False, highlight=False)
+    console = output.out()
+    told = output.folded(console, visible(f"{mark:>6}  {one.check}: {one.sentence}"), 8)
+    console.print(Text.assemble((told[:6], style), told[6:]))
     if one.remedy and not mended:
-        say(f"        {visible(one.remedy)}", markup=False, highlight=False, style="dim")
+        remedy = output.folded(console, f"        {visible(one.remedy)}", 8)
+        console.print(remedy, markup=False, highlight=False, style="dim")

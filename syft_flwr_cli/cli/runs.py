@@ -81,20 +81,24 @@ def _look_commands(group: typer.Typer) -> None:
         console, view = output.out(), one.view
         console.print(_line(one), markup=False)
         if view.reason:
-            console.print(f"  because {visible(view.reason)}", markup=False)
+            console.print(output.folded(console, f"  because {visible(view.reason)}", 10), markup=False)
         for state, count in view.messages.items():
             console.print(f"  {state:<14} {count}", markup=False)
         for waited in view.awaited:
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(waited.since))
             console.print(f"  waits for {waited.email} since {since}", markup=False)
         for line in egress_lines(left, newest=SHOWN) if left else ():
-            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                output.folded(console, f"  {line}", 12), markup=False, highlight=False, soft_wrap=True
+            )
         if report is not None:
             from syft_flwr_cli.storage.paths import app_dir
             from syft_flwr_cli.ui.run_details import detail_lines
 
             for line in detail_lines(report, app_dir(home(), one.email, one.app_name) / "results" / view.run):
-                console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+                console.print(
+                    output.folded(console, f"  {line}", 12), markup=False, highlight=False, soft_wrap=True
+                )
         output.note(f"next: syft-flwr runs logs {view.run}")
 
 

@@ -23,6 +23,10 @@ def is_hidden(sign: str) -> bool:
 
 def visible(text: str, *, keep: str = "\t") -> str:
     """``text`` with every character spelled out that a terminal would obey, hide or reorder."""
+    if (
+        text.isascii() and text.isprintable()
+    ):  # nearly all text is: this is asked for each line of each picture
+        return text
     return "".join(
         sign if sign in keep or not is_hidden(sign) else sign.encode("unicode_escape").decode("ascii")
         for sign in text

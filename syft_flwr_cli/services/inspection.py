@@ -18,7 +18,7 @@ from syft_flwr_cli.errors import SyftFlwrError, UsageError
 from syft_flwr_cli.flower.outline import Outline, outline
 from syft_flwr_cli.protocol import names
 from syft_flwr_cli.protocol.body import Body, PayloadRef, decode_body
-from syft_flwr_cli.protocol.header import Header
+from syft_flwr_cli.protocol.header import MAX_HEADER, Header, parse_header
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.suites import SUITE_NONE
 from syft_flwr_cli.security.envelope import MAX_FILE, Envelope, is_signed_by, open_envelope, read_envelope
@@ -136,8 +136,8 @@ def inspect_message(
             hint=f"Such as {min(found)}: give more of it.",
         )
     (places,) = found.values()
-    # The request first: whoever looks for an exchange begins with what was asked.
-    places.sort(key=lambda one: (_is_response(one), isinstance(one, Path)))
+    # What can be opened here first, of two such the request: whoever looks for an exchange begins with it.
+    places.sort(key=lambda one: (not _is_for(one, people), _is_response(one), isinstance(one, Path)))
     others = tuple(str(one) for one in places if isinstance(one, Path) and one != places[0])
     if isinstance(places[0], Path):
         return inspect_file(home, places[0], people, keys=keys, values=values, others=others)
@@ -381,3 +381,14 @@ def _files(root: Path, wanted: str) -> list[Path]:
 
 def _is_response(one: Path | StoredMessage) -> bool:
     return one.suffix == ".response" if isinstance(one, Path) else one.kind == "response"
+
+
+def _is_for(one: Path | StoredMessage, people: list[str]) -> bool:
+    """Whether it is addressed to one of these, as far as its header can be read."""
+    try:
+        if isinstance(one, StoredMessage):
+            return one.body is not None or parse_header(one.envelope)[0].recipient in people
+        with one.open("rb") as stream:
+            return parse_header(stream.read(MAX_HEADER))[0].recipient in people
+    except (OSError, RefusedError):
+        return False

@@ -9,6 +9,7 @@ import math
 import os
 import re
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterable
 from typing import Any
@@ -19,7 +20,17 @@ from rich.segment import Segment
 
 from syft_flwr_cli.protocol.printable import visible
 
-__all__ = ["EscapingConsole", "debugging", "emit_json", "err", "fail", "note", "out", "usage_problem"]
+__all__ = [
+    "EscapingConsole",
+    "debugging",
+    "emit_json",
+    "err",
+    "fail",
+    "folded",
+    "note",
+    "out",
+    "usage_problem",
+]
 
 SCHEMA_VERSION = 1
 
@@ -52,6 +63,23 @@ def out() -> Console:
 def err() -> Console:
     """The console of everything else (stderr)."""
     return EscapingConsole(stderr=True, highlight=False, soft_wrap=True)
+
+
+def folded(console: Console, text: str, indent: int) -> str:
+    """``text`` broken between words where the terminal ends, further lines indented; as it is where there is none."""
+    if not console.is_terminal or len(text) <= console.width:
+        return text
+    room = max(indent + 20, console.width)
+    return "\n".join(
+        textwrap.wrap(
+            text,
+            room,
+            subsequent_indent=" " * indent,
+            replace_whitespace=False,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
 
 
 def note(text: str, style: str = "") -> None:

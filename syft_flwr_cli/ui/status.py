@@ -31,7 +31,8 @@ def show_status(status: AppStatus) -> None:
     console = output.out()
     before = ""
     for label, line in _lines(status):
-        console.print(Text(visible(f"{'' if label == before else label:<12} {line}")))
+        told = visible(f"{'' if label == before else label:<12} {line}")
+        console.print(Text(output.folded(console, told, 13)))
         before = label
 
 

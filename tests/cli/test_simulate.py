@@ -233,13 +233,14 @@ def test_the_demo_shows_a_run_and_says_where_its_messages_lie(shell: Shell) -> N
     said = answer.err
     for email in data["datasites"]:
         assert f"{email} is ready" in said
-    found = re.search(r"SYFT_FLWR_HOME=(\S+) syft-flwr (inspect) (\S+\.response)$", said, re.MULTILINE)
-    assert found
-    shown = shell.run("inspect", found[3], SYFT_FLWR_HOME=found[1])
+    home = re.search(r"export SYFT_FLWR_HOME=(\S+)$", said, re.MULTILINE)
+    message = re.search(r"syft-flwr inspect (\S+)$", said, re.MULTILINE)
+    assert home and message
+    shown = shell.run("inspect", message[1], SYFT_FLWR_HOME=home[1])
     assert shown.code == 0, shown.err
     assert "num-examples" in shown.out, "what one is told to type looks into a message"
     for command in ("syft-flwr simulate", "syft-flwr init", "syft-flwr bootstrap"):
-        assert command in said.split("Next:")[1]
+        assert command in said.split("Next, ")[1]
     words = [b"hidden.weight", b"output.bias", b"num-examples", b"train-loss", b"NUMPY"]
     for path in (shell.folder / "here" / "root").rglob("*"):
         if path.is_file():

@@ -96,7 +96,10 @@ def _left(state: LiveState, now: float) -> float | None:
         return None
     starts = [min(phase.began for phase in row.phases.values()) for row in state.rounds if row.phases]
     each = (starts[-1] - starts[0]) / (len(starts) - 1)
-    return max(0.0, each * (state.planned - number + 1) - (now - starts[-1]))
+    waited = now - starts[-1]
+    if waited > 2 * each:  # somebody is away: how long the others take says nothing
+        return None
+    return max(0.0, each * (state.planned - number + 1) - waited)
 
 
 def _owners(state: LiveState, now: float, room: int) -> list[Text]:
@@ -200,7 +203,7 @@ def _rounds(state: LiveState, room: int) -> list[Text]:
 def _round(row: RoundRow, state: LiveState) -> Text:
     line = Text(f"  round {row.number:>3} ")
     for name, phase in row.phases.items():
-        done = len(phase.answered)
+        done = len(phase.answered | phase.came)
         style = "yellow" if phase.failed else ""
         line.append(f" {name} {done}/{len(phase.asked)} {max(0.0, phase.last - phase.began):.1f} s ", style)
     means = state.means(row)
@@ -230,7 +233,7 @@ def _shortened(text: str, size: int) -> str:
 
 def _fitted(line: Text, width: int) -> Text:
     """A line with nothing in it that a terminal would obey, cut to the width at the end of a word where one is near."""
-    fitted = Text()
+    fitted = Text(no_wrap=True, overflow="crop")  # it fits: nobody need look where it could be wrapped
     for segment in line.divide(sorted({edge for span in line.spans for edge in (span.start, span.end)})):
         style = segment.spans[0].style if segment.spans else ""
         fitted.append(visible(segment.plain, keep=""), style or line.style)

@@ -19,6 +19,7 @@ MAX_NAME = 60
 MAX_ROUNDS = 200
 MAX_RECENT = 100
 MAX_TEXT = 300
+SAID_AGAIN = 8
 _LARGEST = 1e300
 FIRST = ("loss", "accuracy")
 """Metrics that are shown before others."""
@@ -64,12 +65,16 @@ class Means:
 
 @dataclass(slots=True)
 class PhaseRow:
-    """One phase of a round: who was asked, who answered, when (seconds since 1970), and the means."""
+    """One phase of a round: who was asked, who answered, when (seconds since 1970), and the means.
+
+    ``came`` are those whose answers are here, and wait until the app gets all of them.
+    """
 
     began: float
     last: float
     asked: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
+    came: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     published: bool = False
     means: Means = field(default_factory=Means)
@@ -150,9 +155,10 @@ class LiveState:
             act(facts, moment)
 
     def say(self, sentence: str, moment: float) -> None:
-        """Take in a line for the list of what happened last."""
-        if sentence:
-            self.recent.append((moment, sentence[:MAX_TEXT]))
+        """Take in a line for the list of what happened last; what is said again and again stands there once."""
+        text = sentence[:MAX_TEXT]
+        if text and all(text != said for _, said in list(self.recent)[-SAID_AGAIN:]):
+            self.recent.append((moment, text))
 
     def flower_line(self, line: str) -> None:
         """Learn from a line of Flower's own log which round of how many the app is in."""
@@ -252,10 +258,15 @@ class LiveState:
             row.status, row.since, row.detail = "sent", moment, ""
 
     def _on_no_key(self, facts: Mapping[str, Any], moment: float) -> None:
-        self._owner(_text(facts.get("peer")), "key", moment)
+        row = self.owners.get(_text(facts.get("peer")))
+        if row is None or row.status != "key":  # it is said with each look; it is awaited since the first
+            self._owner(_text(facts.get("peer")), "key", moment)
 
     def _on_received(self, facts: Mapping[str, Any], moment: float) -> None:
-        error = facts.get("error")
+        error, who = facts.get("error"), _text(facts.get("peer"))
+        if error is None and self.rounds:
+            latest = list(self.rounds[-1].phases.values())[-1]
+            latest.came |= {who} & latest.asked
         self._owner(
             _text(facts.get("peer")), "answered" if error is None else "error", moment, _text(error or "")
         )
