@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from syft_flwr_cli.aggregator.run_folder import results_dir
 from syft_flwr_cli.aggregator.service.store import ServiceStore, TokenRecord
@@ -24,6 +24,9 @@ from syft_flwr_cli.services.run_actions import ServiceSetup
 from syft_flwr_cli.services.run_service import RunService
 from syft_flwr_cli.storage.locks import FileLock
 from syft_flwr_cli.storage.paths import app_dir, home, make_private_dir, participant_dir
+
+if TYPE_CHECKING:
+    from syft_flwr_cli.services.bounded_http import BoundedListener
 
 __all__ = [
     "OpenService",
@@ -65,7 +68,7 @@ class OpenService:
     """A service that is ready to be served."""
 
     service: RunService
-    socket: socket.socket
+    socket: "BoundedListener"
     lock: FileLock
     address: str
     datasites: tuple[str, ...]
@@ -121,11 +124,13 @@ def open_service(
             f"Another process serves for {me} already.",
             hint="Stop it with Ctrl-C, or use it: flwr run . --stream",
         )
-    listening = socket.socket(socket.AF_INET6 if ":" in place.host else socket.AF_INET)
+    from syft_flwr_cli.services.bounded_http import BACKLOG, BoundedListener
+
+    listening = BoundedListener(socket.AF_INET6 if ":" in place.host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((place.host, place.port))
-        listening.listen(1024)  # whoever calls before the server is up waits for it
+        listening.listen(BACKLOG)  # whoever calls before the server is up waits for it
     except OSError as error:
         listening.close()
         lock.release()
@@ -158,7 +163,7 @@ def serve(opened: OpenService) -> None:
     import uvicorn
 
     from syft_flwr_cli.flower.control_api.server import make_app
-    from syft_flwr_cli.services.bounded_http import BoundedHttp
+    from syft_flwr_cli.services.bounded_http import BACKLOG, BoundedHttp
 
     scheme = "http" if opened.place.certificate is None else "https"
     port = opened.address.rpartition(":")[2]
@@ -168,7 +173,9 @@ def serve(opened: OpenService) -> None:
         app,
         log_level="warning",
         ws="none",
-        http=BoundedHttp,
+        loop="asyncio",
+        http=BoundedHttp.of(opened.socket),
+        backlog=BACKLOG,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=3,
         ssl_certfile=opened.place.certificate,

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -31,7 +32,8 @@ from syft_flwr_cli.flower.control_api.backend import (
 )
 from syft_flwr_cli.flower.control_api.fab import FabError, read_fab, unknown_keys
 from syft_flwr_cli.flower.control_api.server import make_app
-from syft_flwr_cli.services.bounded_http import MAX_CONNECTIONS, BoundedHttp
+from syft_flwr_cli.services.bounded_http import BACKLOG, MAX_CONNECTIONS, BoundedHttp, BoundedListener
+from syft_flwr_cli.services.certificate import make_certificate
 
 TOKEN = "a-token-of-ada"
 NODE = NodeSummary(7, "do1@a.example", "online", "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00")
@@ -100,13 +102,23 @@ class RememberingBackend:
 class Service:
     """The Control API in a thread of the test."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, certificate: tuple[Path, Path] | None = None) -> None:
         self.backend = RememberingBackend(place)
-        self._socket = socket.socket()
+        self._socket = BoundedListener(socket.AF_INET)
         self._socket.bind(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         app = make_app(self.backend, {self.address}, f"http://{self.address}")
-        config = uvicorn.Config(app, log_level="error", ws="none", http=BoundedHttp)
+        self._socket.listen(BACKLOG)
+        config = uvicorn.Config(
+            app,
+            log_level="critical",
+            ws="none",
+            loop="asyncio",
+            http=BoundedHttp.of(self._socket),
+            backlog=BACKLOG,
+            ssl_certfile=certificate[0] if certificate else None,
+            ssl_keyfile=certificate[1] if certificate else None,
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
         self._thread.start()
@@ -251,6 +263,28 @@ def test_connections_that_say_nothing_are_bounded_and_ended(service: Service) ->
     with urllib.request.urlopen(f"http://{service.address}/health") as answer:
         assert answer.status == 200
     assert service.backend.submitted == []
+
+
+def test_handshakes_that_never_end_keep_nobody_from_being_answered(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path, ["127.0.0.1"])
+    service = Service(tmp_path, certificate)
+    host, _, port = service.address.partition(":")
+    try:
+        held = [socket.create_connection((host, int(port))) for _ in range(2 * MAX_CONNECTIONS)]
+        for one in held[::2]:
+            with contextlib.suppress(OSError):
+                one.sendall(b"\x16\x03\x01")  # the beginning of a handshake
+        trusting = ssl.create_default_context(cafile=str(certificate[0]))
+        with urllib.request.urlopen(f"https://{service.address}/health", context=trusting) as answer:
+            assert answer.status == 200
+        for one in held:
+            one.settimeout(60)
+            with contextlib.suppress(ConnectionError):
+                while one.recv(100):
+                    pass
+            one.close()
+    finally:
+        service.close()
 
 
 def test_a_bundle_that_is_too_large_is_refused_before_it_is_read(service: Service) -> None:
