@@ -89,9 +89,11 @@ def int8_mod(message: Message, context: Context, app: App) -> Message:
 def _quantised(array: Array, base: Any, before: Array | None) -> tuple[Any, float, Any] | None:
     """The levels, the size of one, and what rounding took; None if the array travels as it is."""
     value = array.numpy() if array.stype == "numpy.ndarray" else None
-    if value is None or base is None or value.dtype.kind != "f" or base.shape != value.shape:
+    if value is None or base is None or value.dtype.kind != "f":
         return None
-    wanted = value.astype(np.float32) - base.astype(np.float32)
+    if base.shape != value.shape or base.dtype != value.dtype:
+        return None
+    wanted = (value - base).astype(np.float32)
     if before is not None and tuple(before.shape) == value.shape:
         wanted = wanted + before.numpy()
     largest = float(np.abs(wanted).max(initial=0.0))
@@ -136,7 +138,7 @@ class SmallerUpdates(Grid):
         self._grid = grid
         self._half_down = half_down
         self._asked: dict[str, Message] = {}
-        self._sent: dict[str, RecordDict] = {}
+        self._sent: dict[str, dict[str, tuple[Array, str]]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._grid, name)
@@ -213,12 +215,17 @@ class SmallerUpdates(Grid):
                 continue
             if message.metadata.message_id:
                 self._asked[message.metadata.message_id] = message
-                self._sent[message.metadata.message_id] = message.content
+                types = {name: array.dtype for record in _arrays(content) for name, array in record.items()}
+                self._sent[message.metadata.message_id] = {
+                    name: (array, types[name])
+                    for record in _arrays(message.content)
+                    for name, array in record.items()
+                }
             message.content = content
 
     def _decode(self, reply: Message) -> Message:
         mid = reply.metadata.reply_to_message_id
-        asked, sent = self._asked.pop(mid, None), self._sent.pop(mid, None)
+        asked, sent = self._asked.pop(mid, None), self._sent.pop(mid, {})
         if not reply.has_content() or RECORD not in reply.content:
             return reply
         try:
@@ -231,8 +238,10 @@ class SmallerUpdates(Grid):
         return reply
 
 
-def _decoded(content: RecordDict, sent: RecordDict | None) -> RecordDict:
+def _decoded(content: RecordDict, base: Mapping[str, tuple[Array, str]]) -> RecordDict:
     """The content as the app at the owner gave it, but for what rounding took.
+
+    ``base`` are the arrays that were sent, each with its type before it was made smaller.
 
     Raises
     ------
@@ -243,7 +252,6 @@ def _decoded(content: RecordDict, sent: RecordDict | None) -> RecordDict:
     if not isinstance(stated, ConfigRecord) or stated.get("encoding") not in (FP16, INT8):
         raise ValueError("it states no encoding that is known here")
     eight = stated["encoding"] == INT8
-    base = {} if sent is None else {name: array for record in _arrays(sent) for name, array in record.items()}
     plain = RecordDict()
     for record_name, record in content.items():
         if record_name == RECORD:
@@ -266,21 +274,20 @@ def _decoded(content: RecordDict, sent: RecordDict | None) -> RecordDict:
     return plain
 
 
-def _summed(array: Array, scale: object, base: Array | None) -> Array:
+def _summed(array: Array, scale: object, base: tuple[Array, str] | None) -> Array:
     if not isinstance(scale, float) or not 0 < scale <= _LARGEST_HALF * _LEVELS:
         raise ValueError("its scale is no size of a step")
-    if array.dtype != "int8" or base is None or tuple(base.shape) != tuple(array.shape):
+    if array.dtype != "int8" or base is None or tuple(base[0].shape) != tuple(array.shape):
         raise ValueError("its levels are not of an array that was sent")
+    before, dtype = base
+    if dtype not in ("float16", "float32", "float64") or before.stype != "numpy.ndarray":
+        raise ValueError("it adds to an array that has no floating-point numbers")
 
     def load() -> bytearray:
-        before = _float32(base)
-        return _serialised(before + array.numpy().astype(np.float32) * np.float32(scale))
+        wide = np.dtype(dtype)
+        return _serialised(before.numpy().astype(wide) + (array.numpy() * np.float32(scale)).astype(wide))
 
-    return LazyArray("float32", tuple(array.shape), "numpy.ndarray", load)
-
-
-def _float32(array: Array) -> Any:
-    return array.numpy().astype(np.float32)
+    return LazyArray(dtype, tuple(array.shape), "numpy.ndarray", load)
 
 
 # Both

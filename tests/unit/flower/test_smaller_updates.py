@@ -111,6 +111,20 @@ def test_what_rounding_took_is_in_the_next_update() -> None:
     assert np.abs(model - exact).max() < 0.01 / 127 + 1e-5
 
 
+@pytest.mark.parametrize("half_down", [False, True])
+@pytest.mark.parametrize("mod", [fp16_mod, int8_mod])
+def test_a_model_of_double_precision_stays_one(mod: Any, half_down: bool) -> None:
+    def app(message: Any, context: Context) -> Message:
+        came = message.content["arrays"]["w"].numpy()
+        assert came.dtype == np.float64
+        return Message(RecordDict({"arrays": ArrayRecord({"w": Array(came + 1)})}), reply_to=message)
+
+    grid = SmallerUpdates(Direct(with_mod(mod, app)), half_down=half_down)
+    got = send(grid, MODEL.astype(np.float64)).content["arrays"]["w"]
+    assert got.dtype == "float64" and got.numpy().dtype == np.float64
+    assert np.abs(got.numpy() - MODEL - 1).max() < 2e-3
+
+
 def test_models_can_be_sent_in_half_precision_too_and_the_servers_own_message_stays() -> None:
     direct = Direct(with_mod(int8_mod, trained(0.1)))
     content = RecordDict({"arrays": ArrayRecord({"w": Array(MODEL)})})
