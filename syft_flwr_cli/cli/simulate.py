@@ -11,7 +11,7 @@ import typer
 
 from syft_flwr_cli.cli.options import Json, LogFile, Quiet, RunConfig, Sandbox
 from syft_flwr_cli.cli.results_options import KeepBest, SaveModel, check_results_options, words_for
-from syft_flwr_cli.errors import SyftFlwrError, UsageError
+from syft_flwr_cli.errors import EXIT_USAGE, SyftFlwrError, UsageError
 from syft_flwr_cli.protocol.printable import shortened
 from syft_flwr_cli.storage.paths import home
 from syft_flwr_cli.transports.registry import check_transport
@@ -132,18 +132,14 @@ def register(app: typer.Typer) -> None:
             with drive as environment:
                 federation = replace(federation, environment=environment)
                 outcome = run_simulation(federation, place, verbose=verbose, quiet=quiet)
-            failed = outcome.document["status"] == "error"
+            # What was typed wrong needs no log: it is said already.
+            failed = outcome.document["status"] == "error" and outcome.exit_code != EXIT_USAGE
             data = outcome.document["data"]
             if "results" in data:
                 kept = simulation.keep_results(place, data["run_id"], home() / "simulations")
                 data["results"] = None if kept is None else str(kept)
                 if kept is not None:
                     output.note(f"What the apps left behind: {kept}")
-            if as_json:
-                output.emit_json(data, status=outcome.document["status"])
-            else:
-                _render(outcome, live=wanted(quiet=quiet, verbose=verbose))
-            return int(outcome.exit_code)
         except SyftFlwrError:
             failed = True  # it names a file among the logs
             raise
@@ -154,6 +150,11 @@ def register(app: typer.Typer) -> None:
                 simulation.remove_place(place, but_logs=failed)
                 if failed and place.exists():
                     output.note(f"What was said: {place}")
+        if as_json:
+            output.emit_json(data, status=outcome.document["status"])
+        else:
+            _render(outcome, live=wanted(quiet=quiet, verbose=verbose))
+        return int(outcome.exit_code)
 
 
 def _absolute(text: str) -> str:
