@@ -134,5 +134,6 @@ def _facts(one: "AppStatus") -> dict[str, Any]:
         "at_work": dict(one.at_work),
         "bytes_kept": one.kept,
         "bytes_shared": one.shared,
+        "bytes_in_stores": dict(one.stores),
         "drive": {kind: asdict(calls) for kind, calls in one.drive.items()},
     }

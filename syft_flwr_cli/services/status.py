@@ -48,6 +48,8 @@ class AppStatus:
         Bytes of what it has written into the shared space for this app; None where that cannot be seen.
     drive : mapping
         What this participant has asked of Google Drive so far, in all apps, by kind of call.
+    stores : mapping
+        Bytes of this participant's files in remote stores, in all apps, by transport, as its own records have them.
     at_work : mapping
         When a peer's node last said that it is at work, in seconds since 1970, where it does.
     """
@@ -61,6 +63,7 @@ class AppStatus:
     kept: int
     shared: int | None
     drive: Mapping[str, CallCosts] = field(default_factory=dict)
+    stores: Mapping[str, int] = field(default_factory=dict)
     at_work: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -133,6 +136,7 @@ def look(
         kept=bytes_below(directory) if measure else 0,
         shared=shared,
         drive=_asked(participant_dir(home, email) / "transport"),
+        stores=_stores(participant_dir(home, email) / "transport"),
         at_work=last_signs(space, email, (entry.identity for entry in entries if not entry.revoked)),
     )
 
@@ -190,6 +194,11 @@ def _shared_space(settings: Settings) -> Path | None:
 def _asked(state_dir: Path) -> dict[str, CallCosts]:
     """What the processes of a participant have asked of remote services so far, by kind of call."""
     return {kind: cost for spec in all_specs().values() for kind, cost in spec.costs(state_dir).items()}
+
+
+def _stores(state_dir: Path) -> dict[str, int]:
+    found = {name: spec.used(state_dir) for name, spec in all_specs().items()}
+    return {name: size for name, size in found.items() if size is not None}
 
 
 def bytes_below(folder: Path) -> int:

@@ -115,6 +115,8 @@ class TransportSpec:
         Where participants' public documents lie on this machine; None where that is no folder.
     costs : callable
         What the processes that used a state directory have asked of the service so far, by kind of call.
+    used : callable
+        Bytes of one's own files in the store, as a state directory knows them; None where it does not say.
     """
 
     name: str
@@ -124,6 +126,7 @@ class TransportSpec:
     account: Callable[[Options], str | None] = lambda options: None
     public_documents: Callable[[Options], PublicDocuments | None] = lambda options: None
     costs: Callable[[Path], Mapping[str, CallCosts]] = field(default=lambda state_dir: {})
+    used: Callable[[Path], int | None] = lambda state_dir: None
 
     def require(self, options: Options) -> None:
         """Raise `UsageError` with a remedy if an option is missing that is needed."""

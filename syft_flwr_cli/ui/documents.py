@@ -134,7 +134,7 @@ _STATUS: Final = {
                 }
             ],
             "refused_by_reason": {"*": "int"}, "keys": ["object"], "at_work": {"*": "number"}, "bytes_kept": "int",
-            "bytes_shared": "int?", "drive": "object",
+            "bytes_shared": "int?", "bytes_in_stores": {"*": "int"}, "drive": "object",
         }
     ],
     "next": "text",

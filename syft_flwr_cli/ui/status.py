@@ -61,7 +61,8 @@ def _lines(status: AppStatus) -> Iterator[tuple[str, str]]:
             sum(getattr(one, what) for one in status.drive.values()) for what in ("count", "units")
         )
         yield "drive", f"{calls} calls for {units} quota units so far, in all apps"
-    yield "space", f"{size_text(status.kept)} at home{shared}"
+    remote = "".join(f", {size_text(size)} in {name} (all apps)" for name, size in status.stores.items())
+    yield "space", f"{size_text(status.kept)} at home{shared}{remote}"
 
 
 def _run_lines(run: RunView, *, paused: bool) -> Iterator[str]:

@@ -20,6 +20,7 @@ from syft_flwr_cli.storage.journal import Answer, Journal, Request, RequestMeta,
 from syft_flwr_cli.storage.locks import FileLock
 from syft_flwr_cli.storage.paths import app_dir, participant_dir
 from syft_flwr_cli.transports.base import CallCosts
+from syft_flwr_cli.transports.gdrive.journal import FileRow
 from syft_flwr_cli.transports.gdrive.journal import Journal as DriveJournal
 
 ALICE, BOB, CAROL = "alice@a.example", "bob@b.example", "carol@c.example"
@@ -313,6 +314,9 @@ def test_what_was_asked_of_google_drive_is_told(shell: Shell) -> None:
     assert "quota units" not in shell.run("status").out
     drive = DriveJournal(participant_dir(shell.home, ALICE) / "transport" / "gdrive")
     drive.add_calls({"files.create": CallCosts(11, 550, sent=4_000_000), "files.list": CallCosts(2, 200)})
+    for name, size, state in (("a", 2_000_000, "there"), ("b", 500_000, "there"), ("c", 9, "planned")):
+        drive.put_file(FileRow(name, name, name, size, "", state))
+    assert document(shell)["apps"][0]["bytes_in_stores"] == {"gdrive": 2_500_000}
     assert document(shell)["apps"][0]["drive"] == {
         "files.create": {"count": 11, "units": 550, "sent": 4_000_000, "received": 0},
         "files.list": {"count": 2, "units": 200, "sent": 0, "received": 0},

@@ -97,7 +97,8 @@ class Process:
         found = json.loads(self.out)
         assert list(found) == ["schema_version", "status", "data"]
         assert found["schema_version"] == 1
-        check_document(self.words[self.words.index("syft_flwr_cli") + 1 :], self.out)
+        if "syft_flwr_cli" in self.words:
+            check_document(self.words[self.words.index("syft_flwr_cli") + 1 :], self.out)
         return dict(found)
 
     @property

@@ -209,6 +209,19 @@ def read_calls(directory: Path) -> dict[str, CallCosts]:
         return _calls(db.execute(_CALLS).fetchall())
 
 
+def read_size(directory: Path) -> int | None:
+    """Bytes of the files that the processes that used ``directory`` have in Drive; None if none has used it."""
+    file = directory.absolute() / "drive.sqlite3"
+    if not file.exists():
+        return None
+    with read_only(file, timeout=30.0) as db:
+        schema_of(db, file, _MIGRATIONS, _WHAT)
+        row = db.execute(
+            "SELECT COALESCE(SUM(size), 0) AS size FROM files WHERE state = ?", (THERE,)
+        ).fetchone()
+        return int(row["size"])
+
+
 def _calls(rows: Sequence[sqlite3.Row]) -> dict[str, CallCosts]:
     return {row["kind"]: CallCosts(row["count"], row["units"], row["sent"], row["received"]) for row in rows}
 

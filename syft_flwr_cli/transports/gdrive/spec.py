@@ -27,4 +27,10 @@ def _costs(state_dir: Path) -> Mapping[str, CallCosts]:
     return read_calls(state_dir / "gdrive")
 
 
-SPEC = TransportSpec(name="gdrive", aliases=("p2p",), open=_open, costs=_costs)
+def _used(state_dir: Path) -> int | None:
+    from syft_flwr_cli.transports.gdrive.journal import read_size
+
+    return read_size(state_dir / "gdrive")
+
+
+SPEC = TransportSpec(name="gdrive", aliases=("p2p",), open=_open, costs=_costs, used=_used)
