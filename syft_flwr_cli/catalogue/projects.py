@@ -37,6 +37,7 @@ MAX_MESSAGE = 4000
 """Characters that an offer's or a decision's message may have."""
 
 MAX_OWNERS = 5000
+MAX_REVIEWERS = 100
 
 Choice = Literal["approve", "reject"]
 
@@ -94,6 +95,8 @@ class ProjectDecision:
     until: float | None = None
     message: str = ""
     runs: tuple[RunAnswer, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    """On whose word the data owner approved, where its policy lets others approve."""
 
     def answer_to(self, ask: RunAsk) -> RunAnswer | None:
         """What it says to an ask; None if nothing."""
@@ -146,7 +149,10 @@ def read_offer(content: Mapping[str, Any]) -> Offer:
 
 def decision_document(decision: ProjectDecision) -> dict[str, Any]:
     """The content of the record that carries a decision."""
-    answers = {"runs": answers_document(decision.runs)} if decision.runs else {}
+    # Without them it reads as it did before there were any: an answer that stands is not sent anew.
+    answers: dict[str, Any] = {"runs": answers_document(decision.runs)} if decision.runs else {}
+    if decision.reviewers:
+        answers["reviewers"] = list(decision.reviewers)
     return answers | {
         "offer": decision.offer,
         "app_name": decision.app_name,
@@ -169,4 +175,8 @@ def read_decision(content: Mapping[str, Any]) -> ProjectDecision:
         until=fields.optional("until", fields.seconds),
         message=fields.text("message", MAX_MESSAGE),
         runs=read_answers(fields.items("runs", MAX_ASKS)),
+        reviewers=tuple(
+            Fields({"e-mail": one}, "The decision's list of reviewers").named("e-mail", check_email)
+            for one in fields.items("reviewers", MAX_REVIEWERS)
+        ),
     )

@@ -148,6 +148,7 @@ def decide(
     federation: "Federation", one: "Offered", reviewed: "Reviewed", flags: Steps
 ) -> "tuple[Reviewed, str]":
     """Decide as the flags say, or as a person says; what was decided before stays if nothing is said."""
+    from syft_flwr_cli.consent.approvals import reviewers_of
     from syft_flwr_cli.security.passphrase import passphrase_source
     from syft_flwr_cli.services import joining, review
 
@@ -169,11 +170,16 @@ def decide(
     until = flags.until if flags.until is not None or before is None else before.until
     wanted = (choice, grants, until) if choice == "approve" else (choice,)
     known = () if before is None else (before.decision, before.grants, before.until)
-    if before is None or known[: len(wanted)] != wanted or before.ended(time.time()):
+    owned = before is not None and not (
+        before.reviews and flags.approve
+    )  # else reviewers did, and now the owner does
+    if before is None or not owned or known[: len(wanted)] != wanted or before.ended(time.time()):
         passphrase = passphrase_source(reviewed.email)
         reviewed = review.decide(reviewed, choice, passphrase, grants=grants, until=until)
     now = federation.session.channel.clock()
-    joining.answer(federation.store, one, choice, now, until=until, message=flags.message)
+    made = reviewed.shown.decided
+    by = () if made is None else reviewers_of(made)
+    joining.answer(federation.store, one, choice, now, until=until, message=flags.message, reviewers=by)
     federation.mailbox.post()
     return reviewed, choice
 

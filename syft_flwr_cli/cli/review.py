@@ -48,6 +48,30 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--no-environment", help="Approve the files, and not the project's .venv.")
         ] = False,
         until: Until = None,
+        sign_for: Annotated[
+            str | None,
+            typer.Option(
+                "--sign-for",
+                help="As a reviewer: sign your decision for these data owners, into --out.",
+                metavar="E,E",
+                show_default=False,
+            ),
+        ] = None,
+        out: Annotated[
+            Path | None,
+            typer.Option(
+                "--out", "-o", help="A new file for the signed review.", metavar="FILE", show_default=False
+            ),
+        ] = None,
+        review_file: Annotated[
+            list[Path] | None,
+            typer.Option(
+                "--review",
+                help="As a data owner: take in the signed review of a reviewer of your policy; repeatable.",
+                metavar="FILE",
+                show_default=False,
+            ),
+        ] = None,
         allow_net: AllowNet = None,
         allow_env: AllowEnv = None,
         allow_path: AllowPath = None,
@@ -96,7 +120,105 @@ def register(app: typer.Typer) -> None:
             raise UsageError("--until says when an approval ends.", hint="Give it with --approve.")
         end = None if until is None else parse_end(until, time.time())
         decision: Decision | None = "approve" if approve else "reject" if reject else None
-        _review(project, email, diff, decision, digest, no_environment, grants, end, as_json)
+        if (sign_for is None) != (out is None) or (sign_for is not None and decision is None):
+            raise UsageError(
+                "A reviewer's decision is signed for somebody, into a file.",
+                hint="Give all of --sign-for OWNER, --out FILE, and --approve or --reject.",
+            )
+        if review_file and (decision is not None or until is not None):
+            raise UsageError(
+                "With --review the reviewers decide.", hint="Leave --approve, --reject and --until out."
+            )
+        if sign_for is not None and out is not None and decision is not None:
+            if grants or no_environment:
+                raise UsageError(
+                    "A reviewer allows nothing beyond the sandbox and decides about no environment.",
+                    hint="Leave out --no-environment and the --allow options.",
+                )
+            _sign(project, email, diff, decision, digest, sign_for, out, end, as_json)
+        elif review_file:
+            _take_in(project, email, digest, review_file, as_json)
+        else:
+            _review(project, email, diff, decision, digest, no_environment, grants, end, as_json)
+
+
+def _sign(
+    path: Path,
+    email: str | None,
+    diff: bool,
+    decision: "Decision",
+    digest: str | None,
+    sign_for: str,
+    out: Path,
+    until: float | None,
+    as_json: bool,
+) -> None:
+    """A reviewer, who need not take part, signs a decision for data owners."""
+    from syft_flwr_cli.project.config import load_project, require_federated, split_emails
+    from syft_flwr_cli.security.passphrase import passphrase_source
+    from syft_flwr_cli.services import delegation, joining
+    from syft_flwr_cli.services import review as service
+    from syft_flwr_cli.services.current_participant import current_participant
+    from syft_flwr_cli.storage.paths import home
+    from syft_flwr_cli.ui.review import describe, show
+
+    here = home()
+    me = current_participant(here, email)
+    federated = require_federated(load_project(joining.locate(here, path, email)))
+    place = shlex.quote(str(path)) + f" --email {me}"
+    reviewed = service.review_project(
+        here, me, federated, place=place, diff=diff, digest=digest, with_environment=False
+    )
+    owners = split_emails(sign_for)
+    signed = delegation.sign(reviewed, decision, owners, out, passphrase_source(me), until=until)
+    document = describe(reviewed.shown, place, me, reviewed.rules, reviewed.diff)
+    if as_json:
+        facts = {"file": str(out.absolute()), "decision": decision, "owners": list(signed.owners)}
+        output.emit_json({**document, "signed": facts})
+        return
+    show(document, ending=False)
+    output.note(f"Signed in {out}: you {decision} these files (digest {signed.digest[:16]}).", style="bold")
+    output.note(
+        f"Your key, for the policy of {', '.join(signed.owners)}: {signed.reviewer.words}\n"
+        f"Send them the file. They type: syft-flwr review NAME --review {shlex.quote(out.name)}"
+    )
+
+
+def _take_in(path: Path, email: str | None, digest: str | None, files: list[Path], as_json: bool) -> None:
+    """A data owner takes in what reviewers have signed, and tells whoever offered these files."""
+    from syft_flwr_cli.consent.approvals import reviewers_of
+    from syft_flwr_cli.project.config import load_project, require_federated
+    from syft_flwr_cli.project.settings import resolve
+    from syft_flwr_cli.security.passphrase import passphrase_source
+    from syft_flwr_cli.services import delegation, joining
+    from syft_flwr_cli.services import review as service
+    from syft_flwr_cli.storage.paths import home
+    from syft_flwr_cli.ui.review import describe
+
+    here = home()
+    folder = joining.locate(here, path, email)
+    federated = require_federated(load_project(folder))
+    me = resolve(federated, home=here, role="data owner", email=email, root=federated.path).email
+    place = shlex.quote(str(path)) + f" --email {me}"
+    reviewed = service.review_project(here, me, federated, place=place, digest=digest, with_environment=False)
+    done = delegation.take_in(here, reviewed, files, passphrase_source(me))
+    decided = done.reviewed.shown.decided
+    offer = joining.offer_of_files(here, me, done.reviewed.shown.manifest.digest)
+    if done.decision is not None and decided is not None and offer is not None:
+        _answer(here, me, offer, done.decision, decided.until, reviewers_of(decided))
+    if as_json:
+        document = describe(done.reviewed.shown, place, me, done.reviewed.rules, None)
+        output.emit_json({**document, "approving": list(done.approving), "needed": done.needed})
+        return
+    names = ", ".join(done.approving) or "nobody"
+    output.note(f"{len(done.approving)} of {done.needed} reviewers approve: {names}.")
+    if decided is None:
+        output.note("Nothing runs yet.")
+    elif decided.decision == "approve" and decided.reviews:
+        output.note(f"Approved (digest {decided.digest[:16]}), on their word.", style="bold")
+    else:
+        word = "approved" if decided.decision == "approve" else "rejected"
+        output.note(f"These files are {word} (digest {decided.digest[:16]}).", style="bold")
 
 
 def _review(
@@ -182,14 +304,23 @@ def _answer_run(path: Path, email: str | None, run: str, allowed: bool, as_json:
         output.note(f"{answered.aggregator} is told by the next: syft-flwr join {answered.aggregator}")
 
 
-def _answer(here: Path, email: str, offer: "Offered", decision: "Decision", until: float | None) -> None:
+def _answer(
+    here: Path,
+    email: str,
+    offer: "Offered",
+    decision: "Decision",
+    until: float | None,
+    reviewers: tuple[str, ...] = (),
+) -> None:
     """Tell the aggregator what was decided about its offer, now or as soon as the store can be reached."""
     from syft_flwr_cli.errors import SyftFlwrError
     from syft_flwr_cli.services import joining
     from syft_flwr_cli.ui.console_reporter import ConsoleReporter
 
     try:
-        sent = joining.answer_now(here, email, offer, decision, ConsoleReporter(), until=until)
+        sent = joining.answer_now(
+            here, email, offer, decision, ConsoleReporter(), until=until, reviewers=reviewers
+        )
     except SyftFlwrError as error:
         output.note(f"{offer.aggregator} cannot be told at the moment: {error.what}", "yellow")
         sent = False

@@ -9,6 +9,7 @@ other keys than those in use, approves nothing. It does not know how code is run
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from syft_flwr_cli.consent.manifest import (
     has_exactly,
     remove_copy,
 )
+from syft_flwr_cli.consent.reviewers import Review, read_review
 from syft_flwr_cli.errors import NotApprovedError
 from syft_flwr_cli.protocol.grants import Grants, grants_from_lists, grants_to_lists, grants_to_text
 from syft_flwr_cli.protocol.rejection import RefusedError
@@ -53,6 +55,7 @@ __all__ = [
     "require_approved",
     "require_decision",
     "require_environment",
+    "reviewers_of",
     "statement_path",
 ]
 
@@ -69,7 +72,8 @@ class Approval:
     """What a data owner decided about one digest; ``time`` in seconds since 1970.
 
     ``environment`` is the digest of the environment that was approved with it, None if none was; ``grants`` is
-    what the app may reach beyond its sandbox, ``until`` (seconds since 1970) when it ends, None for never.
+    what the app may reach beyond its sandbox, ``until`` (seconds since 1970) when it ends, None for never. ``reviews``
+    are the statements of reviewers on which it rests, empty for the owner's own decision (see `consent.reviewers`).
     """
 
     digest: str
@@ -84,10 +88,16 @@ class Approval:
     environment: str | None = None
     grants: Grants = field(default_factory=Grants)
     until: float | None = None
+    reviews: tuple[str, ...] = ()
 
     def ended(self, now: float) -> bool:
         """Whether an approval has come to its end at ``now``, in seconds since 1970."""
         return self.until is not None and now >= self.until
+
+
+def reviewers_of(approval: Approval) -> tuple[str, ...]:
+    """The e-mails of the reviewers on whose word an approval rests; empty for the owner's own decision."""
+    return tuple(read_review(text.encode("ascii")).reviewer.email for text in approval.reviews)
 
 
 def code_dir(participant: Path) -> Path:
@@ -115,6 +125,7 @@ def decide(
     environment: Environment | None = None,
     grants: Grants | None = None,
     until: float | None = None,
+    reviews: Sequence[Review] = (),
 ) -> Approval:
     """Record a decision, and for an approval keep the checked copy of the code.
 
@@ -138,6 +149,8 @@ def decide(
         What the app may reach beyond its sandbox; an approval alone has any.
     until : float, optional
         When the approval ends, in seconds since 1970.
+    reviews : sequence of Review
+        The reviewers' approvals on which this one rests; none if the owner decides.
 
     Raises
     ------
@@ -157,6 +170,7 @@ def decide(
         environment=environment.digest if environment is not None and decision == "approve" else None,
         grants=grants if grants is not None and decision == "approve" else Grants(),
         until=round(until, 3) if until is not None and decision == "approve" else None,
+        reviews=tuple(one.text for one in reviews) if decision == "approve" else (),
     )
     if decision == "approve":
         copy_tree(manifest, root, code_dir(participant))
@@ -179,6 +193,8 @@ def decide(
         event["until"] = approval.until
     if approval.grants:
         event["grants"] = grants_to_text(approval.grants)
+    if approval.reviews:
+        event["reviewers"] = [f"{one.reviewer.email} {one.reviewer.fingerprint}" for one in reviews]
     audit.append([event])
     statement = _statement(approval)
     signed = {**statement, "signature": encode_base64(identity.sign(_TAG + canonical(statement)))}
@@ -375,6 +391,8 @@ def _statement(approval: Approval) -> dict[str, Any]:
         with_it["grants"] = grants_to_lists(approval.grants)
     if approval.until is not None:
         with_it["until"] = approval.until
+    if approval.reviews:
+        with_it["reviews"] = list(approval.reviews)
     return {
         "format": _FORMAT,
         "version": 1,
@@ -411,6 +429,7 @@ def _parse(data: bytes) -> tuple[Approval, dict[str, Any], bytes]:
         environment=statement.get("environment"),
         grants=grants_from_lists(statement.get("grants", {})),
         until=None if statement.get("until") is None else float(statement["until"]),
+        reviews=tuple(statement.get("reviews", ())),
     )
     if _statement(approval) != statement or approval.decision not in get_args(Decision):
         raise ValueError("unknown form")

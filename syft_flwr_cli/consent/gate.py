@@ -29,6 +29,7 @@ from syft_flwr_cli.consent.policy import (
     write_open_policy,
 )
 from syft_flwr_cli.consent.reread import Reread
+from syft_flwr_cli.consent.reviewers import require_reviews
 from syft_flwr_cli.consent.run_config import Allowance, approved_config, differences, refuse_config
 from syft_flwr_cli.delivery.inbox import Stopped
 from syft_flwr_cli.delivery.task import Task, WrittenReply
@@ -112,10 +113,15 @@ def approved_code(
         # It was read before it was approved, and whoever can write there has been quick.
         raise _changed(project.name, project.path, email)
 
+    rules = Reread(policy_files(home, personal), lambda: read_policy(home, personal))
+
     def decided() -> None:
-        approvals.require_decision(
-            personal, manifest.digest, identity.public, project.path, project.name, time.time()
+        now = time.time()
+        found_now = approvals.require_decision(
+            personal, manifest.digest, identity.public, project.path, project.name, now
         )
+        if found_now.reviews:
+            require_reviews(found_now.reviews, rules.now().reviewers, manifest.digest, app, email, now)
         if found is not None:
             approvals.require_environment(
                 personal, manifest.digest, identity.public, found, project.path, project.name
@@ -127,14 +133,16 @@ def approved_code(
         if statement is not None and statement.ended(time.time()):
             raise approvals.ended(statement, project.path, identity.public)
 
-    rules = Reread(policy_files(home, personal), lambda: read_policy(home, personal))
+    decided()
     return ApprovedCode(
         digest=manifest.digest,
         copy=copy,
         policy=rules.now(),
         environment=found,
         run_config=approved_config(project.raw),
-        decision=Reread([approvals.statement_path(personal, manifest.digest)], decided),
+        decision=Reread(
+            [approvals.statement_path(personal, manifest.digest), *policy_files(home, personal)], decided
+        ),
         rules=rules,
         recheck=recheck,
         check_environment=check_environment,

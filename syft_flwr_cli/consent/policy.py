@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from syft_flwr_cli.consent.egress import EgressRules, rules_from_table
+from syft_flwr_cli.consent.reviewers import Reviewers, parse_reviewers
 from syft_flwr_cli.consent.run_config import ANY_KEY, Allowance, parse_allowances
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.project.own_settings import FILE_NAME
@@ -95,6 +96,8 @@ class Policy:
         Bytes of memory of all processes of an app together, and seconds of one request, at most.
     network : bool
         Whether an app may be granted any of the network.
+    reviewers : Reviewers | None
+        Whose signed approvals count as the owner's own.
     """
 
     message_types: tuple[str, ...] | None = None
@@ -109,6 +112,7 @@ class Policy:
     memory: int | None = None
     seconds: int | None = None
     network: bool = True
+    reviewers: Reviewers | None = None
 
     def rules(self) -> list[str]:
         """Each rule in force as a sentence for people; empty if there is none."""
@@ -138,6 +142,8 @@ class Policy:
             rules.append(f"A run must have at least {self.min_participants} data owners.")
         if self.required_mods:
             rules.append(f"These mods are put around the app: {', '.join(self.required_mods)}.")
+        if self.reviewers is not None:
+            rules.append(self.reviewers.sentence())
         return rules
 
 
@@ -211,6 +217,7 @@ def parse_policy(table: Mapping[str, Any], where: str) -> Policy:
         memory=_count(where, "memory", table.get("memory"), at_least=1 << 20),
         seconds=_count(where, "seconds", table.get("seconds"), at_least=1),
         network=_flag(where, "network", table.get("network", True)),
+        reviewers=_reviewers(where, table.get("reviewers")),
     )
 
 
@@ -295,6 +302,13 @@ def _allowances(where: str, value: Any) -> tuple[Allowance, ...]:
         return parse_allowances(value)
     except ValueError as error:
         raise _mistake(where, "run_config", str(error)) from error
+
+
+def _reviewers(where: str, value: Any) -> Reviewers | None:
+    try:
+        return parse_reviewers(value)
+    except ValueError as error:
+        raise _mistake(where, "reviewers", str(error)) from error
 
 
 def _egress(where: str, value: Any) -> EgressRules | None:

@@ -58,7 +58,9 @@ def answer_asked_run(path: Path, email: str | None, run: str, allowed: bool, emi
     if fresh.decision is None:
         raise UsageError(f"{offer.name} is not approved here.", hint="Approve it first.")
     try:
-        sent = joining.answer_now(here, me, fresh, "approve", emit, until=fresh.decision.until)
+        sent = joining.answer_now(
+            here, me, fresh, "approve", emit, until=fresh.decision.until, reviewers=fresh.decision.reviewers
+        )
     except SyftFlwrError:
         sent = False
     return Answered(ask, offer.aggregator, sent)

@@ -107,7 +107,14 @@ def answer_run(store: RecordStore, one: joining.Offered, run: str, allowed: bool
     answers = (RunAnswer(found[0].run, found[0].values, allowed),)
     decision = one.decision
     joining.answer(
-        store, one, "approve", time.time(), until=decision.until, message=decision.message, runs=answers
+        store,
+        one,
+        "approve",
+        time.time(),
+        until=decision.until,
+        message=decision.message,
+        runs=answers,
+        reviewers=decision.reviewers,
     )
     return found[0]
 

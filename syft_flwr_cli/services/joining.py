@@ -203,10 +203,12 @@ def answer(
     until: float | None = None,
     message: str = "",
     runs: tuple[RunAnswer, ...] = (),
+    reviewers: tuple[str, ...] = (),
 ) -> None:
     """Note what the aggregator is to be told about its offer; `Federation.mailbox` posts it.
 
     What was answered to runs that the offer asks for stays as it was, except for what ``runs`` answer anew.
+    ``reviewers`` are those on whose word it was approved, where it was not the owner's own.
     """
     anew = {answered.run for answered in runs}
     before = () if one.decision is None else one.decision.runs
@@ -218,12 +220,20 @@ def answer(
         until=until,
         message=message,
         runs=(*(kept for kept in before if kept.run not in anew), *runs)[-MAX_ASKS:],
+        reviewers=reviewers,
     )
     store.put(one.aggregator, "decision", one.offer.app_name, decision_document(decision), now)
 
 
 def answer_now(
-    home: Path, email: str, one: Offered, choice: Choice, emit: Emit, *, until: float | None = None
+    home: Path,
+    email: str,
+    one: Offered,
+    choice: Choice,
+    emit: Emit,
+    *,
+    until: float | None = None,
+    reviewers: tuple[str, ...] = (),
 ) -> bool:
     """Tell the aggregator through the store that was joined with; whether it has gone out.
 
@@ -232,9 +242,8 @@ def answer_now(
     SyftFlwrError
         If the store is not known or cannot be reached; the answer is kept and goes out later.
     """
-    answer(
-        RecordStore(participant_dir(home, email) / "federation", email), one, choice, time.time(), until=until
-    )
+    store = RecordStore(participant_dir(home, email) / "federation", email)
+    answer(store, one, choice, time.time(), until=until, reviewers=reviewers)
     settings = resolve(
         None, home=home, role="data owner", email=email, app_name=APP, aggregator=one.aggregator
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from syft_flwr_cli.consent.approvals import Approval, read_decision
+from syft_flwr_cli.consent.approvals import Approval, read_decision, reviewers_of
 from syft_flwr_cli.errors import NotApprovedError, SyftFlwrError
 from syft_flwr_cli.events import DecisionAwaited, Emit, OfferReceived, StoreFailed
 from syft_flwr_cli.protocol.printable import visible
@@ -79,7 +79,14 @@ class OfferWatch:
         if one.decision is not None:
             return self._asked_run(federation, one)
         if (known := self._decided(federation, one)) is not None:
-            joining.answer(federation.store, one, known.decision, federation.session.channel.clock())
+            joining.answer(
+                federation.store,
+                one,
+                known.decision,
+                federation.session.channel.clock(),
+                until=known.until,
+                reviewers=reviewers_of(known),
+            )
             return None
         try:
             if joining.unpack_offer(federation, one) is None:
@@ -114,6 +121,7 @@ class OfferWatch:
                 until=one.decision.until,
                 message=one.decision.message,
                 runs=tuple(answers),
+                reviewers=one.decision.reviewers,
             )
         left = [ask for ask in asks if all(not answer.is_about(ask) for answer in answers)]
         if not left:

@@ -5,7 +5,7 @@ between looking and deciding. Nothing of the project is run, nothing printed or 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from syft_flwr_cli.consent.environment import read_environment
 from syft_flwr_cli.consent.manifest import copy_tree, make_manifest
 from syft_flwr_cli.consent.policy import read_policy
 from syft_flwr_cli.consent.review import Review, make_review, unified_diff
+from syft_flwr_cli.consent.reviewers import Review as SignedReview
 from syft_flwr_cli.errors import NotApprovedError
 from syft_flwr_cli.project.config import Project, load_project, require_federated
 from syft_flwr_cli.protocol.grants import Grants
@@ -123,8 +124,12 @@ def decide(
     with_environment: bool = True,
     grants: Grants | None = None,
     until: float | None = None,
+    reviews: Sequence[SignedReview] = (),
 ) -> Reviewed:
-    """Record the decision about exactly what was looked at, signed and audited, with its grants and its end."""
+    """Record the decision about exactly what was looked at, signed and audited, with its grants and its end.
+
+    ``reviews`` are the reviewers' approvals on which it rests, where it is not the owner's own.
+    """
     now, shown = time.time(), reviewed.shown
     identity, _ = load_or_create(reviewed.directory, reviewed.email, now, passphrase)
     decided = approvals.decide(
@@ -141,6 +146,7 @@ def decide(
         environment=shown.environment if with_environment else None,
         grants=grants,
         until=until,
+        reviews=reviews,
     )
     return replace(reviewed, shown=replace(shown, decided=decided))
 

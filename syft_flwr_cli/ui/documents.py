@@ -91,21 +91,21 @@ _STANDING: Final = {
     "asked": [
         {
             "email": "text", "sent": "any", "decision": "text?", "decided": "number?", "until": "number?",
-            "message": "text",
+            "message": "text", "reviewers": ["text"],
         }
     ],
 }  # fmt: skip
 _OFFER: Final = {
     "project": "text", "aggregator": "text", "app_name": "text", "version": "text", "revision": "int",
     "digest": "text", "message": "text", "received": "number", "folder": "text?", "decision": "text?",
-    "until": "number?",
+    "until": "number?", "reviewers": ["text"],
 }  # fmt: skip
 _FILES: Final = [{"path": "text", "mode": "any", "size": "int", "sha256": "text"}]
 _REVIEW: Final = {
     "project": "text", "version": "text", "path": "text", "email": "text", "app_name": "text?", "aggregator": "text?",
     "datasites": ["text"], "digest": "text", "components": "object", "dependencies": ["text"], "config": "object",
     "files": _FILES, "findings": [{"kind": "text", "path": "text", "line": "int", "text": "text"}],
-    "policy": ["text"],
+    "policy": ["text"], "reviewers": ["text"],
 }  # fmt: skip
 _MESSAGE: Final = {
     "source": "text", "bytes": "int", "digest": "text",

@@ -36,6 +36,7 @@ def standing_facts(standing: Standing) -> dict[str, Any]:
                 "decided": one.decided,
                 "until": None if one.decision is None else one.decision.until,
                 "message": "" if one.decision is None else one.decision.message,
+                "reviewers": [] if one.decision is None else list(one.decision.reviewers),
             }
             for one in standing.asked
         ],
@@ -58,6 +59,7 @@ def offered_facts(one: Offered) -> dict[str, Any]:
         "decision": None if decision is None else decision.choice,
         "until": None if decision is None else decision.until,
         "runs_asked_for": [{"run_id": ask.run, "values": dict(ask.values)} for ask in unanswered(one)],
+        "reviewers": [] if decision is None else list(decision.reviewers),
     }
 
 
@@ -89,7 +91,7 @@ def show_offered(offers: list[Offered]) -> None:
             Text(f"{one.offer.revision} ({visible(one.offer.version)})"),
             one.offer.digest[:16],
             when(one.seen),
-            "none yet" if one.decision is None else _PAST[one.decision.choice],
+            "none yet" if one.decision is None else _PAST[one.decision.choice] + _by(one.decision.reviewers),
         )
     output.out().print(table)
     for one in offers:
@@ -116,4 +118,8 @@ def _decision(one: Asked, now: float) -> str:
     if one.decision.choice == "approve" and not one.decision.holds(now):
         return f"approved until {when(one.decision.until or 0)}, which is over"
     until = "" if one.decision.until is None else f" until {when(one.decision.until)}"
-    return f"{_PAST[one.decision.choice]}{until}"
+    return f"{_PAST[one.decision.choice]}{until}{_by(one.decision.reviewers)}"
+
+
+def _by(reviewers: tuple[str, ...]) -> str:
+    return f" (reviewed by {', '.join(reviewers)})" if reviewers else ""

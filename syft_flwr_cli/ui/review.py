@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from syft_flwr_cli.consent.approvals import Approval
+from syft_flwr_cli.consent.approvals import Approval, reviewers_of
 from syft_flwr_cli.consent.code_scan import KINDS
 from syft_flwr_cli.consent.environment import ENVIRONMENT, Environment
 from syft_flwr_cli.consent.review import Review, plain
@@ -115,6 +115,7 @@ def describe_decision(review: Review, decided: Approval | None, place: str) -> d
     return {
         "state": state,
         "decided": None if decided is None else decided.time,
+        "reviewers": [] if decided is None else list(reviewers_of(decided)),
         "grants": {} if decided is None else grants_to_lists(decided.grants),
         "environment": None if environment is None else _environment(review, environment, trusted),
         "next": next_,
@@ -187,6 +188,11 @@ def _verdict(document: Mapping[str, Any]) -> str:
         return f"You have not decided about these files (digest {digest}); they do not run here."
     verb = "approved" if document["state"] == "approved" else "rejected"
     decided = f"You {verb} exactly these files (digest {digest}) on {_when(document['decided'])}"
+    if document["reviewers"]:
+        decided = (
+            f"Approved are exactly these files (digest {digest}), on {_when(document['decided'])}, by the reviewers of "
+            f"your policy: {', '.join(document['reviewers'])}"
+        )
     if document["state"] != "approved" or document["environment"] is None:
         return f"{decided}."
     if document["environment"]["approved"]:
