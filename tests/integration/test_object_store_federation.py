@@ -93,3 +93,35 @@ def test_a_store_that_ignores_conditions_is_found_out(
     assert len(lies) == 2
     assert "If-None-Match" in lies[0]
     assert not [item for page in bucket.list("probed") for item in page]
+
+
+def test_doctor_names_a_store_that_lies_and_one_that_cannot_be_written(
+    store: UnreliableProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from syft_flwr_cli.project.settings import resolve
+    from syft_flwr_cli.services.doctor.store import check_store
+
+    for name, value in (("ACCESS_KEY_ID", ACCESS), ("SECRET_ACCESS_KEY", SECRET), ("REGION", "us-east-1")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+
+    def found(bucket: str) -> tuple[str, str]:
+        address = f"s3://{bucket}/doctor?endpoint={store.address}"
+        settings = resolve(
+            None,
+            home=tmp_path,
+            environ={"SYFT_FLWR_BUCKET": address},
+            email="do1@a.example",
+            app_name="ds@lab.example_study_1",
+            aggregator="ds@lab.example",
+            datasites=["do1@a.example"],
+            transport="gcs",
+        )
+        (row,) = [one for one in check_store(settings) if one.check == "bucket"]
+        return row.state, row.sentence
+
+    level, said = found("federation")
+    assert level == "ok" and "can be written" in said
+    store.dropped = {"if-match", "if-none-match"}
+    level, said = found("federation")
+    assert level == "warning" and "If-None-Match" in said and "If-Match" in said
+    assert found("no-such-bucket")[0] == "failure"

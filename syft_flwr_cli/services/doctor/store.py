@@ -35,6 +35,9 @@ def check_store(settings: Settings) -> Iterator[Finding]:
     if settings.transport == "gdrive":
         yield from _drive(settings)
         return
+    if find_spec(settings.transport).name == "s3":
+        yield from _bucket(settings)
+        return
     if settings.transport == "syftbox":
         yield from _syftbox(options)
     documents = find_spec(settings.transport).public_documents(options)
@@ -168,6 +171,34 @@ def _daemon_runs() -> bool:
         except OSError:
             continue
     return not Path("/proc/self").exists()
+
+
+def _bucket(settings: Settings) -> Iterator[Finding]:
+    """Whether the bucket can be written, and whether it keeps its word about conditional writes."""
+    try:
+        from syft_flwr_cli.transports.object_store.open import store_at
+        from syft_flwr_cli.transports.object_store.probe import ignored_conditions
+    except ImportError:
+        yield failed("bucket", "The package for object stores is missing.", "Type: pip install obstore")
+        return
+    try:
+        store, url = store_at(str(settings.transport_options["bucket"]))
+        lies = ignored_conditions(store, url, settings.email)
+    except (SyftFlwrError, TransportError) as error:
+        yield failed(
+            "bucket", error.what, error.hint or "See docs/transports.md for addresses and credentials."
+        )
+        return
+    if lies:
+        yield noticed(
+            "bucket",
+            f"{url} can be written, and does not do what it says: {'; '.join(lies)}.",
+            "Federations do not depend on it; other programs that share the bucket may. Tell its operator.",
+        )
+        return
+    yield fine(
+        "bucket", f"{url} can be written, and refuses conditional writes whose condition does not hold."
+    )
 
 
 def _drive(settings: Settings) -> Iterator[Finding]:

@@ -6,14 +6,17 @@ Credentials come from the service's usual chain (environment, profile, role of t
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.transports.object_store.keys import PART_SIZE
 from syft_flwr_cli.transports.object_store.transport import ObjectStoreTransport
 
-__all__ = ["open_object_store"]
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+__all__ = ["open_object_store", "store_at"]
 
 SCHEMES = ("s3", "gs", "az")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -45,6 +48,12 @@ def open_object_store(
     TransportError
         If the store cannot be reached or refuses us.
     """
+    store, url = store_at(address)
+    return ObjectStoreTransport(store, url, email, state_dir, poll_interval, part)
+
+
+def store_at(address: str) -> "tuple[ObjectStore, str]":
+    """The store at an address, and its URL without options; `UsageError` as for `open_object_store`."""
     from obstore.exceptions import BaseError
     from obstore.store import from_url
 
@@ -74,7 +83,7 @@ def open_object_store(
     url = f"{parts.scheme}://{parts.netloc}{parts.path}"
     try:
         opener: Callable[..., Any] = from_url
-        store = opener(
+        store: ObjectStore = opener(
             url,
             config=options,
             client_options={"allow_http": plain.scheme == "http", "timeout": "60s"},
@@ -85,4 +94,4 @@ def open_object_store(
             f"{url} cannot be opened: {str(error).splitlines()[0][:300]}.",
             hint="See docs/transports.md for addresses and options.",
         ) from error
-    return ObjectStoreTransport(store, url, email, state_dir, poll_interval, part)
+    return store, url
