@@ -131,6 +131,8 @@ def register(app: typer.Typer) -> None:
             drive: AbstractContextManager[dict[str, str]] = _drive(place) if emulator else nullcontext({})
             with drive as environment:
                 federation = replace(federation, environment=environment)
+                if not mock_data and not no_data:
+                    federation = _with_mock_data(federation, place)
                 outcome = run_simulation(federation, place, verbose=verbose, quiet=quiet)
             # What was typed wrong needs no log: it is said already.
             failed = outcome.document["status"] == "error" and outcome.exit_code != EXIT_USAGE
@@ -155,6 +157,22 @@ def register(app: typer.Typer) -> None:
         else:
             _render(outcome, live=wanted(quiet=quiet, verbose=verbose))
         return int(outcome.exit_code)
+
+
+def _with_mock_data(federation: Any, place: Path) -> Any:
+    """With the mock data of the data set that the project asks for, if there are any here."""
+    from syft_flwr_cli.project.config import load_project
+    from syft_flwr_cli.services.mock_data import mock_data_for
+    from syft_flwr_cli.services.simulation import names_for
+
+    project = load_project(federation.project)
+    datasites = federation.datasites or project.datasites or names_for(2)
+    found = mock_data_for(home(), project, datasites, place / "mock")
+    if found.folders:
+        output.note(f"Mock data: the data set {found.name} of {', '.join(found.owners)}.")
+    if found.problem:
+        output.note(f"Mock data of {found.name} are missing: {found.problem}", "yellow")
+    return replace(federation, data=found.folders)
 
 
 def _absolute(text: str) -> str:
