@@ -160,7 +160,7 @@ def _join(
     from syft_flwr_cli.project.settings import remember
     from syft_flwr_cli.services.data_choice import remember_data
     from syft_flwr_cli.services.federation import open_federation
-    from syft_flwr_cli.services.joining import await_offers, rejoin
+    from syft_flwr_cli.services.joining import await_offers, rejoin, remove_superseded
     from syft_flwr_cli.services.own_data import announce
     from syft_flwr_cli.storage.paths import home
     from syft_flwr_cli.ui import output
@@ -191,6 +191,7 @@ def _join(
         if chosen is not None and decision == "approve":
             remember_data(here, settings_for(here, settings, project), chosen)
         announce(federation, here)
+        remove_superseded(federation)
     finally:
         federation.close()
     output.note(

@@ -7,7 +7,7 @@ record that tells the aggregator of it, bound to the offer and its digest. Print
 
 import math
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from syft_flwr_cli.events import Emit, OfferAwaited
 from syft_flwr_cli.project.config import Project, load_project, require_federated
 from syft_flwr_cli.project.settings import resolve
 from syft_flwr_cli.protocol.rejection import RefusedError
+from syft_flwr_cli.services import revoking
 from syft_flwr_cli.services.federation import Federation, open_federation
 from syft_flwr_cli.storage.paths import participant_dir
 
@@ -45,6 +46,7 @@ __all__ = [
     "offered_to",
     "receiver_of",
     "rejoin",
+    "remove_superseded",
     "unpack_offer",
 ]
 
@@ -325,9 +327,11 @@ def _name_received(home: Path, named: Path, email: str | None) -> None:
         )
 
 
-def remove_superseded(federation: Federation, keep: Collection[str]) -> None:
-    """Remove the trees of offers that no longer stand, except those with a digest in ``keep``."""
+def remove_superseded(federation: Federation) -> None:
+    """Remove the trees of offers that no longer stand, except those of which an approval does."""
     home = federation.directory.parents[1]
+    now = federation.session.channel.clock()
+    keep = {one.digest for one in revoking.standing(federation.directory, federation.email, now)}
     stand = {one.offer.digest for one in offered_to(federation.store, home, federation.email)}
     for folder in (federation.directory / "projects").glob("[0-9a-f]*"):
         if folder.name not in stand and folder.name not in keep:

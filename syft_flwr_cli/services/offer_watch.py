@@ -50,7 +50,8 @@ class OfferWatch:
             federation = self._opened()
             if federation is None:
                 return
-            federation.mailbox.collect(self._peers)
+            if federation.mailbox.collect(self._peers):
+                joining.remove_superseded(federation)
             offers = joining.offered_to(federation.store, self._home, self._email)
             self.waiting = tuple(
                 event for one in offers if (event := self._awaited(federation, one)) is not None
