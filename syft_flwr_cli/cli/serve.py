@@ -43,6 +43,15 @@ def register(app: typer.Typer) -> None:
                 show_default="all have decided",
             ),
         ] = None,
+        federation: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--federation",
+                help="A named set of the data owners; may be repeated. All of them are 'files'.",
+                metavar="NAME=E,E",
+                show_default="those of the last time",
+            ),
+        ] = None,
         at_once: Annotated[int, typer.Option(help="Runs that go on at the same time.", min=1, max=64)] = 2,
         write_config: Annotated[
             bool, typer.Option("--write-config", help="Tell flwr on this account where the service is.")
@@ -82,10 +91,12 @@ def register(app: typer.Typer) -> None:
             start_with=start_with,
             at_once=at_once,
             place=place,
+            federations=federation or (),
         )
         if write_config:
             config, _ = service_process.write_config(opened)
-            output.note(f"flwr knows the service as 'files' now ({config}).")
+            names = " and ".join(repr(name) for name in opened.federations)
+            output.note(f"flwr knows the service as {names} now ({config}).")
         if opened.place.certificate is not None:
             output.note(f"TLS: users name {opened.place.certificate} as root-certificates.")
         output.note(f"Serving on {opened.address} for {', '.join(opened.datasites)}.", style="bold green")

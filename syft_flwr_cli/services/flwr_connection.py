@@ -23,7 +23,13 @@ def flwr_home(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def write_connection(
-    folder: Path, name: str, address: str, token: str, certificate: Path | None = None
+    folder: Path,
+    name: str,
+    address: str,
+    token: str,
+    certificate: Path | None = None,
+    *,
+    federation: str = "",
 ) -> tuple[Path, Path]:
     """Add a connection, make it the default, and store its token; the two files.
 
@@ -39,6 +45,8 @@ def write_connection(
         The user's token.
     certificate : Path, optional
         The certificate of the service where it speaks TLS.
+    federation : str
+        The federation that runs of this connection go to, as Flower writes it; the service's default if empty.
 
     Raises
     ------
@@ -58,6 +66,8 @@ def write_connection(
         links["default"] = name
         link = tomlkit.table()
         link["address"] = address
+        if federation:
+            link["federation"] = federation
         if certificate is None:
             link["insecure"] = True
         else:

@@ -4,7 +4,7 @@ It reads the records and journals of the aggregator; what it changes is that a r
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +40,9 @@ class ServiceSetup:
     email : str
         The aggregator.
     datasites : sequence of str
-        The data owners of the one federation.
+        All data owners.
+    federations : mapping
+        Sets of them, by name; ``files`` is all.
     words : sequence of str
         Options that every run's command gets: e-mail, shared folder.
     start_with : str, optional
@@ -56,6 +58,7 @@ class ServiceSetup:
     home: Path
     email: str
     datasites: Sequence[str]
+    federations: Mapping[str, Sequence[str]]
     words: Sequence[str]
     start_with: str | None
     at_once: int

@@ -92,6 +92,11 @@ class RunService:
         self._taking_in = threading.Lock()
         self._thread = threading.Thread(target=self.supervisor.run, name="syft-flwr-service", daemon=True)
 
+    @property
+    def account(self) -> str:
+        """How Flower calls the aggregator in the names of federations."""
+        return self._setup.email.partition("@")[0]
+
     def start(self) -> None:
         """Begin to serve the queue."""
         self._thread.start()
@@ -113,10 +118,10 @@ class RunService:
 
     def start_run(self, user: User, submission: Submission) -> tuple[int, str]:
         """Take a bundle in, offer its project if it is new, and put its run into the queue."""
-        if submission.federation not in ("", self._federation_name):
-            raise ControlError(
-                Failure.FEDERATION_NOT_FOUND, f"There is one federation here: {self._federation_name}."
-            )
+        federation_name = submission.federation or self._federation_name("files")
+        names = {self._federation_name(name): owners for name, owners in self._setup.federations.items()}
+        if federation_name not in names:
+            raise ControlError(Failure.FEDERATION_NOT_FOUND, f"Federations here: {', '.join(names)}.")
         try:
             fab = read_fab(submission.fab)
         except FabError as error:
@@ -129,7 +134,7 @@ class RunService:
             prepared = prepare(
                 federation,
                 fab,
-                self._setup.datasites,
+                names[federation_name],
                 make_private_dir(self._directory / "projects"),
                 f"submitted by {user.name}",
             )
@@ -147,7 +152,7 @@ class RunService:
                 fab_version=fab.version,
                 fab_hash=fab.digest,
                 digest=prepared.digest,
-                federation=self._federation_name,
+                federation=federation_name,
                 user=user.name,
                 run_config=submission.run_config,
                 priority=0,
@@ -201,14 +206,19 @@ class RunService:
 
     def nodes(self, user: User) -> Sequence[NodeSummary]:
         """The data owners."""
-        with self._refusing(Failure.FAILED_TO_CREATE_RUN), self._federation() as federation:
-            return [_node(email, _last_seen(federation, email)) for email in self._setup.datasites]
+        return self._nodes(self._setup.datasites)
 
     def federations(self, user: User) -> Sequence[FederationSummary]:
-        """The one federation."""
+        """The named sets of data owners, and the newest runs in them."""
         runs = self.list_runs(user, None, 100, 0)
-        owners = ", ".join(self._setup.datasites)
-        return [FederationSummary(self._federation_name, f"over folders: {owners}", self.nodes(user), runs)]
+        nodes = {node.email: node for node in self.nodes(user)}
+        found = []
+        for name, owners in self._setup.federations.items():
+            full = self._federation_name(name)
+            theirs = [run for run in runs if run.federation == full]
+            said = f"over folders: {', '.join(owners)}"
+            found.append(FederationSummary(full, said, [nodes[email] for email in owners], theirs))
+        return found
 
     # Behind it
 
@@ -216,9 +226,12 @@ class RunService:
         self._actions.forget()
         self.supervisor.notify()
 
-    @property
-    def _federation_name(self) -> str:
-        return f"@{self._setup.email.partition('@')[0]}/files"
+    def _federation_name(self, name: str) -> str:
+        return f"@{self.account}/{name}"
+
+    def _nodes(self, owners: Sequence[str]) -> list[NodeSummary]:
+        with self._refusing(Failure.FAILED_TO_CREATE_RUN), self._federation() as federation:
+            return [_node(email, _last_seen(federation, email)) for email in owners]
 
     @contextmanager
     def _federation(self) -> Iterator[Federation]:

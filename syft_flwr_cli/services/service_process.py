@@ -4,9 +4,10 @@ It listens on loopback only, unless it is told twice otherwise, and then only wi
 """
 
 import ipaddress
+import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -75,6 +76,7 @@ class OpenService:
     place: Place
     home: Path
     email: str
+    federations: Mapping[str, Sequence[str]]
 
 
 def open_service(
@@ -87,6 +89,7 @@ def open_service(
     start_with: str | None,
     at_once: int,
     place: Place,
+    federations: Sequence[str] = (),
 ) -> OpenService:
     """Open the service of an aggregator.
 
@@ -105,6 +108,7 @@ def open_service(
         made, key = make_certificate(directory, [*place.names, place.host, "localhost", "127.0.0.1"])
         place = replace(place, certificate=made, key=key)
     owners = _owners(directory, me, datasites)
+    sets = _federations(directory, owners, federations)
     settings = resolve(
         None,
         home=here,
@@ -143,19 +147,27 @@ def open_service(
         home=here,
         email=me,
         datasites=owners,
+        federations=sets,
         words=_words(settings, transport, root, syftbox_config),
         start_with=start_with,
         at_once=at_once,
         open_federation=lambda: open_federation(settings, here),
         results=lambda app, run: _results(here, me, app, run),
     )
-    return OpenService(RunService(setup, directory), listening, lock, address, owners, place, here, me)
+    service = RunService(setup, directory)
+    return OpenService(service, listening, lock, address, owners, place, here, me, sets)
 
 
 def write_config(opened: OpenService) -> tuple[Path, Path]:
     """Tell ``flwr`` on this account where the service is, with a token of its operator."""
     token = opened.service.store.add_token(OPERATOR, True, time.time())
-    return write_connection(flwr_home(), "files", opened.address, token, opened.place.certificate)
+    # The one that is written last is flwr's default.
+    for name in [*(name for name in opened.federations if name != "files"), "files"]:
+        full = "" if name == "files" else f"@{opened.service.account}/{name}"
+        written = write_connection(
+            *(flwr_home(), name, opened.address, token, opened.place.certificate), federation=full
+        )
+    return written
 
 
 def serve(opened: OpenService) -> None:
@@ -259,6 +271,31 @@ def _owners(directory: Path, me: str, datasites: str | None) -> tuple[str, ...]:
     raise UsageError(
         "The data owners are not known.", hint="Give them once: --datasites do1@a.example,do2@b.example"
     )
+
+
+def _federations(directory: Path, owners: Sequence[str], given: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The sets of data owners that were given as ``NAME=E,E``, or those of the last time; ``files`` is all."""
+    kept = directory / "federations"
+    lines = list(given) or (kept.read_text().splitlines() if kept.exists() else [])
+    found = {"files": tuple(owners)}
+    for line in lines:
+        name, _, emails = line.partition("=")
+        members = tuple(dict.fromkeys(split_emails(emails)))
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name) or name in found:
+            raise UsageError(
+                f"{name[:80]!r} is no name for a federation, or is given twice.",
+                hint="Write NAME=E,E, with a name of small letters, digits and dashes that is not 'files'.",
+            )
+        strangers = [email for email in members if email not in owners]
+        if strangers or not members:
+            raise UsageError(
+                f"{', '.join(strangers) or 'Nobody'} in the federation {name} is no data owner here.",
+                hint=f"Data owners are {', '.join(owners)}; name others with --datasites, too.",
+            )
+        found[name] = members
+    if given:
+        kept.write_text("".join(f"{line}\n" for line in given))
+    return found
 
 
 def _words(

@@ -6,6 +6,7 @@ asked again, and what runs is exactly what was approved. Anything else is a proj
 and offered. The bundle's own digest is recorded beside the project's.
 """
 
+import itertools
 import re
 import time
 import tomllib
@@ -138,14 +139,22 @@ def _new_tree(federation: Federation, fab: Fab, datasites: Sequence[str], direct
 def _federated(federation: Federation, fab: Fab, datasites: Sequence[str]) -> str:
     text = fab.files[CONFIG].decode()
     name = str(fab.config["project"]["name"])
-    before = [
-        one.offer.app_name for one in offered(federation.store, time.time()) if one.offer.project == name
-    ]
+    offers = [one.offer for one in offered(federation.store, time.time())]
+    # Each set of data owners has an app of its own: an offer to one is no new version for another.
+    others = {one.app_name for one in offers if set(one.datasites) != set(datasites)}
+    before = [one.app_name for one in offers if one.project == name and one.app_name not in others]
     given = _table(fab.config).get("app_name")
-    if isinstance(given, str) and given.startswith(f"{federation.email}_"):
+    if isinstance(given, str) and given.startswith(f"{federation.email}_") and given not in others:
         app = given
+    elif before:
+        app = before[0]
     else:
-        app = before[0] if before else app_name(federation.email, name, int(time.time()))
+        now = int(time.time())
+        app = next(
+            fresh
+            for number in itertools.count(now)
+            if (fresh := app_name(federation.email, name, number)) not in others
+        )
     try:
         return federate(
             text,

@@ -167,6 +167,27 @@ def test_a_run_is_stopped_in_the_middle(desk: Desk) -> None:
 
 
 @pytest.mark.full
+def test_a_named_federation_is_offered_the_project_and_nobody_else_is(desk: Desk) -> None:
+    everybody = f"{OWNER},do2@b.example"
+    desk.serve("--datasites", everybody, "--federation", f"north={OWNER}")
+    submitted = desk.flwr("run", "study", "north")
+    assert submitted.returncode == 0, submitted.stderr
+    assert f"offered to {OWNER}\n" in submitted.stdout + submitted.stderr
+    (run,) = desk.runs()
+    assert run["federation-id"] == "@ds/north"
+    listed = desk.flwr("federation", "list").stdout
+    assert "@ds/files" in listed
+    assert "@ds/north" in listed
+    shown = desk.flwr("federation", "list", "--federation", "@ds/north").stdout
+    assert OWNER in shown
+    assert "do2@b.example" not in shown
+    refused = desk.flwr("run", "study", "--federation", "@ds/south")
+    assert refused.returncode == 1
+    everyone = desk.flwr("run", "study")
+    assert f"offered to {OWNER}, do2@b.example" in everyone.stdout + everyone.stderr
+
+
+@pytest.mark.full
 def test_a_run_config_that_was_not_approved_waits_for_the_owner(desk: Desk) -> None:
     desk.serve()
     assert desk.flwr("run", "study", "--run-config", "num-server-rounds=2").returncode == 0
