@@ -30,6 +30,7 @@ COMMANDS = (
     "run_client",
     "node",
     "serve",
+    "submit",
     "stop",
     "runs",
     "simulate",

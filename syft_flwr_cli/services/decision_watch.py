@@ -72,11 +72,14 @@ class DecisionWatch:
     def _run(self) -> None:
         try:
             while True:
-                self._wanted.wait()
+                # Other processes put runs into the queue, too: `syft-flwr submit`.
+                called = self._wanted.wait(AGAIN)
                 self._wanted.clear()
                 if self._closing:
                     return
                 try:
+                    if not called and not self._awaited():
+                        continue
                     self._watch()
                 except SyftFlwrError as error:
                     _log.error("Decisions cannot be looked at: %s %s", error.what, error.hint)

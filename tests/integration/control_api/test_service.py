@@ -167,6 +167,25 @@ def test_a_run_is_stopped_in_the_middle(desk: Desk) -> None:
 
 
 @pytest.mark.full
+def test_a_folder_is_submitted_while_the_service_is_away_and_runs_when_it_is_back(desk: Desk) -> None:
+    service = desk.serve()
+    service.send_signal(signal.SIGKILL)
+    service.wait()
+    words = ("submit", "study", "--user", "ada", "--root", str(desk.root), "--json")
+    submitted = json.loads(desk._say("ds", *words))["data"]
+    assert submitted["is_served"] is False
+    assert submitted["asked"] == [OWNER]
+    desk.serve()
+    desk.join()
+    desk.background("do1", "node", "--email", OWNER, "--root", str(desk.root))
+    desk.eventually(lambda: desk.runs()[0]["status"] == "finished:completed", desk.runs)
+    (run,) = desk.runs()
+    assert run["run-id"] == submitted["run_id"]
+    listed = json.loads(desk._say("ds", "runs", "list", "--json"))["data"]
+    assert submitted["run_id"] in json.dumps(listed)
+
+
+@pytest.mark.full
 def test_a_named_federation_is_offered_the_project_and_nobody_else_is(desk: Desk) -> None:
     everybody = f"{OWNER},do2@b.example"
     desk.serve("--datasites", everybody, "--federation", f"north={OWNER}")
