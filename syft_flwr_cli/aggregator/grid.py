@@ -38,11 +38,9 @@ from syft_flwr_cli.protocol.states import Outgoing
 __all__ = ["SyftGrid"]
 
 STOP_TTL = 7 * 86400.0
-SYSTEM = "system"
+SYSTEM, ONLINE = "system", "online"
 REMEMBERED = 1000
 """Of how many replies that were handed out it is remembered what they answered."""
-
-ONLINE = "online"
 
 
 class SyftGrid(Grid):
@@ -366,9 +364,8 @@ class SyftGrid(Grid):
 
     def _note(self, found: Delivered, number: int, who: str, asked: Metadata, data: str | None) -> None:
         metrics = codec.metrics_of(found.message) if found.error is None else {}
-        kind = asked.message_type
-        reply = events.ReplyDelivered(who, kind, number, metrics, found.error, found.partakes, data)
-        self._emit(reply)
+        reply = (who, asked.message_type, number, metrics, found.error, found.partakes, data)
+        self._emit(events.ReplyDelivered(*reply))
 
     def _unavailable(self, mid: str) -> Message:
         who = self._asked[mid][1] if mid in self._asked else ""
@@ -379,8 +376,9 @@ class SyftGrid(Grid):
     def _judge(self, ids: list[str], delivered: list[Message]) -> None:
         good = [self._asked[m.metadata.reply_to_message_id][1] for m in delivered if not m.has_error()]
         number, _, asked = self._asked[ids[0]]
-        phase = (number, asked.message_type)
-        self._failing(self._count.returned, phase, [self._asked[mid][1] for mid in ids], good)
+        self._failing(
+            self._count.returned, (number, asked.message_type), [self._asked[mid][1] for mid in ids], good
+        )
 
     def _failing(self, judge: Callable[..., None], *arguments: Any) -> None:
         try:
@@ -391,9 +389,7 @@ class SyftGrid(Grid):
 
     def _warn_if_waiting(self) -> None:
         """Say so if the ServerApp seems to wait for more data owners than there will ever be."""
-        if self._asked:
-            return
-        if self._questions.too_many(time.monotonic()):
+        if not self._asked and self._questions.too_many(time.monotonic()):
             self._emit(events.WaitsForMore(len(self.datasites)))
 
     def _check(self) -> None:

@@ -2,21 +2,24 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from syft_flwr_cli.cli import completing
 from syft_flwr_cli.cli.asking import make_sure, words_agree
+from syft_flwr_cli.cli.key_files import add_file_commands
+from syft_flwr_cli.cli.key_owner import (
+    PassphraseFile,
+    Words,
+    own_keys,
+    participant,
+    passphrase_of,
+    show_peer,
+)
 from syft_flwr_cli.cli.options import Email, Json, ProjectPath, Root
 from syft_flwr_cli.errors import UsageError
 from syft_flwr_cli.ui import output
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from syft_flwr_cli.security.identity import Identity
-    from syft_flwr_cli.security.roster import Entry
 
 __all__ = ["register"]
 
@@ -28,21 +31,6 @@ Peer = Annotated[
         autocompletion=completing.peers,
     ),
 ]
-Words = Annotated[
-    str | None,
-    typer.Option(
-        "--words", help="The words that were read out to you.", metavar="'W W W …'", show_default=False
-    ),
-]
-PassphraseFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--passphrase-file",
-        help="Its first line is the new passphrase; - for stdin.",
-        metavar="FILE",
-        show_default=False,
-    ),
-]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether you are sure.")]
 
 
@@ -51,7 +39,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(name="keys", help="Your own keys, and whose keys you trust.", no_args_is_help=True)
     _own_commands(group)
     _peer_commands(group)
-    _file_commands(group)
+    add_file_commands(group)
     app.add_typer(group)
 
 
@@ -62,8 +50,8 @@ def _own_commands(group: typer.Typer) -> None:
         from syft_flwr_cli.services import keys
         from syft_flwr_cli.ui.keys import describe, show_own
 
-        directory, me = _place(email)
-        found = keys.own_keys(directory, me, _passphrase(me))
+        directory, me = participant(email)
+        found = keys.own_keys(directory, me, passphrase_of(me))
         if found.created:
             output.note(f"Made the keys of {me}: {found.file}")
         if as_json:
@@ -88,10 +76,10 @@ def _own_commands(group: typer.Typer) -> None:
         from syft_flwr_cli.services import keys
         from syft_flwr_cli.ui.keys import describe, print_facts
 
-        directory, me = _place(email)
+        directory, me = participant(email)
         if revoke:
             make_sure(f"The keys of {me} will be void, and every peer must compare the new ones.", yes)
-        done = keys.rotate(directory, me, _passphrase(me), revoke=revoke)
+        done = keys.rotate(directory, me, passphrase_of(me), revoke=revoke)
         void = done.after.revokes_previous
         if as_json:
             output.emit_json({**describe(done.after), "revokes_previous": void})
@@ -122,15 +110,15 @@ def _own_commands(group: typer.Typer) -> None:
         from syft_flwr_cli.services import keys, peer_keys
         from syft_flwr_cli.ui.keys import describe
 
-        directory, me = _place(email)
+        directory, me = participant(email)
         if peer is not None:
-            entry = peer_keys.distrust(directory, _own(directory, me), peer)
-            _show_peer(
+            entry = peer_keys.distrust(directory, own_keys(directory, me), peer)
+            show_peer(
                 entry, as_json, f"The key of {entry.email} is not trusted any more. next: syft-flwr keys list"
             )
             return
         make_sure(f"The keys of {me} will be void.", yes)
-        void = keys.revoke(directory, me, _passphrase(me))
+        void = keys.revoke(directory, me, passphrase_of(me))
         if as_json:
             output.emit_json(describe(void))
             return
@@ -153,7 +141,7 @@ def _own_commands(group: typer.Typer) -> None:
         from syft_flwr_cli.security.passphrase import ask_new_passphrase
         from syft_flwr_cli.services import keys
 
-        directory, me = _place(email)
+        directory, me = participant(email)
         if keyring + remove + (passphrase_file is not None) > 1:
             raise UsageError(
                 "--keyring, --remove and --passphrase-file exclude each other.", hint="Give one of them."
@@ -161,7 +149,7 @@ def _own_commands(group: typer.Typer) -> None:
         new = (
             partial(keys.keyring_passphrase, me) if keyring else partial(ask_new_passphrase, passphrase_file)
         )
-        keys.protect(directory, me, _passphrase(me), None if remove else new)
+        keys.protect(directory, me, passphrase_of(me), None if remove else new)
         if as_json:
             output.emit_json({"email": me, "protected": not remove, "keyring": keyring})
         elif remove:
@@ -212,7 +200,7 @@ def _peer_commands(group: typer.Typer) -> None:
         from syft_flwr_cli.services import peer_keys
         from syft_flwr_cli.ui.keys import describe_peer, show_peers
 
-        entries = peer_keys.known_peers(_place(email)[0])
+        entries = peer_keys.known_peers(participant(email)[0])
         if as_json:
             output.emit_json([describe_peer(entry) for entry in entries])
         else:
@@ -227,178 +215,15 @@ def _peer_commands(group: typer.Typer) -> None:
         """
         from syft_flwr_cli.services import peer_keys
 
-        directory, me = _place(email)
-        entry = peer_keys.verify(directory, _own(directory, me), peer, words, words_agree)
-        _show_peer(entry, as_json, f"The key of {entry.email} is verified: {entry.identity.words}.")
+        directory, me = participant(email)
+        entry = peer_keys.verify(directory, own_keys(directory, me), peer, words, words_agree)
+        show_peer(entry, as_json, f"The key of {entry.email} is verified: {entry.identity.words}.")
 
     @group.command(epilog='Example: syft-flwr keys trust do1@a.example --words "acorn beaver canal …"')
     def trust(peer: Peer, words: Words = None, email: Email = None, as_json: Json = False) -> None:
         """Accept a key that was refused because it had changed, after you compared its words."""
         from syft_flwr_cli.services import peer_keys
 
-        directory, me = _place(email)
-        entry = peer_keys.trust(directory, _own(directory, me), peer, words, words_agree)
-        _show_peer(entry, as_json, f"The new key of {entry.email} is trusted: {entry.identity.words}.")
-
-
-def _file_commands(group: typer.Typer) -> None:
-    @group.command(
-        epilog="Example: syft-flwr keys export > me.json   ·   syft-flwr keys export --private -o backup.json"
-    )
-    def export(
-        destination: Annotated[
-            Path | None,
-            typer.Option(
-                "--output",
-                "-o",
-                help="The file to write; must not exist.",
-                metavar="FILE",
-                show_default=False,
-            ),
-        ] = None,
-        private: Annotated[bool, typer.Option("--private", help="A backup of the private keys.")] = False,
-        passphrase_file: PassphraseFile = None,
-        unprotected: Annotated[
-            bool, typer.Option("--unprotected", help="Write a backup that needs no passphrase.")
-        ] = False,
-        email: Email = None,
-        as_json: Json = False,
-    ) -> None:
-        """Hand out your public key document, or back up your private keys."""
-        directory, me = _place(email)
-        if private:
-            _back_up(directory, me, destination, passphrase_file, unprotected, as_json)
-        else:
-            _hand_out(directory, me, destination, as_json)
-
-    @group.command("import", epilog='Example: syft-flwr keys import do1.json --words "acorn beaver canal …"')
-    def import_(
-        file: Annotated[
-            Path,
-            typer.Argument(help="A peer's document or a backup of your keys; - for stdin.", metavar="FILE"),
-        ],
-        words: Words = None,
-        replace: Annotated[
-            bool, typer.Option("--replace", help="Take the backup's keys instead of those that are here.")
-        ] = False,
-        email: Email = None,
-        as_json: Json = False,
-    ) -> None:
-        """Learn a peer's key from a file instead of from its folder, or restore your own from a backup."""
-        from syft_flwr_cli.services import peer_keys
-
-        data = _read(file)
-        if b'"format":"syft-flwr private identity"' in data[:100]:
-            _restore(data, email, replace, as_json)
-            return
-        directory, me = _place(email)
-        admission = peer_keys.admit(directory, me, _own(directory, me), data, words)
-        public = admission.entry.identity
-        known = f"The key of {public.email} is known and verified: {public.words}."
-        _show_peer(admission.entry, as_json, admission.sentence() if words is None else known)
-
-
-def _back_up(
-    directory: Path, me: str, destination: Path | None, file: Path | None, unprotected: bool, as_json: bool
-) -> None:
-    from syft_flwr_cli.security.passphrase import ask_new_passphrase
-    from syft_flwr_cli.services import keys
-
-    if destination is None:
-        raise UsageError("Private keys are not printed.", hint="Name a file to write with --output FILE.")
-    new = None if unprotected else partial(ask_new_passphrase, file)
-    backup = keys.back_up(directory, me, destination, _passphrase(me), new)
-    if as_json:
-        output.emit_json({"email": me, "file": str(backup.file), "protected": backup.protected})
-        return
-    how = "under its passphrase" if backup.protected else "WITHOUT a passphrase"
-    output.note(f"The private keys of {me} were copied to {backup.file}, {how}.")
-    output.note(
-        f"next: keep it apart from this machine; it comes back with: syft-flwr keys import {backup.file}"
-    )
-
-
-def _hand_out(directory: Path, me: str, destination: Path | None, as_json: bool) -> None:
-    from syft_flwr_cli.services import keys
-    from syft_flwr_cli.ui.keys import describe
-
-    public = keys.public_document(directory, me, _passphrase(me), destination)
-    document = public.to_bytes().decode()
-    if as_json:
-        where = None if destination is None else str(destination)
-        output.emit_json({**describe(public), "document": document, "file": where})
-        return
-    if destination is None:
-        print(document, end="")
-    output.note("next: give it to a peer, who types: syft-flwr keys import FILE")
-
-
-def _restore(data: bytes, email: str | None, replace: bool, as_json: bool) -> None:
-    from syft_flwr_cli.project.settings import named_email
-    from syft_flwr_cli.services import keys
-    from syft_flwr_cli.storage.paths import home, participant_dir
-    from syft_flwr_cli.ui.keys import describe
-
-    here = home()
-    done = keys.restore(
-        lambda owner: participant_dir(here, owner), data, named_email(email), _passphrase, replace=replace
-    )
-    if as_json:
-        output.emit_json({**describe(done.public), "protected": done.protected, "file": str(done.file)})
-    else:
-        output.note(
-            f"The keys of {done.public.email} are back: {done.public.words}. next: syft-flwr keys show"
-        )
-
-
-def _place(email: str | None) -> tuple[Path, str]:
-    from syft_flwr_cli.services.current_participant import current_participant
-    from syft_flwr_cli.storage.paths import home, participant_dir
-
-    here = home()
-    me = current_participant(here, email)
-    return participant_dir(here, me), me
-
-
-def _passphrase(email: str) -> "Callable[[], bytes]":
-    from syft_flwr_cli.security.passphrase import passphrase_source
-
-    return passphrase_source(email)
-
-
-def _own(directory: Path, me: str) -> "Callable[[], Identity]":
-    """One's own keys when they are needed; that they were made is said."""
-
-    def open_them() -> "Identity":
-        from syft_flwr_cli.security.identity import FILE_NAME
-        from syft_flwr_cli.services import keys
-
-        identity, created = keys.open_or_make(directory, me, _passphrase(me))
-        if created:
-            output.note(f"Made the keys of {me}: {directory / FILE_NAME}")
-        return identity
-
-    return open_them
-
-
-def _show_peer(entry: "Entry", as_json: bool, sentence: str) -> None:
-    from syft_flwr_cli.ui.keys import describe_peer
-
-    if as_json:
-        output.emit_json(describe_peer(entry))
-    else:
-        output.note(sentence)
-
-
-def _read(file: Path) -> bytes:
-    import sys
-
-    from syft_flwr_cli.security.key_file import MAX_KEY_FILE
-
-    try:
-        if str(file) == "-":
-            return sys.stdin.buffer.read(MAX_KEY_FILE)
-        with file.open("rb") as stream:
-            return stream.read(MAX_KEY_FILE)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.", hint="Name a file that can.") from error
+        directory, me = participant(email)
+        entry = peer_keys.trust(directory, own_keys(directory, me), peer, words, words_agree)
+        show_peer(entry, as_json, f"The new key of {entry.email} is trusted: {entry.identity.words}.")

@@ -10,12 +10,12 @@ other keys than those in use, approves nothing. It does not know how code is run
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from syft_flwr_cli.audit.log import AuditLog
+from syft_flwr_cli.consent.approval import Approval, Decision, parse_approval, statement_of
 from syft_flwr_cli.consent.environment import (
     ENVIRONMENT,
     Environment,
@@ -25,7 +25,6 @@ from syft_flwr_cli.consent.environment import (
 )
 from syft_flwr_cli.consent.manifest import (
     Changes,
-    Entry,
     Manifest,
     compare,
     copy_tree,
@@ -34,9 +33,9 @@ from syft_flwr_cli.consent.manifest import (
 )
 from syft_flwr_cli.consent.reviewers import Review, read_review
 from syft_flwr_cli.errors import NotApprovedError
-from syft_flwr_cli.protocol.grants import Grants, grants_from_lists, grants_to_lists, grants_to_text
+from syft_flwr_cli.protocol.grants import Grants, grants_to_text
 from syft_flwr_cli.protocol.rejection import RefusedError
-from syft_flwr_cli.protocol.strict_json import canonical, decode_base64, encode_base64, read_object
+from syft_flwr_cli.protocol.strict_json import canonical, encode_base64
 from syft_flwr_cli.security.identity import Identity, PublicIdentity
 from syft_flwr_cli.storage.paths import read_private, write_private
 
@@ -59,40 +58,9 @@ __all__ = [
     "statement_path",
 ]
 
-Decision = Literal["approve", "reject"]
-
 MAX_STATEMENT = 16 * 1024 * 1024
 
-_FORMAT = "syft-flwr approval"
 _TAG = b"syft-flwr approval 1\0"
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """What a data owner decided about one digest; ``time`` in seconds since 1970.
-
-    ``environment`` is the digest of the environment that was approved with it, None if none was; ``grants`` is
-    what the app may reach beyond its sandbox, ``until`` (seconds since 1970) when it ends, None for never. ``reviews``
-    are the statements of reviewers on which it rests, empty for the owner's own decision (see `consent.reviewers`).
-    """
-
-    digest: str
-    decision: Decision
-    time: float
-    email: str
-    fingerprint: str
-    project: str
-    app_name: str
-    aggregator: str
-    manifest: Manifest
-    environment: str | None = None
-    grants: Grants = field(default_factory=Grants)
-    until: float | None = None
-    reviews: tuple[str, ...] = ()
-
-    def ended(self, now: float) -> bool:
-        """Whether an approval has come to its end at ``now``, in seconds since 1970."""
-        return self.until is not None and now >= self.until
 
 
 def reviewers_of(approval: Approval) -> tuple[str, ...]:
@@ -196,7 +164,7 @@ def decide(
     if approval.reviews:
         event["reviewers"] = [f"{one.reviewer.email} {one.reviewer.fingerprint}" for one in reviews]
     audit.append([event])
-    statement = _statement(approval)
+    statement = statement_of(approval)
     signed = {**statement, "signature": encode_base64(identity.sign(_TAG + canonical(statement)))}
     write_private(statement_path(participant, manifest.digest), canonical(signed))
     return approval
@@ -216,7 +184,7 @@ def read_decision(participant: Path, digest: str, public: PublicIdentity) -> App
     except FileNotFoundError:
         return None
     try:
-        approval, statement, signature = _parse(data)
+        approval, statement, signature = parse_approval(data)
     except (RefusedError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise _invalid(path, "it is damaged") from error
     if not public.verify(_TAG + canonical(statement), signature):
@@ -382,55 +350,3 @@ def statement_path(participant: Path, digest: str) -> Path:
 def _quoted(path: Path) -> str:
     text = str(path)
     return f"'{text}'" if " " in text else text
-
-
-def _statement(approval: Approval) -> dict[str, Any]:
-    # Without an environment or grants it reads as it did before there were any: those statements go on to count.
-    with_it: dict[str, Any] = {} if approval.environment is None else {"environment": approval.environment}
-    if approval.grants:
-        with_it["grants"] = grants_to_lists(approval.grants)
-    if approval.until is not None:
-        with_it["until"] = approval.until
-    if approval.reviews:
-        with_it["reviews"] = list(approval.reviews)
-    return {
-        "format": _FORMAT,
-        "version": 1,
-        "decision": approval.decision,
-        "digest": approval.digest,
-        "time": approval.time,
-        "email": approval.email,
-        "fingerprint": approval.fingerprint,
-        "project": approval.project,
-        "app_name": approval.app_name,
-        "aggregator": approval.aggregator,
-        "manifest": [
-            [entry.mode, entry.sha256, entry.size, entry.path] for entry in approval.manifest.entries
-        ],
-        **with_it,
-    }
-
-
-def _parse(data: bytes) -> tuple[Approval, dict[str, Any], bytes]:
-    """The approval, the statement that is signed, and the signature; errors of any kind if it is damaged."""
-    statement = read_object(data, "The approval")
-    signature = decode_base64(statement.pop("signature"), 64, "The signature")
-    entries = tuple(Entry(path, mode, size, sha) for mode, sha, size, path in statement["manifest"])
-    approval = Approval(
-        digest=statement["digest"],
-        decision=statement["decision"],
-        time=float(statement["time"]),
-        email=statement["email"],
-        fingerprint=statement["fingerprint"],
-        project=statement["project"],
-        app_name=statement["app_name"],
-        aggregator=statement["aggregator"],
-        manifest=Manifest(entries),
-        environment=statement.get("environment"),
-        grants=grants_from_lists(statement.get("grants", {})),
-        until=None if statement.get("until") is None else float(statement["until"]),
-        reviews=tuple(statement.get("reviews", ())),
-    )
-    if _statement(approval) != statement or approval.decision not in get_args(Decision):
-        raise ValueError("unknown form")
-    return approval, statement, signature

@@ -95,7 +95,7 @@ class Inbox:
         self._code = code
         self._data = data
         self._sandbox = sandbox
-        self._gate = gate
+        self._gate = gate or (lambda task: None)
         self._responses = ResponseOutbox(channel, aggregator, code, verify_interval, data, sandbox, hold)
         self._intake = RequestIntake(
             channel, aggregator, self._responses.again, self._responses.report_encryption_mismatch
@@ -352,15 +352,13 @@ class Inbox:
     def _carry_out(self, task: Task) -> TaskResult:
         # A key that was revoked meanwhile signs nothing that is executed; the node ends, naming it.
         self._keys.of(self.aggregator, fresh=True)
-        refusal = self._gate(task) if self._gate is not None else None
-        if refusal is not None:
+        if (refusal := self._gate(task)) is not None:
             return self._not_passed(task, refusal, ran=False)
         crash_points.point("inbox.before-execute")
         result = self._execute(task)
         crash_points.point("inbox.after-execute")
         # What the owner said while it was executed holds for what came of it.
-        refusal = self._gate(task) if self._gate is not None else None
-        if refusal is not None:
+        if (refusal := self._gate(task)) is not None:
             result.release()
             return self._not_passed(task, f"What came of the request is withheld. {refusal}", ran=True)
         return result

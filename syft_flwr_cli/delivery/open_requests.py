@@ -8,13 +8,27 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
+from syft_flwr_cli.protocol.body import Body
 from syft_flwr_cli.protocol.states import Outgoing
 from syft_flwr_cli.storage.journal import RequestRow
 
-__all__ = ["OpenRequests"]
+__all__ = ["LATE_ANSWERS", "OpenRequests", "Reply"]
 
 _LONGEST_WAIT = 60.0
+
+
+LATE_ANSWERS = 12 * 3600.0
+"""Seconds for which an answer can still be collected when nobody waits for it any more: Flower's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How a request ended: with a body, or without an answer (``body`` is None)."""
+
+    sent: RequestRow
+    body: Body | None
 
 
 class OpenRequests:

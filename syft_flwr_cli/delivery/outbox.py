@@ -10,11 +10,10 @@ holds a lock. It does not know Flower; what a message means stands in its body, 
 import shutil
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from syft_flwr_cli.delivery.channel import Channel
-from syft_flwr_cli.delivery.open_requests import OpenRequests
+from syft_flwr_cli.delivery.open_requests import LATE_ANSWERS, OpenRequests, Reply
 from syft_flwr_cli.delivery.own_files import VERIFY_INTERVAL, OwnFiles
 from syft_flwr_cli.delivery.payload_fetch import stored_payload
 from syft_flwr_cli.delivery.phases import PhaseCounter, WaitingNotice
@@ -36,17 +35,6 @@ from syft_flwr_cli.transports.base import BytesContent, Transport
 __all__ = ["Outbox", "Reply"]
 
 _WAIT = 60.0
-
-LATE_ANSWERS = 12 * 3600.0
-"""Seconds for which an answer can still be collected when nobody waits for it any more: Flower's default."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """How a request ended: with a body, or without an answer (``body`` is None)."""
-
-    sent: RequestRow
-    body: Body | None
 
 
 class Outbox:
