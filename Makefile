@@ -85,7 +85,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
 
 bench-quick: $(STAMP)
-	$(BIN)/python -m benchmarks.quick
+	$(BIN)/python -m benchmarks.quick --trend build/bench-trend.jsonl
 
 # make bench-compare BASE=COMMIT: median paired ratios of five turns; LIVE=1: this version with its live view on, in a pty
 bench-compare: $(STAMP)

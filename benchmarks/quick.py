@@ -129,12 +129,31 @@ def _run(python: Path, words: list[str], environ: dict[str, str]) -> str:
     return done.stdout
 
 
+def add_to_trend(file: Path, found: dict[str, float], now: float) -> None:
+    """Add a measurement of this checkout to a file of one JSON object a line: commit, time, load, seconds by line."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    commit = described.stdout.strip() or "unknown"
+    entry = {"commit": commit, "time": round(now), "load": round(os.getloadavg()[0], 2), "seconds": found}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(entry) + "\n")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+    parser.add_argument("--trend", type=Path, metavar="FILE", help="add a line of JSON with the result")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         found = quick(Path(sys.executable), Path(place))
+    if asked.trend is not None:
+        add_to_trend(asked.trend, found, time.time())
     if asked.json:
         print(json.dumps(found))
     else:
