@@ -20,6 +20,7 @@ from syft_flwr_cli.cli.join_steps import (
     compare_keys,
     decide,
     look,
+    rehearse_first,
     settings_for,
 )
 from syft_flwr_cli.cli.options import (
@@ -114,6 +115,14 @@ def register(app: typer.Typer) -> None:
             bool | None,
             typer.Option("--run/--no-run", help="Run the project once it is approved.", show_default=False),
         ] = None,
+        rehearse: Annotated[
+            bool | None,
+            typer.Option(
+                "--rehearse/--no-rehearse",
+                help="Before it is decided, run it on your data with nothing sent, and show what would leave.",
+                show_default=False,
+            ),
+        ] = None,
         wait: Annotated[
             str | None,
             typer.Option(
@@ -141,7 +150,19 @@ def register(app: typer.Typer) -> None:
         end = None if until is None else parse_end(until, time.time())
         uses = DataFlags(data, dataset, mock, no_data)
         flags = Steps(
-            words, show_files, uses, approve, reject, digest, message, run, as_json, grants, wheels, end
+            words,
+            show_files,
+            uses,
+            approve,
+            reject,
+            digest,
+            message,
+            run,
+            as_json,
+            grants,
+            wheels,
+            end,
+            rehearse,
         )
         return _join(aggregator, project, email, transport, root, syftbox_config, wait, flags)
 
@@ -187,6 +208,7 @@ def _join(
         where = shlex.quote(one.name) + f" --email {settings.email}"
         reviewed = look(here, settings, one, project, where, flags)
         chosen = choose(here, settings, project, flags)
+        rehearse_first(here, settings, project, reviewed, chosen, flags)
         reviewed, decision = decide(federation, one, reviewed, flags)
         if chosen is not None and decision == "approve":
             remember_data(here, settings_for(here, settings, project), chosen)
@@ -203,7 +225,7 @@ def _join(
         build_environment(here, settings.email, one, flags)
     runs = decision == "approve" and _runs_now(flags)
     if flags.as_json and not runs:
-        _emit(one, reviewed, decision)
+        _emit(one, reviewed, decision, flags.rehearsed)
     if runs:
         return _run(one, settings, flags)
     _say_next(where, decision, chosen is not None)
@@ -333,13 +355,15 @@ def _runs_now(flags: Steps) -> bool:
     return bool(flags.run)
 
 
-def _emit(one: "Offered", reviewed: "Reviewed", decision: str) -> None:
+def _emit(one: "Offered", reviewed: "Reviewed", decision: str, rehearsed: dict[str, Any] | None) -> None:
     from syft_flwr_cli.ui import output
     from syft_flwr_cli.ui.offers import offered_facts
     from syft_flwr_cli.ui.review import describe
 
     shown = describe(reviewed.shown, reviewed.place, reviewed.email, reviewed.rules, reviewed.diff)
     facts: dict[str, Any] = {**offered_facts(one), "decision": decision, "review": shown}
+    if rehearsed is not None:
+        facts["rehearsal"] = rehearsed
     output.emit_json(facts)
 
 

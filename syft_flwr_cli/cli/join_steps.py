@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -31,6 +31,7 @@ __all__ = [
     "compare_keys",
     "decide",
     "look",
+    "rehearse_first",
     "settings_for",
 ]
 
@@ -72,8 +73,11 @@ class Steps:
         grants: "Grants",
         wheels: Path | None,
         until: float | None,
+        rehearse: bool | None = None,
     ) -> None:
         self.until = until
+        self.rehearse = rehearse
+        self.rehearsed: dict[str, Any] | None = None
         self.grants = grants
         self.wheels = wheels
         self.words = words
@@ -142,6 +146,38 @@ def look(
         show_files(reviewed.shown)
     show(describe(reviewed.shown, where, settings.email, reviewed.rules, reviewed.diff), ending=False)
     return reviewed
+
+
+def rehearse_first(
+    here: Path,
+    settings: "Settings",
+    project: "Project",
+    reviewed: "Reviewed",
+    chosen: "DataChoice | None",
+    flags: Steps,
+) -> None:
+    """Run exactly these files on the data with nothing sent, and show what would leave, if that is wanted."""
+    from syft_flwr_cli.services.rehearsal import RehearsalSetup, rehearse
+    from syft_flwr_cli.ui import output
+    from syft_flwr_cli.ui.rehearsal import rehearsal_facts, show_rehearsal
+
+    before = reviewed.shown.decided
+    wanted = flags.rehearse
+    if wanted is None:
+        open_ = before is None or before.decision != "approve" or before.ended(time.time())
+        offered = flags.asks and open_ and chosen is not None and not (flags.approve or flags.reject)
+        question = "Rehearse it first: run it on this data with nothing sent, and see what would leave?"
+        wanted = offered and typer.confirm(question, default=True, err=True)
+    if not wanted:
+        return
+    output.note("Rehearsing; nothing is sent.")
+    grants = flags.grants or (flags.grants if before is None else before.grants)
+    done = rehearse(
+        RehearsalSetup(here, settings.email, project, None if chosen is None else chosen.path, grants)
+    )
+    flags.rehearsed = rehearsal_facts(done)
+    if not flags.as_json:
+        show_rehearsal(done)
 
 
 def decide(

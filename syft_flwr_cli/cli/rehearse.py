@@ -1,15 +1,13 @@
 """``syft-flwr rehearse``: run what is to be approved on one's own data, with nothing sent, and see what would leave."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from shlex import quote
+from typing import Annotated
 
 import typer
 
 from syft_flwr_cli.cli.options import AllowEnv, AllowNet, AllowPath, Email, Json, ProjectPath, Sandbox
 from syft_flwr_cli.ui import output
-
-if TYPE_CHECKING:
-    from syft_flwr_cli.services.rehearsal import Rehearsal
 
 __all__ = ["register"]
 
@@ -54,6 +52,7 @@ def register(app: typer.Typer) -> None:
         from syft_flwr_cli.services.joining import locate
         from syft_flwr_cli.storage.paths import home
         from syft_flwr_cli.ui.console_reporter import ConsoleReporter
+        from syft_flwr_cli.ui.rehearsal import rehearsal_facts, show_rehearsal
 
         here = home()
         who = current_participant(here, email)
@@ -74,46 +73,10 @@ def register(app: typer.Typer) -> None:
             ConsoleReporter(verbose) if verbose else nobody,
         )
         if as_json:
-            output.emit_json(_facts(done), status="ok" if done.problem is None else "incomplete")
+            output.emit_json(rehearsal_facts(done), status="ok" if done.problem is None else "incomplete")
         else:
-            _show(done, f"{folder} --email {who}")
+            show_rehearsal(done)
+            output.note(
+                f"next: syft-flwr review {quote(str(folder))} --email {who} --approve --digest {done.digest[:16]}"
+            )
         return EXIT_OK if done.problem is None else 1
-
-
-def _facts(done: "Rehearsal") -> dict[str, Any]:
-    return {
-        "digest": done.digest,
-        "sandbox": done.sandbox,
-        "egress": list(done.egress),
-        "files": [{"path": path, "bytes": size} for path, size in done.files],
-        "seconds": done.seconds,
-        "memory": done.memory,
-        "output": done.output,
-        "problem": done.problem,
-    }
-
-
-def _show(done: "Rehearsal", place: str) -> None:
-    from syft_flwr_cli.protocol.printable import visible
-    from syft_flwr_cli.ui.egress import egress_lines
-
-    console = output.out()
-
-    def line(text: str) -> None:
-        console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
-
-    line(f"Rehearsed: digest {done.digest}, in {done.sandbox}. Nothing was sent.")
-    for text in egress_lines(done.egress, rehearsed=True):
-        line(text)
-    size = sum(one for _, one in done.files)
-    line(f"What it read of your data: {len(done.files)} files of {size:,} bytes together.")
-    for path, one in done.files[:20]:
-        line(f"  {path}  {one:,} bytes")
-    memory = "" if done.memory is None else f", at most {done.memory / (1 << 20):,.0f} MiB of memory"
-    line(f"It took {done.seconds:.1f} s{memory}.")
-    if done.problem is not None or any("error" in record for record in done.egress):
-        for said in done.output.splitlines()[-20:]:
-            line(f"app | {said}")
-    if done.problem is not None:
-        output.note(f"The rehearsal did not come to its end: {visible(done.problem)}", "bold red")
-    output.note(f"next: syft-flwr review {place} --approve --digest {done.digest[:16]}")

@@ -3,11 +3,16 @@
 import importlib.util
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import typer
 from transcript import Shell
 
+from syft_flwr_cli.cli import join_steps
 from syft_flwr_cli.execution.sandbox.capabilities import capabilities
+from syft_flwr_cli.protocol.grants import Grants
+from syft_flwr_cli.services import rehearsal
 
 WORKS = [one.kind for one in capabilities() if one.works and one.kind in ("bwrap", "landlock")]
 ENTERED = {"SYFT_FLWR_SANDBOX": "auto", "FLWR_TELEMETRY_ENABLED": "0"}
@@ -103,3 +108,56 @@ def test_who_is_no_data_owner_rehearses_nothing(tmp_path: Path) -> None:
     answer = shell.run("rehearse", "study", "--email", "stranger@x.example", **ENTERED)
     assert answer.code == 2
     assert "no data owner" in answer.err
+
+
+@pytest.mark.full
+def test_join_rehearses_before_the_decision_and_sends_nothing_of_it(tmp_path: Path) -> None:
+    shell = made(tmp_path, "tabular")
+    root = ("--root", str(tmp_path / "root"))
+    do1 = Shell(tmp_path, tmp_path / "home-of-do1")
+    asked = ("join", "ds@lab.example", "--email", "do1@a.example", *root, "--json")
+    assert do1.run(*asked, "--wait", "1s").code == 13, (
+        "it has said which keys it has, and nothing is offered yet"
+    )
+    offered = shell.run("share", "study", *root, "--email", "ds@lab.example")
+    assert offered.code == 0, offered.err
+    said = do1.run(*asked, "--wait", "60s", "--mock", "--rehearse", "--approve", "--no-run", **ENTERED)
+    assert said.code == 0, said.err
+    data = json.loads(said.out)["data"]
+    assert data["decision"] == "approve" and data["rehearsal"]["digest"] == data["digest"]
+    assert [record for record in data["rehearsal"]["egress"] if "metrics" in record]
+    assert not list((tmp_path / "root" / "do1@a.example").rglob("*.response"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "typed", "runs"),
+    [(None, True, True), (None, False, False), (True, None, True), (False, None, False)],
+)
+def test_join_offers_a_rehearsal_to_a_person_and_takes_a_flag(
+    wanted: bool | None, typed: bool | None, runs: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran: list[rehearsal.RehearsalSetup] = []
+
+    def rehearse(setup: rehearsal.RehearsalSetup) -> rehearsal.Rehearsal:
+        ran.append(setup)
+        return rehearsal.Rehearsal("a" * 64, "bwrap", (), (), 1.0, None, "", None)
+
+    monkeypatch.setattr(rehearsal, "rehearse", rehearse)
+
+    def confirm(question: str, **_: object) -> bool:
+        assert typed is not None, "nobody is asked who has said it"
+        assert "with nothing sent" in question
+        return typed
+
+    monkeypatch.setattr(typer, "confirm", confirm)
+    uses = join_steps.DataFlags(None, None, True, False)
+    steps = join_steps.Steps(
+        None, False, uses, False, False, None, "", None, True, Grants(), None, None, wanted
+    )
+    steps.asks = True
+    chosen = SimpleNamespace(path=tmp_path)
+    reviewed = SimpleNamespace(shown=SimpleNamespace(decided=None))
+    settings = SimpleNamespace(email="do1@a.example")
+    join_steps.rehearse_first(tmp_path, settings, SimpleNamespace(), reviewed, chosen, steps)  # type: ignore[arg-type]
+    assert [setup.data for setup in ran] == ([tmp_path] if runs else [])
+    assert (steps.rehearsed is not None) == runs
