@@ -51,6 +51,15 @@ def register(app: typer.Typer) -> None:
                 show_default="whom you joined",
             ),
         ] = None,
+        policy: Annotated[
+            Path | None,
+            typer.Option(
+                "--policy",
+                help="Rules for an app that gets these data, beside your own: what both allow.",
+                metavar="FILE",
+                show_default=False,
+            ),
+        ] = None,
         email: Email = None,
         transport: TransportName = None,
         root: Root = None,
@@ -69,7 +78,14 @@ def register(app: typer.Typer) -> None:
         here, me = _who(email)
         text = "" if description is None else _text(description)
         made = add_data_set(
-            here, me, name, private, mock=mock_data, description=text, allow=split_emails(allow)
+            here,
+            me,
+            name,
+            private,
+            mock=mock_data,
+            description=text,
+            allow=split_emails(allow),
+            policy=policy,
         )
         told = _announce(here, me, transport, root, syftbox_config)
         if as_json:
@@ -170,6 +186,8 @@ def register(app: typer.Typer) -> None:
             if key in facts:
                 say(f"{key}: {facts[key]}", markup=False)
         say(visible(str(facts["description"]), keep="\n\t"), markup=False)
+        if own is not None and own.policy:
+            say(f"policy, beside your own:\n{visible(own.policy, keep=chr(10))}", markup=False)
         for column in facts["columns"]:
             say(f"  {visible(column['name'])}: {visible(column['type'])}", markup=False)
 

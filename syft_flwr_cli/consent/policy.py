@@ -26,6 +26,7 @@ __all__ = [
     "Request",
     "check_request",
     "parse_policy",
+    "parse_policy_text",
     "plain_type",
     "policy_files",
     "read_policy",
@@ -219,6 +220,22 @@ def parse_policy(table: Mapping[str, Any], where: str) -> Policy:
         network=_flag(where, "network", table.get("network", True)),
         reviewers=_reviewers(where, table.get("reviewers")),
     )
+
+
+def parse_policy_text(text: str, where: str) -> Policy:
+    """The policy in a TOML text that stands beside another one; `UsageError` if it is none, or is not understood.
+
+    What it says nothing of it leaves to the other one, also where a policy alone would allow nothing.
+    """
+    try:
+        found: Any = tomllib.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{where} is no TOML: {error}.", hint="Correct the file.") from error
+    for key in ("tool", "syft_flwr", "policy"):
+        found = found.get(key, {}) if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not found:
+        raise UsageError(f"{where} has no {_TABLE}.", hint=f"Put the rules below a line {_TABLE}.")
+    return parse_policy({"run_config": {ANY_KEY: True}, "error_texts": True} | found, where)
 
 
 def plain_type(message_type: str) -> str:

@@ -24,6 +24,7 @@ from syft_flwr_cli.catalogue.datasets import (
 from syft_flwr_cli.catalogue.mailbox import payload_for
 from syft_flwr_cli.catalogue.payload import Payload
 from syft_flwr_cli.consent.manifest import Manifest, make_manifest
+from syft_flwr_cli.consent.policy import Policy, parse_policy_text
 from syft_flwr_cli.errors import NotAProjectError, UsageError
 from syft_flwr_cli.protocol.names import check_email
 from syft_flwr_cli.protocol.strict_json import canonical, read_object
@@ -36,6 +37,8 @@ __all__ = [
     "add_data_set",
     "announce",
     "concerned",
+    "data_set_policies",
+    "data_sets_file",
     "own_data_sets",
     "remove_data_set",
     "usable_by",
@@ -56,6 +59,8 @@ class OwnDataSet:
     description: str
     columns: tuple[Column, ...]
     allow: tuple[str, ...]
+    policy: str = ""
+    """TOML with ``[tool.syft_flwr.policy]``: what else binds an app that gets these data; empty for nothing."""
 
     def allows(self, aggregator: str) -> bool:
         """Whether ``aggregator`` may know of it and use it."""
@@ -99,6 +104,7 @@ def add_data_set(
     mock: Path | None = None,
     description: str = "",
     allow: Collection[str] = (),
+    policy: Path | None = None,
 ) -> OwnDataSet:
     """Give a folder a name, in place of what had it before.
 
@@ -123,11 +129,52 @@ def add_data_set(
         description,
         columns_of(where),
         tuple(dict.fromkeys(check_email(one) for one in allow)),
+        "" if policy is None else policy_text(policy),
     )
     file = _file(home, email)
     with locked(file):
         _write(file, {**_read(file), made.name: made})
     return made
+
+
+def data_set_policies(home: Path, email: str, data: Path | None) -> list[Policy]:
+    """The policies of the data sets that an app which gets the folder ``data`` sees something of.
+
+    It does not matter by which name or path the folder was given.
+    """
+    if data is None:
+        return []
+    place = data.expanduser().resolve()
+    return [
+        parse_policy_text(one.policy, f"the policy of the data set {one.name}")
+        for one in own_data_sets(home, email)
+        if one.policy and _overlap(place, one.private.resolve())
+    ]
+
+
+def data_sets_file(home: Path, email: str) -> Path:
+    """Where the data sets are kept, for whoever looks whether they have changed."""
+    return _file(home, email)
+
+
+def policy_text(file: Path) -> str:
+    """A policy's file, checked; `UsageError` if it cannot be read or is none, or names reviewers."""
+    try:
+        text = file.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{file} cannot be read: {error}.", hint="Give a TOML file with --policy."
+        ) from error
+    if parse_policy_text(text, str(file)).reviewers is not None:
+        raise UsageError(
+            f"{file} names reviewers, who approve projects and not data.",
+            hint="Name them in policy.toml of your home.",
+        )
+    return text
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def remove_data_set(home: Path, email: str, name: str) -> None:
@@ -235,6 +282,7 @@ def _parsed(name: str, row: Mapping[str, Any]) -> OwnDataSet:
         row["description"],
         tuple(Column(column, kind) for column, kind in row["columns"]),
         tuple(row["allow"]),
+        row.get("policy", ""),
     )
 
 
@@ -246,6 +294,7 @@ def _write(file: Path, found: Mapping[str, OwnDataSet]) -> None:
             "description": one.description,
             "columns": [[column.name, column.type] for column in one.columns],
             "allow": list(one.allow),
+            **({"policy": one.policy} if one.policy else {}),
         }
         for name, one in sorted(found.items())
     }

@@ -6,14 +6,16 @@ approved copy.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
 from syft_flwr_cli.consent import approvals
 from syft_flwr_cli.consent.gate import ApprovedCode, Gate, approved_code
 from syft_flwr_cli.consent.interpreter import choose_interpreter
-from syft_flwr_cli.consent.policy import Policy
+from syft_flwr_cli.consent.policy import Policy, policy_files
+from syft_flwr_cli.consent.reread import Reread
+from syft_flwr_cli.consent.strictest import strictest
 from syft_flwr_cli.delivery.channel import Channel
 from syft_flwr_cli.errors import NotApprovedError, SyftFlwrError, UsageError
 from syft_flwr_cli.events import DataChosen, Emit, Publisher, RunConfigDiffers, nobody
@@ -30,6 +32,7 @@ from syft_flwr_cli.project.settings import Settings
 from syft_flwr_cli.security.identity import FILE_NAME, read_public
 from syft_flwr_cli.services.asked_runs import allowed_values
 from syft_flwr_cli.services.data_choice import DataChoice
+from syft_flwr_cli.services.own_data import data_set_policies, data_sets_file
 from syft_flwr_cli.services.run_log import RunLog
 from syft_flwr_cli.session.session import Session, open_session
 from syft_flwr_cli.storage.paths import app_dir, make_private_dir, participant_dir
@@ -96,6 +99,7 @@ def prepare_app(
     python = choose_interpreter(options.python, project.path)
     own = python is None and options.isolation == "subprocess"
     code = approved_code(home, settings.email, project, with_environment=own)
+    code = _with_data_policies(home, settings.email, code, data)
     environment = code.environment
     python = python if environment is None else environment.interpreter
     if own and python is None:
@@ -144,6 +148,19 @@ def prepare_app(
         ),
         chosen,
     )
+
+
+def _with_data_policies(home: Path, email: str, code: ApprovedCode, data: DataChoice) -> ApprovedCode:
+    """The code under the policies of the data that it gets, beside its owner's: what all of them allow."""
+    file = data_sets_file(home, email)
+    own = code.rules
+
+    def policy() -> Policy:
+        return reduce(strictest, data_set_policies(home, email, data.path), own.now())
+
+    personal = participant_dir(home, email)
+    rules = Reread((*policy_files(home, personal), file), policy)
+    return replace(code, rules=rules, policy=rules.now())
 
 
 def _readable_policy(code: ApprovedCode) -> Policy:
