@@ -7,7 +7,7 @@ nothing that leaves. Prints nothing and asks nobody.
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ def add_data_set(
     allow: Collection[str] = (),
     policy: Path | None = None,
 ) -> OwnDataSet:
-    """Give a folder a name, in place of what had it before.
+    """Give a folder a name, in place of what had it before; its policy stays unless another one is given.
 
     Raises
     ------
@@ -133,7 +133,11 @@ def add_data_set(
     )
     file = _file(home, email)
     with locked(file):
-        _write(file, {**_read(file), made.name: made})
+        known = _read(file)
+        if policy is None and made.name in known:
+            # Rules do not end by being left out; `remove_data_set` ends them.
+            made = replace(made, policy=known[made.name].policy)
+        _write(file, {**known, made.name: made})
     return made
 
 

@@ -100,6 +100,8 @@ def test_the_policy_of_a_data_set_binds_by_whatever_path_its_data_are_given(tmp_
         tmp_path / "records" / ".." / "records",
     ):
         assert [one.max_rounds for one in data_set_policies(home, "do1@a.example", place)] == [3]
+    add_data_set(home, "do1@a.example", "tumours", private, allow=["ds@x.example"])
+    assert [one.max_rounds for one in data_set_policies(home, "do1@a.example", private)] == [3]
     (tmp_path / "records-2").mkdir()
     assert data_set_policies(home, "do1@a.example", tmp_path / "records-2") == []
     rules.write_text(LINE + "max_round = 3\n")
