@@ -159,7 +159,7 @@ def federation(tmp_path: Path, heard: list[Event], request: pytest.FixtureReques
 def test_fifty_owners_of_whom_three_are_gone_go_on_without_them_and_their_late_answers_are_noted(
     federation: Federation, heard: list[Event]
 ) -> None:
-    grid = federation.grid(enough=Enough(share=0.9), grace=1.0)
+    grid = federation.grid(enough=Enough(share=0.94), grace=1.0)  # 47: nobody is late on a slow machine
     try:
         messages = federation.messages(grid)
         federation.start()
