@@ -33,11 +33,11 @@ PATIENCE = 90.0
 """Seconds after which something that has not happened is taken not to happen."""
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
     """Wait until ``condition()`` is true; what it returned."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < end, f"waited {PATIENCE:g} s in vain for {what}"
+        assert time.monotonic() < end, f"waited {seconds:g} s in vain for {what}"
         time.sleep(0.02)
     return found
 
