@@ -18,6 +18,7 @@ from syft_flwr_cli.events import DecisionReceived, DecisionsAwaited, Emit, Offer
 from syft_flwr_cli.project.config import Project
 from syft_flwr_cli.services.federation import Federation, open_federation, record_store
 from syft_flwr_cli.services.offers import Standing, restore_tree, standing
+from syft_flwr_cli.session.interrupts import on_interrupt
 from syft_flwr_cli.session.session import Session
 
 __all__ = [
@@ -252,7 +253,9 @@ def begin(
         journal = session.journal
         begun = journal.unfinished_run("aggregator") if run is None else journal.run(run)
         if fresh or begun is None:
-            found.wait(rule)
+            # A service manager ends a run that waits as Ctrl-C does: it says how to go on.
+            with on_interrupt(federation.session.channel.transport.wake, raises=True):
+                found.wait(rule)
         found.watch()
     except BaseException:
         federation.close()

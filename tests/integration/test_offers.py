@@ -149,7 +149,8 @@ def test_a_new_version_reaches_an_owner_as_a_difference(federation: Federation) 
     task.write_text(task.read_text() + "\n# a remark that came later\n")
     server = federation.start_server().wait(11)
     assert "already works on" in server.err
-    federation.processes[-2].signal(2).wait(130)
+    paused = federation.processes[-2].signal(15).wait(130)
+    assert paused.document["status"] == "interrupted"
     refused = federation.start_server().wait(2)
     assert "changed since they were shared" in refused.err
     shared = share(federation).data
