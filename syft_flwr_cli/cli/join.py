@@ -181,8 +181,9 @@ def _join(
     from syft_flwr_cli.project.settings import remember
     from syft_flwr_cli.services.data_choice import remember_data
     from syft_flwr_cli.services.federation import open_federation
-    from syft_flwr_cli.services.joining import await_offers, rejoin, remove_superseded
+    from syft_flwr_cli.services.joining import await_offers, rejoin
     from syft_flwr_cli.services.own_data import announce
+    from syft_flwr_cli.services.superseded import remove_superseded
     from syft_flwr_cli.storage.paths import home
     from syft_flwr_cli.ui import output
     from syft_flwr_cli.ui.console_reporter import ConsoleReporter

@@ -29,7 +29,6 @@ from syft_flwr_cli.events import Emit, OfferAwaited
 from syft_flwr_cli.project.config import Project, load_project, require_federated
 from syft_flwr_cli.project.settings import resolve
 from syft_flwr_cli.protocol.rejection import RefusedError
-from syft_flwr_cli.services import revoking
 from syft_flwr_cli.services.federation import Federation, open_federation
 from syft_flwr_cli.storage.paths import participant_dir
 
@@ -46,7 +45,6 @@ __all__ = [
     "offered_to",
     "receiver_of",
     "rejoin",
-    "remove_superseded",
     "unpack_offer",
 ]
 
@@ -325,17 +323,6 @@ def _name_received(home: Path, named: Path, email: str | None) -> None:
             f"{named.absolute()} has no pyproject.toml.",
             hint=f"Name a project that you have received ({names}), or the folder of one; see: syft-flwr projects list",
         )
-
-
-def remove_superseded(federation: Federation) -> None:
-    """Remove the trees of offers that no longer stand, except those of which an approval does."""
-    home = federation.directory.parents[1]
-    now = federation.session.channel.clock()
-    keep = {one.digest for one in revoking.standing(federation.directory, federation.email, now)}
-    stand = {one.offer.digest for one in offered_to(federation.store, home, federation.email)}
-    for folder in (federation.directory / "projects").glob("[0-9a-f]*"):
-        if folder.name not in stand and folder.name not in keep:
-            remove_copy(folder)
 
 
 def offer_of_files(home: Path, email: str, digest: str) -> Offered | None:

@@ -16,6 +16,7 @@ from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.services import asked_runs, joining
 from syft_flwr_cli.services.federation import Federation, open_for_peers
 from syft_flwr_cli.services.own_data import announce
+from syft_flwr_cli.services.superseded import remove_superseded
 
 __all__ = ["OfferWatch"]
 
@@ -51,7 +52,7 @@ class OfferWatch:
             if federation is None:
                 return
             if federation.mailbox.collect(self._peers):
-                joining.remove_superseded(federation)
+                remove_superseded(federation)
             offers = joining.offered_to(federation.store, self._home, self._email)
             self.waiting = tuple(
                 event for one in offers if (event := self._awaited(federation, one)) is not None

@@ -8,6 +8,7 @@ from syft_flwr_cli.project.config import Project, load_project
 from syft_flwr_cli.services import joining, offers
 from syft_flwr_cli.services.federation import open_for_peers
 from syft_flwr_cli.services.review import decide, review_project
+from syft_flwr_cli.services.superseded import remove_superseded
 
 DS, DO = "ds@lab.example", "do1@a.example"
 
@@ -35,12 +36,12 @@ def test_a_superseded_tree_stays_only_while_an_approval_of_it_stands(tmp_path: P
         ((first, project),) = joining.await_offers(owner, DS, None, 60.0)
         if approved:
             decide(review_project(home, DO, project, place="study"), "approve", lambda: b"")
-        joining.remove_superseded(owner)
+        remove_superseded(owner)
         assert first.here
         offers.share(scientist, write(tmp_path / "study", "x = 2\n"), None, "")
         ((second, _),) = joining.await_offers(owner, DS, None, 60.0)
         assert second.offer.digest != first.offer.digest
-        joining.remove_superseded(owner)
+        remove_superseded(owner)
         assert second.here
         assert first.here is approved
     finally:
