@@ -273,6 +273,10 @@ DOCUMENTS: Mapping[str, Document] = {
     "simulate": Document("The run, as of run-server.", _RUN_RESULT, ("ok", "incomplete")),
     "status": Document("How things stand.", _STATUS),
     "stop": Document("The run that is ended.", {"run_id": "text", "app_name": "text", "told": ["text"]}),
+    "submit": Document(
+        "The run in the queue of the service; is_served says whether that runs.",
+        {"run_id": "text", "app_name": "text", "digest": "text", "asked": ["text"], "is_served": "bool"},
+    ),
     "version": Document("Which versions are at work.", {"*": "text"}),
 }  # fmt: skip
 """By command."""
