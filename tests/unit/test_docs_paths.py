@@ -14,7 +14,8 @@ PLACEHOLDER = "cli/NAME"
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_modules_that_a_page_names_exist(page: Path) -> None:
-    named = re.findall(r"syft_flwr_cli/[\w/]+\.py", page.read_text())
+    # What a recipe makes is not there yet.
+    named = re.findall(r"(?<!# new: )syft_flwr_cli/[\w/]+\.py", page.read_text())
     assert [path for path in named if not (ROOT / path).is_file()] == []
 
 
