@@ -14,7 +14,7 @@ import venv
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-TEMPLATES = ("numpy", "tabular", "analytics")
+TEMPLATES = ("numpy", "tabular", "analytics", "secagg")
 
 
 def run(*words: str, cwd: Path, **environment: str) -> str:

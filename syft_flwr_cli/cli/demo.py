@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
         template: Annotated[
             str,
             typer.Option(
-                help="numpy, tabular or analytics.", metavar="T", autocompletion=completing.templates
+                help="numpy, tabular, analytics or secagg.", metavar="T", autocompletion=completing.templates
             ),
         ] = "numpy",
         rounds: Annotated[int, typer.Option(help="How many rounds.", min=1, max=100)] = 5,

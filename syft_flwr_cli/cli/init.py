@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option(
                 "--template",
-                help="Which one to begin with.",
+                help="numpy, tabular, pytorch, analytics, secagg or xgboost.",
                 show_default="numpy",
                 autocompletion=completing.templates,
             ),

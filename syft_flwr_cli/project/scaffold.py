@@ -27,7 +27,7 @@ __all__ = [
     "templates_folder",
 ]
 
-TEMPLATES = ("numpy", "tabular", "pytorch", "analytics")
+TEMPLATES = ("numpy", "tabular", "pytorch", "analytics", "secagg", "xgboost")
 """The templates by name; each is a folder of the templates' folder."""
 
 ORIGINAL = "syft-flwr"
@@ -52,7 +52,7 @@ if __name__ == "__main__":
 '''
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}\Z")
-_TAKEN = sys.stdlib_module_names | {"flwr", "main", "numpy", "syft_flwr_cli", "torch"}
+_TAKEN = sys.stdlib_module_names | {"flwr", "main", "numpy", "syft_flwr_cli", "torch", "xgboost"}
 
 
 def templates_folder() -> Path:

@@ -77,7 +77,7 @@ hint: Give it with --datasites E,E.
         f"""
 $ syft-flwr init study --template keras {GIVEN}
 error: There is no template 'keras'.
-hint: Choose one of: numpy, tabular, pytorch, analytics.
+hint: Choose one of: numpy, tabular, pytorch, analytics, secagg, xgboost.
 ? 2
 """,
         f"""

@@ -3,6 +3,7 @@
 A program, not a module: the project's package is imported, so each run needs a process of its own.
 """
 
+import copy
 import importlib
 import json
 import sys
@@ -10,9 +11,10 @@ import tomllib
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from flwr.app import Context, Message, RecordDict
+from flwr.app import ArrayRecord, Context, Message, RecordDict
 from flwr.common.config import flatten_dict
 from flwr.serverapp import Grid
 from flwr.supercore.task_identity import TaskIdentity
@@ -45,7 +47,7 @@ class InMemory(Grid):
 
     @property
     def run(self) -> Any:
-        raise NotImplementedError
+        return SimpleNamespace(run_id=5)
 
     def set_run(self, run_id: int) -> None:
         """There is one run."""
@@ -68,9 +70,10 @@ class InMemory(Grid):
         for message in messages:
             about = message.metadata
             about.__dict__.update(_message_id=uuid.uuid4().hex, _src_node_id=1, _run_id=5)
-            reply = client(message, self.nodes[about.dst_node_id])
+            # A copy, as on any way to another process: mods take out of a message what is theirs.
+            reply = client(copy.deepcopy(message), self.nodes[about.dst_node_id])
             self.replies[about.message_id] = reply
-            self.metrics.append((about.message_type, dict(reply.content["metrics"])))
+            self.metrics.append((about.message_type, dict(reply.content.get("metrics", {}))))
             ids.append(about.message_id)
         return ids
 
@@ -84,5 +87,6 @@ class InMemory(Grid):
 grid = InMemory()
 here = context(1)
 server(grid, here)
-state = {name: dict(record) for name, record in here.state.items()}
+# The state of an app may hold arrays too; what is compared is plain.
+state = {name: dict(record) for name, record in here.state.items() if not isinstance(record, ArrayRecord)}
 print(json.dumps({"metrics": grid.metrics, "state": state}))

@@ -13,12 +13,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from syft_flwr_cli.project.plan import apply
 from syft_flwr_cli.project.scaffold import plan_init
 
-WITHOUT_TORCH = ("numpy", "tabular", "analytics")
+WITHOUT_TORCH = ("numpy", "tabular", "analytics", "secagg")
 
 IN_MEMORY = Path(__file__).with_name("in_memory.py")
 
@@ -140,7 +141,7 @@ def test_without_rows_the_error_says_what_to_put_where(tmp_path: Path, template:
     project = scaffolded(tmp_path, template)
     (tmp_path / "empty").mkdir()
     with pytest.raises(AssertionError, match=r"FileNotFoundError: no .* in .*empty: put \*\."):
-        run_in_memory(project, 1, DATA_DIR=str(tmp_path / "empty"))
+        run_in_memory(project, 2, DATA_DIR=str(tmp_path / "empty"))
 
 
 def test_the_pytorch_template_is_built_by_flower(tmp_path: Path) -> None:
@@ -153,3 +154,40 @@ def test_the_pytorch_template_learns_where_there_is_torch(tmp_path: Path) -> Non
     found = accuracies(run_in_memory(scaffolded(tmp_path, "pytorch"), 3), 3)
     assert found == sorted(found)
     assert found[-1] > 0.85
+
+
+def test_secure_aggregation_averages_as_the_plain_template_does(tmp_path: Path) -> None:
+    models = []
+    for template in ("tabular", "secagg"):
+        place = tmp_path / template
+        place.mkdir()
+        run_in_memory(built(scaffolded(place, template), place), 3, RESULTS_DIR=str(place))
+        with np.load(place / "model.npz") as saved:
+            models.append(np.concatenate([saved["weights"], saved["bias"]]))
+    plain, masked = models
+    assert np.abs(plain).max() > 0.5
+    np.testing.assert_allclose(masked, plain, atol=0.01)
+
+
+@pytest.mark.parametrize("template", ["numpy", "tabular"])
+def test_a_template_keeps_its_model_where_it_was_told(tmp_path: Path, template: str) -> None:
+    project = scaffolded(tmp_path, template)
+    run_in_memory(project, 2, RESULTS_DIR=str(tmp_path))
+    with np.load(tmp_path / "model.npz") as saved:
+        assert saved.files
+
+
+def test_the_xgboost_template_is_built_by_flower(tmp_path: Path) -> None:
+    bundle = built(scaffolded(tmp_path, "xgboost"), tmp_path)
+    assert (bundle / "study" / "mock_data" / "tumours.jsonl").is_file()
+
+
+@pytest.mark.full
+def test_the_xgboost_template_learns_where_there_is_xgboost(tmp_path: Path) -> None:
+    pytest.importorskip("xgboost", reason="xgboost is not installed: pip install xgboost")
+    project = scaffolded(tmp_path, "xgboost")
+    found = accuracies(run_in_memory(project, 3, RESULTS_DIR=str(tmp_path)), 3)
+    assert found[-1] > 0.88 and found[-1] >= found[0]
+    model = json.loads((tmp_path / "model.json").read_text())
+    trees = model["learner"]["gradient_booster"]["model"]["trees"]
+    assert len(trees) == 3 * 5, "every owner adds a tree in each of five rounds"

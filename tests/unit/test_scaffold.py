@@ -130,7 +130,7 @@ def test_the_package_never_hides_a_module_that_the_project_needs(tmp_path: Path,
 def test_an_unknown_template_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no template 'keras'") as refused:
         new(tmp_path / "study", "keras")
-    assert "numpy, tabular, pytorch, analytics" in refused.value.hint
+    assert "numpy, tabular, pytorch, analytics, secagg, xgboost" in refused.value.hint
 
 
 def test_what_is_there_is_never_written_over(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What runs at the aggregator: hand the model out, average what comes back, and again."""
 
+import os
+
 import numpy as np
 from flwr.app import ConfigRecord, Context
 from flwr.serverapp import Grid, ServerApp
@@ -30,5 +32,13 @@ def main(grid: Grid, context: Context) -> None:
         num_rounds=int(config["num-server-rounds"]),
         train_config=ConfigRecord({key: config[key] for key in FOR_TRAINING}),
     )
-    if config["save-model"]:
-        np.savez(str(config["save-model"]), **from_record(result.arrays))
+    place = _model_file(str(config["save-model"]))
+    if place:
+        np.savez(place, **from_record(result.arrays))
+        print(f"The model is in {place}")
+
+
+def _model_file(asked: str) -> str:
+    """Where the model is kept: in the file that was asked for, else in RESULTS_DIR, which syft-flwr names."""
+    folder = os.environ.get("RESULTS_DIR", "")
+    return asked or (os.path.join(folder, "model.npz") if folder else "")

@@ -1,0 +1,1 @@
+"""{{project}}: logistic regression whose aggregator sees sums alone."""

@@ -1,0 +1,1 @@
+"""{{project}}: gradient boosted trees over tables that stay where they are."""
