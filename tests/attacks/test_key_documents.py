@@ -50,6 +50,7 @@ def test_without_the_key_of_a_data_owner_nothing_goes_to_it_and_the_sender_says_
     scene.came_out_undisturbed()
 
 
+@pytest.mark.full
 def test_keys_of_others_and_of_look_alikes_are_not_taken_for_a_data_owners(scene: Scene) -> None:
     """In the place of a key that was never seen: the neighbour's, and documents whose e-mail only looks right."""
     scene.approve(*scene.owners)

@@ -87,6 +87,7 @@ def test_an_environment_that_was_not_approved_or_was_altered_runs_nothing(
         scene.came_out_undisturbed()
 
 
+@pytest.mark.full
 def test_cached_bytecode_that_comes_with_the_environment_or_the_project_is_not_run(
     scene: Scene, project: Path
 ) -> None:

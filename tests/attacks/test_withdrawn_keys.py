@@ -29,7 +29,7 @@ def test_a_running_node_executes_nothing_more_for_an_aggregator_that_was_revoked
 def test_a_revocation_that_its_owner_publishes_ends_its_part_and_not_the_run(scene: Scene) -> None:
     gate = scene.gate(DO2, "train 1")
     clients = scene.start_clients()
-    server = scene.serve("--timeout", "20")
+    server = scene.serve("--timeout", "12", rounds=1)
     gate.reached()
     drop(scene.document(DO2), revoked_document(scene.keys(DO2)))
     gate.open()

@@ -89,6 +89,7 @@ def test_a_new_project_of_a_training_template_is_simulated(shell: Shell, templat
     assert "Traceback" not in answer.err
 
 
+@pytest.mark.full
 def test_the_analytics_template_is_simulated(shell: Shell) -> None:
     study(shell, "analytics")
     data, _ = simulated(shell, "study")
@@ -202,6 +203,7 @@ def test_a_failing_client_app_is_in_the_result(shell: Shell) -> None:
     assert data["rounds"][0]["phases"]["train"]["failed"][who].startswith("ValueError: the ledger")
 
 
+@pytest.mark.full
 def test_what_the_environment_says_of_the_user_is_kept_out(shell: Shell) -> None:
     """A simulation is nobody's run: not the user's e-mail, data, or transport."""
     study(shell, "tabular")

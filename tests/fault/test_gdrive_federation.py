@@ -108,6 +108,7 @@ def assert_drive_is_tidy(emulator: Emulator) -> None:
     assert refused == [], "Google would not have understood these"
 
 
+@pytest.mark.full
 def test_five_rounds_over_drive(
     drive_federation: Callable[[int], DriveFederation], emulator: Emulator
 ) -> None:

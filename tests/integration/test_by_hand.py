@@ -94,6 +94,7 @@ def read(root: Path, seen: dict[str, bytes]) -> None:
             continue
 
 
+@pytest.mark.full
 def test_nothing_of_the_model_lies_in_the_folder_in_the_clear(federated: Federate, tmp_path: Path) -> None:
     federation = federated("averaging")
     result = tmp_path / "result.npz"

@@ -164,6 +164,7 @@ def test_code_that_was_not_approved_does_not_run(federated: Federate, tmp_path: 
     federation.start_approved_client(federation.owners[0]).wait(14)
 
 
+@pytest.mark.full
 def test_an_app_that_waits_for_more_data_owners_than_there_are_is_told_so(
     federated: Federate, tmp_path: Path
 ) -> None:

@@ -231,6 +231,7 @@ def test_without_a_terminal_join_names_what_is_missing(federation: Federation) -
     assert not Path(mistyped).exists()
 
 
+@pytest.mark.full
 def test_a_node_announces_an_offer_that_waits_for_a_decision(federation: Federation) -> None:
     share(federation)
     server = federation.start_server("--json")

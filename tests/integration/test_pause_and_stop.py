@@ -135,6 +135,7 @@ def test_another_run_goes_on_beside_one_that_waits(federated: Federate, tmp_path
         interrupt(client).wait(130)
 
 
+@pytest.mark.full
 def test_fresh_withdraws_the_unfinished_run(federated: Federate, tmp_path: Path) -> None:
     federation = federated("averaging")
     first, late = federation.owners
@@ -164,6 +165,7 @@ def test_another_run_config_is_not_mixed_into_an_unfinished_run(federated: Feder
     assert "--fresh" in other.data["hint"]
 
 
+@pytest.mark.full
 def test_the_aggregators_last_words_reach_a_data_owner_that_sleeps(
     federated: Federate, tmp_path: Path
 ) -> None:

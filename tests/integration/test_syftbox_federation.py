@@ -53,6 +53,7 @@ def test_a_run_over_syftbox_gives_the_same_bits(datasites: Federation, tmp_path:
                 assert (header["sender"], header["recipient"]) == (sender, recipient)
 
 
+@pytest.mark.full
 def test_nobody_gets_what_is_for_another(datasites: Federation, tmp_path: Path) -> None:
     datasites.complete(*run_config(tmp_path / "result.npz", num_server_rounds=1))
     first, second = datasites.owners

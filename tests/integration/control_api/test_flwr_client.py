@@ -251,6 +251,7 @@ def test_a_bundle_that_is_not_the_one_that_was_announced_is_refused(service: Ser
     assert service.backend.submitted == []
 
 
+@pytest.mark.full
 def test_connections_that_say_nothing_are_bounded_and_ended(service: Service) -> None:
     host, _, port = service.address.partition(":")
     held = [socket.create_connection((host, int(port))) for _ in range(MAX_CONNECTIONS + 200)]
