@@ -139,10 +139,6 @@ class Mailbox:
         path = names.payload_path(self.channel.email, APP, payload.id)
         self.channel.transport.publish(path, SealedPayload(payload.key, [content]), readers)
 
-    def remove_payload(self, payload: Payload) -> None:
-        """Take a payload back."""
-        self.channel.transport.remove(names.payload_path(self.channel.email, APP, payload.id))
-
     # In
 
     def collect(self, peers: Iterable[str], kinds: Collection[Kind] = KINDS) -> list[Received]:

@@ -227,5 +227,5 @@ def test_a_payload_is_read_by_all_who_know_its_key_and_no_further_than_promised(
     MemoryTransport(world.store, DS).publish(path, BytesContent(bytes(1 << 20)), [DO])
     with pytest.raises(RefusedError):
         do.read_payload(DS, payload)
-    ds.remove_payload(payload)
+    MemoryTransport(world.store, DS).remove(path)
     assert do.read_payload(DS, payload) is None

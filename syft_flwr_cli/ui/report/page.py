@@ -110,10 +110,6 @@ def _head(report: RunReport) -> str:
     )
 
 
-def _fact(name: str, value: str) -> str:
-    return f'<div><b>{shown(value, 40)}</b><span class="soft">{shown(name, 40)}</span></div>'
-
-
 def _metrics(report: RunReport) -> str:
     series = _series(report.rounds)
     if not series:
