@@ -50,7 +50,7 @@ def main(grid: Grid, context: Context) -> None:
     place = _model_file(str(config["save-model"]))
     if place:
         np.savez(place, **dict(zip(NAMES, (array.numpy() for array in arrays.values()), strict=True)))
-        print(f"The model is in {place}")
+        print(f"The model is kept as {os.path.basename(place)}")
 
 
 def mean_accuracy(results: list[tuple[int, Metrics]]) -> Metrics:

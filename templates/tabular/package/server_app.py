@@ -35,7 +35,7 @@ def main(grid: Grid, context: Context) -> None:
     place = _model_file(str(config["save-model"]))
     if place:
         np.savez(place, **from_record(result.arrays))
-        print(f"The model is in {place}")
+        print(f"The model is kept as {os.path.basename(place)}")
 
 
 def _model_file(asked: str) -> str:

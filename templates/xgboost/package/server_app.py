@@ -35,7 +35,7 @@ def main(grid: Grid, context: Context) -> None:
     place = _model_file(str(config["save-model"]))
     if place:
         Path(place).write_bytes(from_record(result.arrays))
-        print(f"The model is in {place}; load it with xgboost.Booster(model_file=...)")
+        print(f"The model is kept as {os.path.basename(place)}; load it with xgboost.Booster(model_file=...)")
 
 
 def _model_file(asked: str) -> str:
