@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: test-flower test-apps constraints check-advisories test-undo help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-stores test-gdrive-live test-s3 bench bench-quick bench-compare bench-long lint wheel clean
+.PHONY: docs-reference test-flower test-apps constraints check-advisories test-undo help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-stores test-gdrive-live test-s3 bench bench-quick bench-compare bench-long lint wheel clean
 
 help:
 	@echo "make demo              train a real model with three data owners, before your eyes"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench-compare BASE=COMMIT  the same of two versions in turn, as ratios; LIVE=1: with the live view against without"
 	@echo "make bench-long        5,000 rounds on a plain folder: is anything growing with them?"
 	@echo "make lint              ruff, mypy --strict, import-linter"
+	@echo "make docs-reference    write the reference pages and schemas that are made from the code"
 	@echo "make wheel             build the wheel into dist/ and try its installed copy"
 	@echo "make test-flower       the Grid beside Flower's and a simulation: for trying a version of Flower"
 	@echo "make test-apps         apps in the styles of Flower's documentation, beside Flower and its Simulation Runtime"
@@ -99,6 +100,9 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
+
+docs-reference: $(STAMP)
+	$(BIN)/python docs/make_reference.py
 
 wheel: $(STAMP)
 	$(BIN)/python tests/wheel_check.py

@@ -93,8 +93,10 @@ class Policy:
         What may leave with a reply.
     sandbox : tuple[str, ...] | None
         A sandbox is demanded, and that it keeps these aspects (as ``syft-flwr doctor`` names them).
-    memory, seconds : int | None
-        Bytes of memory of all processes of an app together, and seconds of one request, at most.
+    memory : int | None
+        Bytes of memory of all processes of an app together, at most.
+    seconds : int | None
+        Seconds of one request, at most.
     network : bool
         Whether an app may be granted any of the network.
     reviewers : Reviewers | None

@@ -12,9 +12,7 @@ from jsonschema import Draft202012Validator
 from syft_flwr_cli.cli.main import load, run
 from syft_flwr_cli.services import status
 from syft_flwr_cli.ui.documents import DOCUMENTS
-from syft_flwr_cli.ui.schemas import command_of, folder, reference_page, schema_of
-
-DOCS = Path(__file__).parents[3] / "docs"
+from syft_flwr_cli.ui.schemas import command_of, folder, schema_of
 
 
 def commands(group: Any, above: str = "") -> dict[str, Any]:
@@ -32,8 +30,7 @@ def test_the_schema_that_is_published_is_that_of_the_code(name: str) -> None:
     Draft202012Validator.check_schema(published)
 
 
-def test_the_reference_page_is_made_from_the_code() -> None:
-    assert (DOCS / "json-documents.md").read_text() == reference_page()
+def test_there_is_a_schema_file_for_each_document_and_no_other() -> None:
     assert len(list(folder().glob("*.json"))) == len(DOCUMENTS)
 
 
