@@ -84,7 +84,8 @@ def _names(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return f"`{_argument(parameter)}`"
     names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
-    value = "" if parameter.is_flag else f" `{parameter.metavar or parameter.type.name.upper()}`"
+    shown = str(parameter.metavar or parameter.type.name.upper()).replace("|", "\\|")
+    value = "" if parameter.is_flag else f" `{shown}`"
     return names + value
 
 
