@@ -144,8 +144,8 @@ PROJECT_KEYS = {
     "datasites": "the e-mails of the data owners",
     "transport": "the transport of all participants, unless one says otherwise",
     "timeout": "how long an answer may take, such as `30m` or a number of seconds",
-    "enough": "how many answers end the wait for the others: a number or a share such as `80%`",
-    "grace": "how long is still waited for the others once there are enough",
+    "enough": "how many answers a round needs, a number or a share such as `80%`; fewer end the run",
+    "grace": "how long the others are waited for once enough have answered; without it, all are waited for",
     "retention": "how long what is over is kept (default: 7 days)",
     "fingerprints": "a table: e-mail to the fingerprint (64 hexadecimal digits) that is expected of it; any other key is refused",
 }
