@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: docs-reference test-flower test-apps constraints check-advisories test-undo help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-stores test-gdrive-live test-s3 bench bench-quick bench-compare bench-long lint wheel clean
+.PHONY: docs docs-reference test-flower test-apps constraints check-advisories test-undo help setup demo test test-unit test-fault test-mixed nightly test-fuzz test-stores test-gdrive-live test-s3 bench bench-quick bench-compare bench-long lint wheel clean
 
 help:
 	@echo "make demo              train a real model with three data owners, before your eyes"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench-compare BASE=COMMIT  the same of two versions in turn, as ratios; LIVE=1: with the live view against without"
 	@echo "make bench-long        5,000 rounds on a plain folder: is anything growing with them?"
 	@echo "make lint              ruff, mypy --strict, import-linter"
+	@echo "make docs              build the documentation as a site in build/site; broken links fail it"
 	@echo "make docs-reference    write the reference pages and schemas that are made from the code"
 	@echo "make wheel             build the wheel into dist/ and try its installed copy"
 	@echo "make test-flower       the Grid beside Flower's and a simulation: for trying a version of Flower"
@@ -100,6 +101,11 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
+
+# The network is needed the first time only, for MkDocs itself.
+docs: $(STAMP)
+	$(BIN)/python -c 'import mkdocs' 2>/dev/null || $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m mkdocs build --strict
 
 docs-reference: $(STAMP)
 	$(BIN)/python docs/make_reference.py
