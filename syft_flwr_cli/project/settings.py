@@ -48,6 +48,7 @@ VARIABLES: Mapping[str, str] = {
     "SYFT_FLWR_ENCRYPTION_ENABLED": "false signs messages without sealing them, for debugging (default: true)",
     "SYFT_FLWR_MSG_TIMEOUT": "how long an answer may take where nothing else says it, in seconds (default: no limit)",
     "SYFT_FLWR_POLL_INTERVAL": "seconds between two looks at the store (default: 3)",
+    "SYFT_FLWR_SANDBOX": "the sandbox that an app runs in; --sandbox comes before it (default: auto)",
     "SYFT_FLWR_HOME": "where keys, journals and approvals are kept on this machine",
     "FLWR_HOME": "Flower's own folder, for its command line",
     "SYFT_FLWR_PASSPHRASE": "the passphrase of the keys, where they have one",
