@@ -11,8 +11,8 @@ WORKERS ?= 2
 
 help:
 	@echo "make demo              train a real model with three data owners, before your eyes"
-	@echo "make test              all tests (under ten minutes on two cores)"
-	@echo "make test-unit         the unit tests alone, in half a minute: for every save"
+	@echo "make test              all tests (about thirteen minutes on two cores)"
+	@echo "make test-unit         the unit tests alone, in less than a minute: for every save"
 	@echo "make test-fault        the full fault suite: kill -9 at every write point"
 	@echo "make test-mixed        today's participants with those of an earlier version, either way round"
 	@echo "make test-fuzz         a million damaged inputs for the parsers"
