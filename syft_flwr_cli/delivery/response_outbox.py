@@ -20,7 +20,7 @@ from syft_flwr_cli.delivery.sealer import Sealer
 from syft_flwr_cli.delivery.task import Hold, TaskResult, WrittenReply
 from syft_flwr_cli.delivery.tombstones import TOMBSTONES, Tombstones
 from syft_flwr_cli.delivery.withdrawal import ResponseWithdrawal
-from syft_flwr_cli.errors import TransportError
+from syft_flwr_cli.errors import NotThereError, TransportError
 from syft_flwr_cli.events import ReplyWithheld
 from syft_flwr_cli.flower.error_codes import NOT_EXECUTED, UNUSABLE
 from syft_flwr_cli.protocol import names
@@ -172,7 +172,10 @@ class ResponseOutbox:
     ) -> Request | None:
         """Write down an error in place of a response; the request as it stands then."""
         public = self._keys.of(self._aggregator, fresh=True)
-        assert public is not None
+        if public is None:  # its document is gone from the store: tried again with the next look
+            raise NotThereError(
+                f"There is no key of {self._aggregator}.", hint="Wait for it to be published."
+            )
         body = Body(
             type=request.type or "train",
             code=self._code,

@@ -22,6 +22,7 @@ from syft_flwr_cli.protocol.header import MAX_HEADER, Header, parse_header
 from syft_flwr_cli.protocol.rejection import RefusedError
 from syft_flwr_cli.protocol.suites import SUITE_NONE
 from syft_flwr_cli.security.envelope import MAX_FILE, Envelope, is_signed_by, open_envelope, read_envelope
+from syft_flwr_cli.security.identity import FILE_NAME as OWN_KEYS
 from syft_flwr_cli.security.identity import load, read_public
 from syft_flwr_cli.security.passphrase import passphrase_source
 from syft_flwr_cli.security.public_identity import PublicIdentity
@@ -236,12 +237,10 @@ def _known_key(
 ) -> tuple[PublicIdentity | None, str, bool]:
     if sender in keys:
         return keys[sender], "the key that was given", keys[sender].revoked
-    if sender in people:
-        try:
-            public, _ = read_public(participant_dir(home, sender), sender)
-            return public, "a key of this machine", public.revoked
-        except SyftFlwrError:
-            pass  # it may be known to others here
+    # Without keys of its own it may be known to others here.
+    if sender in people and (participant_dir(home, sender) / OWN_KEYS).exists():
+        public, _ = read_public(participant_dir(home, sender), sender)
+        return public, "a key of this machine", public.revoked
     for person in people:
         entry = Roster(participant_dir(home, person) / FILE_NAME).get(sender)
         if entry is not None:

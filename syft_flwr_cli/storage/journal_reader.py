@@ -2,13 +2,14 @@
 
 Opens the file for reading only: takes no lock that a run could wait for, makes no file, and changes
 nothing, so that looking is always allowed. What it tells is a moment's state. It knows no more of
-messages than the journal's tables say, and never reads their contents.
+messages than the journal's tables say, and hands their contents out unread.
 """
 
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,28 @@ class StoredMessage:
     body: bytes | None
 
 
+@contextmanager
+def _opened(path: Path, since: int = 1) -> Iterator[sqlite3.Connection | None]:
+    """A journal for reading; None if it is absent, is being made, or has not the tables of the schema ``since`` yet.
+
+    Raises
+    ------
+    SyftFlwrError
+        If it cannot be read.
+    """
+    if not path.exists():
+        yield None
+        return
+    try:
+        with read_only(path) as db:
+            yield db if schema_of(db, path, MIGRATIONS, "journal") >= since else None
+    except sqlite3.Error as error:
+        raise SyftFlwrError(
+            f"The journal {path} cannot be read ({error}).",
+            hint="Look again in a moment; if it stays so, restore it from a backup.",
+        ) from error
+
+
 def look_at_journal(path: Path) -> JournalView:
     """Read a journal as it is now; an absent one says nothing.
 
@@ -111,24 +134,16 @@ def look_at_journal(path: Path) -> JournalView:
     SyftFlwrError
         If it cannot be read.
     """
-    if not path.exists():
-        return JournalView((), ())
-    try:
-        with read_only(path) as db:
-            if schema_of(db, path, MIGRATIONS, "journal") == 0:  # it is being made at this moment
-                return JournalView((), ())
-            db.execute("BEGIN")
-            runs = db.execute("SELECT * FROM runs ORDER BY created DESC").fetchall()
-            refused = db.execute("SELECT * FROM quarantine ORDER BY seen DESC").fetchall()
-            return JournalView(
-                runs=tuple(_run(db, row) for row in runs),
-                refused=tuple(_refusal(row) for row in refused),
-            )
-    except sqlite3.Error as error:
-        raise SyftFlwrError(
-            f"The journal {path} cannot be read ({error}).",
-            hint="Look again in a moment; if it stays so, restore it from a backup.",
-        ) from error
+    with _opened(path) as db:
+        if db is None:
+            return JournalView((), ())
+        db.execute("BEGIN")
+        runs = db.execute("SELECT * FROM runs ORDER BY created DESC").fetchall()
+        refused = db.execute("SELECT * FROM quarantine ORDER BY seen DESC").fetchall()
+        return JournalView(
+            runs=tuple(_run(db, row) for row in runs),
+            refused=tuple(_refusal(row) for row in refused),
+        )
 
 
 def read_runs(path: Path) -> list[Run]:
@@ -139,18 +154,10 @@ def read_runs(path: Path) -> list[Run]:
     SyftFlwrError
         If it cannot be read.
     """
-    if not path.exists():
-        return []
-    try:
-        with read_only(path) as db:
-            if schema_of(db, path, MIGRATIONS, "journal") == 0:
-                return []
-            return [run_of(row) for row in db.execute("SELECT * FROM runs ORDER BY rowid DESC").fetchall()]
-    except sqlite3.Error as error:
-        raise SyftFlwrError(
-            f"The journal {path} cannot be read ({error}).",
-            hint="Look again in a moment; if it stays so, restore it from a backup.",
-        ) from error
+    with _opened(path) as db:
+        if db is None:
+            return []
+        return [run_of(row) for row in db.execute("SELECT * FROM runs ORDER BY rowid DESC").fetchall()]
 
 
 def read_egress(path: Path, run: str) -> list[dict[str, Any]]:
@@ -161,21 +168,11 @@ def read_egress(path: Path, run: str) -> list[dict[str, Any]]:
     SyftFlwrError
         If it cannot be read.
     """
-    if not path.exists():
-        return []
-    try:
-        with read_only(path) as db:
-            if schema_of(db, path, MIGRATIONS, "journal") < EGRESS_SINCE:
-                return []
-            rows = db.execute("SELECT * FROM egress WHERE run=? ORDER BY time, rowid", (run,)).fetchall()
-            return [
-                {"message": row["message"], "time": row["time"], **json.loads(row["record"])} for row in rows
-            ]
-    except sqlite3.Error as error:
-        raise SyftFlwrError(
-            f"The journal {path} cannot be read ({error}).",
-            hint="Look again in a moment; if it stays so, restore it from a backup.",
-        ) from error
+    with _opened(path, EGRESS_SINCE) as db:
+        if db is None:
+            return []
+        rows = db.execute("SELECT * FROM egress WHERE run=? ORDER BY time, rowid", (run,)).fetchall()
+        return [{"message": row["message"], "time": row["time"], **json.loads(row["record"])} for row in rows]
 
 
 def find_messages(path: Path, begins: str) -> list[StoredMessage]:
@@ -186,27 +183,19 @@ def find_messages(path: Path, begins: str) -> list[StoredMessage]:
     SyftFlwrError
         If it cannot be read.
     """
-    if not path.exists():
-        return []
-    try:
-        with read_only(path) as db:
-            if schema_of(db, path, MIGRATIONS, "journal") == 0:
-                return []
-            like = f"{begins}%"
-            sent = db.execute(
-                "SELECT id, envelope, body FROM sent WHERE id LIKE ? AND envelope IS NOT NULL", (like,)
-            ).fetchall()
-            answers = db.execute(
-                "SELECT id, response FROM requests WHERE id LIKE ? AND response IS NOT NULL", (like,)
-            ).fetchall()
-            return [StoredMessage(row["id"], "request", row["envelope"], row["body"]) for row in sent] + [
-                StoredMessage(row["id"], "response", row["response"], None) for row in answers
-            ]
-    except sqlite3.Error as error:
-        raise SyftFlwrError(
-            f"The journal {path} cannot be read ({error}).",
-            hint="Look again in a moment; if it stays so, restore it from a backup.",
-        ) from error
+    with _opened(path) as db:
+        if db is None:
+            return []
+        like = f"{begins}%"
+        sent = db.execute(
+            "SELECT id, envelope, body FROM sent WHERE id LIKE ? AND envelope IS NOT NULL", (like,)
+        ).fetchall()
+        answers = db.execute(
+            "SELECT id, response FROM requests WHERE id LIKE ? AND response IS NOT NULL", (like,)
+        ).fetchall()
+        return [StoredMessage(row["id"], "request", row["envelope"], row["body"]) for row in sent] + [
+            StoredMessage(row["id"], "response", row["response"], None) for row in answers
+        ]
 
 
 def _refusal(row: sqlite3.Row) -> Refusal:

@@ -78,7 +78,7 @@ class FileLock:
             if not lock_descriptor(descriptor, wait=False):
                 os.close(descriptor)
                 return False
-            if _is_at(descriptor, self._path):
+            if not self._passing or _is_at(descriptor, self._path):
                 break
             os.close(descriptor)  # removed by its holder after we had opened it: it protects nothing any more
         try:

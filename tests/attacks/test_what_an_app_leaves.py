@@ -17,7 +17,7 @@ from syft_flwr_cli.delivery.inbox import Inbox
 from syft_flwr_cli.delivery.outbox import Outbox
 from syft_flwr_cli.delivery.replay import OutgoingRequest
 from syft_flwr_cli.delivery.task import Task, TaskResult, WrittenReply
-from syft_flwr_cli.errors import TransportError
+from syft_flwr_cli.errors import NotThereError, TransportError
 from syft_flwr_cli.events import Event, ReplyWithheld
 from syft_flwr_cli.execution.app_errors import AppErrors, known_class
 from syft_flwr_cli.execution.output import MAX_LOG, copy_output
@@ -25,6 +25,7 @@ from syft_flwr_cli.execution.worker_environment import app_environment
 from syft_flwr_cli.flower import codec, runtime
 from syft_flwr_cli.flower.error_codes import APP_RAISED, NOT_EXECUTED
 from syft_flwr_cli.protocol.body import Body
+from syft_flwr_cli.protocol.names import IDENTITY_PATH
 from syft_flwr_cli.testing.memory_transport import MemoryStore, MemoryTransport
 
 AGGREGATOR, OWNER, RUN = "ds@lab.example", "do@a.example", "77"
@@ -357,5 +358,44 @@ def test_an_answer_that_was_written_down_is_not_sent_after_a_rejection(tmp_path:
     refused = [one for one in owner.account.audit.entries() if one.get("event") == "refused"]
     assert [one["reason"] for one in refused] == ["policy"]
     assert [record["withheld"] for record in owner.journal.egress(RUN)] == ["policy"]
+    for one in (outbox, inbox, server, owner):
+        one.close()
+
+
+def test_an_answer_that_is_held_back_waits_for_a_key_that_is_gone_from_the_store(tmp_path: Path) -> None:
+    """The error in its place is sealed for the aggregator: whoever removes that one's document delays it, no more."""
+    store = MemoryStore()
+    agg = MemoryTransport(store, AGGREGATOR)
+    server = channel_of(tmp_path / "server", AGGREGATOR, agg)
+    transport = Failing(store, OWNER)
+    owner = channel_of(tmp_path / "owner", OWNER, transport)
+    server.publish_identity([OWNER])
+    owner.publish_identity([AGGREGATOR])
+    guard = EgressGuard(
+        lambda task: reply(RecordDict({"m": MetricRecord({"loss": 0.5})})), lambda: None, lambda run: 0
+    )
+    inbox = Inbox(owner, AGGREGATOR, guard)
+    inbox.recover()
+    outbox = Outbox(server, RUN, [OWNER])
+    (mid,) = outbox.push([OutgoingRequest(OWNER, Body(type="train"), bytes(32), response_timeout=60.0)])
+    transport.down = True
+    with pytest.raises(TransportError):
+        for _ in range(100):
+            inbox.step()
+    transport.down = False
+    inbox.close()
+    owner.close()
+    agg.remove(IDENTITY_PATH)
+    owner = channel_of(tmp_path / "owner", OWNER, MemoryTransport(store, OWNER))
+    inbox = Inbox(owner, AGGREGATOR, guard, hold=lambda written: "The data owner rejected this code.")
+    inbox.recover()
+    with pytest.raises(NotThereError):
+        for _ in range(5):
+            inbox.step()
+    server.publish_identity([OWNER])
+    for _ in range(5):
+        inbox.step()
+    body = outbox.collect([mid], time.monotonic() + 60)[mid].body
+    assert body is not None and body.error is not None and "rejected this code" in body.error[1]
     for one in (outbox, inbox, server, owner):
         one.close()
